@@ -1,0 +1,232 @@
+package quorum
+
+import (
+	"time"
+
+	"tidemark/internal/rsyncurl"
+	"tidemark/internal/strictjson"
+	"tidemark/inventory"
+	"tidemark/manifest"
+)
+
+// FailureKind classes a probe that did not get an answer to judge.
+type FailureKind string
+
+// The kinds. All are soft but Missing and NotNumber.
+const (
+	FailBusy        FailureKind = "busy"        // @ERROR: max connections
+	FailUnreachable FailureKind = "unreachable" // no address, refused, no route, timeout, not an rsync server
+	FailRefused     FailureKind = "refused"     // it answered and refused: access denied, unknown module, password
+	FailMissing     FailureKind = "missing"     // the time file is not there (hard)
+	FailNotNumber   FailureKind = "not-number"  // the time file holds something else (hard)
+)
+
+// Failure says why a reading holds nothing to judge.
+type Failure struct {
+	Kind FailureKind `json:"kind"`
+	Text string      `json:"text"` // what happened, in words
+}
+
+// AnchorSeen is an anchor as a server gave it.
+type AnchorSeen struct {
+	Path    string `json:"path"`
+	Size    int64  `json:"size,omitempty"`
+	SHA256  string `json:"sha256,omitempty"`
+	Missing bool   `json:"missing,omitempty"`
+}
+
+// Reading is what one probe of one tree at one address saw. A failure is a reading, not an error.
+type Reading struct {
+	Server    string          `json:"server"`
+	Tree      string          `json:"tree"`
+	URL       rsyncurl.URL    `json:"url"`
+	Address   string          `json:"address,omitempty"` // IP literal; "" when no address was found
+	Family    int             `json:"family,omitempty"`  // 4 or 6
+	At        strictjson.Time `json:"at"`
+	Depth     string          `json:"depth"` // how deep it went: manifest.DepthTime or DepthAnchors
+	Timestamp int64           `json:"timestamp,omitempty"`
+	Raw       string          `json:"raw,omitempty"` // the time file's bytes, at most 64, quoted when odd
+	Anchors   []AnchorSeen    `json:"anchors,omitempty"`
+	Void      bool            `json:"void,omitempty"` // the time file changed while we looked
+	Failure   *Failure        `json:"failure,omitempty"`
+}
+
+// ListSum sums up a file list, the time file left out.
+type ListSum struct {
+	Files  int64  `json:"files"`
+	Bytes  int64  `json:"bytes"`
+	Digest string `json:"digest"` // of names, sizes, mtimes; independent of order
+}
+
+// MasterReading is one look at the master's tree.
+type MasterReading struct {
+	Tree      string            `json:"tree"`
+	At        strictjson.Time   `json:"at"`
+	Timestamp int64             `json:"timestamp,omitempty"`
+	Raw       string            `json:"raw,omitempty"`
+	Anchors   []manifest.Anchor `json:"anchors,omitempty"` // sorted by path
+	List      *ListSum          `json:"list,omitempty"`    // nil: no list was made
+	Failure   *Failure          `json:"failure,omitempty"`
+}
+
+// Readings is the input of a decision, and the content of `tidemark probe -o` (schema tidemark/probe/v1).
+type Readings struct {
+	Schema  string          `json:"schema"`
+	Network string          `json:"network"`
+	Masters []MasterReading `json:"masters"` // in the order read; the same tree may come twice
+	Servers []Reading       `json:"servers"`
+}
+
+// Recorded is a timestamp with the content that belongs to it, frozen.
+type Recorded struct {
+	Timestamp int64             `json:"timestamp"`
+	Anchors   []manifest.Anchor `json:"anchors"`
+	List      *ListSum          `json:"list,omitempty"`
+	At        strictjson.Time   `json:"at"`               // when it was recorded
+	NoNews    bool              `json:"nonews,omitempty"` // its content equals the announced one's: never announced
+}
+
+// TreeMemory is what is remembered of a tree.
+type TreeMemory struct {
+	Announced int64          `json:"announced,omitempty"`
+	Recorded  []Recorded     `json:"recorded,omitempty"`  // oldest first: the announced one, a few before it, all after it
+	Changed   []string       `json:"changed,omitempty"`   // anchors that changed with the last announcement
+	Unsettled *MasterReading `json:"unsettled,omitempty"` // read once, waits for a second read that agrees
+	Master    *MasterReading `json:"master,omitempty"`    // the last successful look
+}
+
+// ServerMemory is what is remembered of one tree at one server.
+type ServerMemory struct {
+	State      State           `json:"state,omitempty"`
+	StateSince strictjson.Time `json:"state_since,omitzero"`
+	Reason     string          `json:"reason,omitempty"`
+	Timestamp  int64           `json:"timestamp,omitempty"` // verified at (0: never)
+	Since      strictjson.Time `json:"since,omitzero"`      // first verified at that timestamp
+	Depth      string          `json:"depth,omitempty"`
+	Families   []int           `json:"families,omitempty"`
+	Good       strictjson.Time `json:"good,omitzero"`     // last good check
+	Deep       strictjson.Time `json:"deep,omitzero"`     // last check of anchors or deeper
+	Answered   strictjson.Time `json:"answered,omitzero"` // last time it said anything
+	Soft       int             `json:"soft,omitempty"`    // soft errors in a row
+	Highest    int64           `json:"highest,omitempty"` // highest timestamp it was verified at: below it is a regression
+}
+
+// GuardMemory counts the runs in which the guard held back.
+type GuardMemory struct {
+	Runs int `json:"runs,omitempty"`
+}
+
+// MemorySchema names the state file's format.
+const MemorySchema = "tidemark/memory/v1"
+
+// Memory is the one small state file of the deciding: soft counts, recorded anchors, since-when.
+type Memory struct {
+	Schema  string                             `json:"schema"`
+	Trees   map[string]TreeMemory              `json:"trees"`
+	Servers map[string]map[string]ServerMemory `json:"servers"` // by server id, then tree
+	Guard   GuardMemory                        `json:"guard"`
+}
+
+// State is a verdict in one word.
+type State string
+
+// The states (DESIGN 7).
+const (
+	Verified    State = "verified"
+	Ahead       State = "ahead"
+	Behind      State = "behind"
+	Moving      State = "moving"
+	Mixed       State = "mixed"
+	Wrong       State = "wrong"
+	Incomplete  State = "incomplete"
+	Busy        State = "busy"
+	Unreachable State = "unreachable"
+	Refused     State = "refused"
+	Unknown     State = "unknown"
+	Maintenance State = "maintenance"
+)
+
+// Verdict is what was concluded of one server for one tree, with the reason.
+type Verdict struct {
+	Server    string          `json:"server"`
+	Kind      string          `json:"kind"`
+	Tree      string          `json:"tree"`
+	State     State           `json:"state"`
+	Source    bool            `json:"source"` // offered by the manifest
+	Counted   bool            `json:"counted,omitempty"`
+	Reason    string          `json:"reason"` // one sentence: what was found, what was expected, why it is or is not a source
+	URL       rsyncurl.URL    `json:"url"`
+	Address   string          `json:"address,omitempty"` // the one that decided
+	Raw       string          `json:"raw,omitempty"`
+	Timestamp int64           `json:"timestamp,omitempty"` // what its time file says
+	Since     strictjson.Time `json:"since,omitzero"`      // in this state since
+	Good      strictjson.Time `json:"good,omitzero"`
+	Depth     string          `json:"depth,omitempty"`
+}
+
+// TreePolicy is the operator's settings of one tree.
+type TreePolicy struct {
+	TimeFile string
+	Quorum   inventory.Quorum
+	MaxWait  time.Duration // 12 h
+}
+
+// Policy is the operator's settings: plain values, copied by cmd.
+type Policy struct {
+	Network       string
+	Trees         map[string]TreePolicy
+	Servers       []inventory.Server
+	Settle        time.Duration // between two reads of the master: 1 min
+	Recheck       time.Duration // anchors are looked at again after: 6 h
+	Sample        int           // anchors sampled of those that did not change: 3
+	Validity      time.Duration
+	CheckInterval time.Duration
+	MaxHold       time.Duration
+	Nearby        map[string][]string
+	GuardShare    int // percent: 30
+	GuardLeast    int // 5
+	GuardRuns     int // 3
+	Force         bool
+}
+
+// Ask is what to ask one server about one tree.
+type Ask struct {
+	Server   string
+	Tree     string
+	URL      rsyncurl.URL
+	TimeFile string
+	Known    int64    // this time file needs no deeper look ...
+	Deep     bool     // ... unless a re-check is due
+	Anchors  []string // to fetch when looking deeper
+}
+
+// TreeReport is the outcome for one tree, for people.
+type TreeReport struct {
+	Tree      string          `json:"tree"`
+	Announced int64           `json:"announced,omitempty"`
+	New       bool            `json:"new,omitempty"`     // announced in this run
+	Pending   int64           `json:"pending,omitempty"` // newest recorded one that waits for its quorum
+	Waiting   strictjson.Time `json:"waiting,omitzero"`  // since the oldest candidate was recorded
+	Overdue   bool            `json:"overdue,omitempty"` // longer than max_wait: exit 7
+	Nodes     manifest.Nodes  `json:"nodes"`
+	Admit     int64           `json:"admit"`
+	Note      string          `json:"note"` // one sentence
+}
+
+// GuardReport says what the guard saw.
+type GuardReport struct {
+	Held   bool   `json:"held"`   // nothing may be published
+	Spoke  bool   `json:"spoke"`  // exit 3, held or not
+	Lost   int    `json:"lost"`   // sources that turned to errors
+	Of     int    `json:"of"`     // sources listed last
+	Reason string `json:"reason"` // one sentence
+}
+
+// Decision is the outcome of Decide.
+type Decision struct {
+	Manifest *manifest.Manifest // without serial, issued, expires, trust_version, previous
+	Verdicts []Verdict          // sorted by server, tree
+	Memory   Memory
+	Trees    []TreeReport // sorted by tree
+	Guard    GuardReport
+}
