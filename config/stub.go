@@ -79,8 +79,8 @@ type Guard struct {
 
 // Policy goes into the manifest.
 type Policy struct {
-	CheckInterval time.Duration // 5m
-	MaxHold       time.Duration // 2h
+	CheckInterval time.Duration       // 5m
+	MaxHold       time.Duration       // 2h
 	Nearby        map[string][]string // nil: the built-in table
 }
 

@@ -15,9 +15,9 @@ type Func func(ctx context.Context, ask quorum.Ask, addr netip.Addr) quorum.Read
 
 // Options of a round.
 type Options struct {
-	Concurrency int           // hosts at a time: 64
-	Timeout     time.Duration // one tree at one address, in all: 30 s
-	Client      *rsync.Client // nil: defaults
+	Concurrency int                                                          // hosts at a time: 64
+	Timeout     time.Duration                                                // one tree at one address, in all: 30 s
+	Client      *rsync.Client                                                // nil: defaults
 	Resolve     func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the system's
 	Now         func() time.Time
 	Progress    func(done, of int)

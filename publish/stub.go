@@ -98,7 +98,9 @@ func Push(ctx context.Context, s Store, st *Standing, r Release, verify Verify) 
 func Heal(ctx context.Context, s Store, st *Standing, verify Verify) error { panic("stub") }
 
 // Finish completes a reserved serial whose immutable copies are all there, from the swap on.
-func Finish(ctx context.Context, s Store, st *Standing, serial int64, verify Verify) error { panic("stub") }
+func Finish(ctx context.Context, s Store, st *Standing, serial int64, verify Verify) error {
+	panic("stub")
+}
 
 // Clean removes m/<serial>/ older than keep (never the pointer's own), with If-Match, where the store can.
 func Clean(ctx context.Context, s Store, st *Standing, keep time.Duration, now time.Time) (removed []int64, err error) {
