@@ -1,0 +1,90 @@
+package strictyaml
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// field is one known key of a struct.
+type field struct {
+	name, want, hint string
+	required         bool
+	typ              reflect.Type
+	index            int
+}
+
+type fields []field
+
+func (fs fields) find(name string) (field, bool) {
+	for _, f := range fs {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+func (fs fields) names() []string {
+	var out []string
+	for _, f := range fs {
+		if f.typ != reservedType {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+func fieldsOf(t reflect.Type) fields {
+	var out fields
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		name, opt, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		out = append(out, field{
+			name: name, want: sf.Tag.Get("want"), hint: sf.Tag.Get("hint"),
+			required: opt == "required", typ: sf.Type, index: i,
+		})
+	}
+	return out
+}
+
+// unknownHint names the nearest known key, or where the key belongs, or all known keys.
+func (w walker) unknownHint(key string, fs fields) string {
+	if near := Nearest(key, fs.names()); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	if places := placesOf(w.top, key, "", 0); len(places) > 0 {
+		return fmt.Sprintf("known as %s", strings.Join(places, ", "))
+	}
+	return "known keys: " + strings.Join(fs.names(), ", ")
+}
+
+// placesOf lists the paths at which key is known in t.
+func placesOf(t reflect.Type, key, path string, depth int) []string {
+	switch {
+	case depth > maxDepth:
+		return nil
+	case t.Kind() == reflect.Pointer || t.Implements(manyType):
+		return placesOf(t.Elem(), key, path, depth+1)
+	case reflect.PointerTo(t).Implements(textType):
+		return nil
+	case t.Kind() == reflect.Slice:
+		return placesOf(t.Elem(), key, path+"[]", depth+1)
+	case t.Kind() == reflect.Map:
+		return placesOf(t.Elem(), key, join(path, "*"), depth+1)
+	case t.Kind() != reflect.Struct:
+		return nil
+	}
+	var out []string
+	for _, f := range fieldsOf(t) {
+		p := join(path, f.name)
+		if f.name == key && f.typ != reservedType {
+			out = append(out, p)
+		}
+		out = append(out, placesOf(f.typ, key, p, depth+1)...)
+	}
+	return out
+}
