@@ -1,0 +1,80 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"tidemark/internal/rsyncurl"
+	"tidemark/quorum"
+)
+
+// maxAddresses of one name are asked: more than any mirror has, fewer than a hostile zone can invent.
+const maxAddresses = 8
+
+// resolved is what became of a name: addresses, or the failure to find any.
+type resolved struct {
+	addrs []netip.Addr
+	fail  *quorum.Failure
+}
+
+// systemResolve asks the system's resolver for A and AAAA.
+func systemResolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// resolveAll looks up every host of the asks once.
+func resolveAll(ctx context.Context, asks []quorum.Ask, o Options) map[string]resolved {
+	found := map[string]resolved{}
+	var hosts []rsyncurl.URL
+	for _, ask := range asks {
+		if _, seen := found[ask.URL.Host()]; !seen {
+			found[ask.URL.Host()] = resolved{}
+			hosts = append(hosts, ask.URL)
+		}
+	}
+	var mu sync.Mutex
+	each(hosts, o.Concurrency, func(u rsyncurl.URL) {
+		r := resolve(ctx, u, o)
+		mu.Lock()
+		defer mu.Unlock()
+		found[u.Host()] = r
+	})
+	return found
+}
+
+// resolve gives the addresses of u's host: sorted, each once, at most 8.
+func resolve(ctx context.Context, u rsyncurl.URL, o Options) resolved {
+	if addr, literal := u.Addr(); literal {
+		return resolved{addrs: []netip.Addr{addr.Unmap()}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	addrs, err := o.Resolve(ctx, u.Host())
+	if err == nil && len(addrs) == 0 {
+		err = errors.New("the name has no address")
+	}
+	if err != nil {
+		text := fmt.Sprintf("no address for %s: %s", u.Host(), resolveText(err))
+		return resolved{fail: &quorum.Failure{Kind: quorum.FailUnreachable, Text: text}}
+	}
+	list := make([]netip.Addr, 0, len(addrs))
+	for _, a := range addrs {
+		list = append(list, a.Unmap())
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	list = slices.Compact(list)
+	return resolved{addrs: list[:min(len(list), maxAddresses)]}
+}
+
+// resolveText leaves out what net.DNSError repeats: the name, and the resolver that was asked.
+func resolveText(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.Err
+	}
+	return err.Error()
+}
