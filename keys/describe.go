@@ -1,0 +1,104 @@
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+)
+
+// describe fills in fingerprints and ends. The instant zero leaves expiry
+// aside: whether a key has ended is for those who verify.
+func (c *Certificate) describe(e *openpgp.Entity) error {
+	config := PacketConfig(time.Time{})
+	if err := strongEnough(e.PrimaryKey); err != nil {
+		return fmt.Errorf("certificate: primary key: %w", err)
+	}
+	self, err := e.VerifyPrimaryKey(time.Time{}, config)
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", Fingerprint(e.PrimaryKey.Fingerprint), c.explainSelf(err))
+	}
+	c.Primary = pgpKey(e.PrimaryKey, self)
+	if direct, err := e.LatestValidDirectSignature(time.Time{}, config); err == nil {
+		c.Primary.End = Earliest(c.Primary.End, lifeEnd(e.PrimaryKey, direct))
+	}
+	if _, id := e.PrimaryIdentity(time.Time{}, config); id != nil {
+		c.UserID = id.Name
+	}
+	for i := range e.Subkeys {
+		if err := c.describeSubkey(&e.Subkeys[i], config); err != nil {
+			return err
+		}
+	}
+	if self.FlagsValid && self.FlagSign {
+		c.Signing = append(c.Signing, c.Primary)
+	}
+	if len(c.Signing) == 0 {
+		return fmt.Errorf("certificate %s: no key in it may sign; add one with gpg --quick-add-key %s rsa%d sign 1y", c.Primary.Fingerprint, c.Primary.Fingerprint, rsaBits)
+	}
+	return nil
+}
+
+func (c *Certificate) describeSubkey(s *openpgp.Subkey, config *packet.Config) error {
+	binding, err := s.Verify(time.Time{}, config)
+	if err != nil || !binding.FlagsValid || !binding.FlagSign {
+		return nil // revoked, badly bound, or for something else
+	}
+	if err := strongEnough(s.PublicKey); err != nil {
+		return fmt.Errorf("certificate %s: signing subkey: %w", c.Primary.Fingerprint, err)
+	}
+	k := pgpKey(s.PublicKey, binding)
+	k.End = Earliest(k.End, c.Primary.End)
+	c.Signing = append(c.Signing, k)
+	return nil
+}
+
+// explainSelf says why no self-signature will do: most often it is SHA-1.
+func (c *Certificate) explainSelf(err error) error {
+	e, readErr := c.Entity()
+	if readErr != nil {
+		return err
+	}
+	if _, lax := e.VerifyPrimaryKey(time.Time{}, &packet.Config{}); lax == nil {
+		return errors.New("its self-signature uses a broken hash (SHA-1?); renew it with gpg --cert-digest-algo SHA512 --quick-set-expire")
+	}
+	return err
+}
+
+func strongEnough(k *packet.PublicKey) error {
+	switch k.PubKeyAlgo {
+	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
+		if n, err := k.BitLength(); err != nil || n < rsaBits {
+			return fmt.Errorf("RSA of %d bits, expected at least %d", n, rsaBits)
+		}
+		return nil
+	case packet.PubKeyAlgoEdDSA:
+		if curve, err := k.Curve(); err != nil || curve != packet.Curve25519 {
+			return fmt.Errorf("EdDSA on %s, expected Ed25519", curve)
+		}
+		return nil
+	}
+	return fmt.Errorf("public key algorithm %d (%s), expected RSA of at least %d bits or Ed25519", k.PubKeyAlgo, algorithmName(k.PubKeyAlgo), rsaBits)
+}
+
+func pgpKey(k *packet.PublicKey, s *packet.Signature) PGPKey {
+	return PGPKey{Fingerprint: Fingerprint(k.Fingerprint), Created: k.CreationTime.UTC(), End: lifeEnd(k, s)}
+}
+
+func lifeEnd(k *packet.PublicKey, s *packet.Signature) *time.Time {
+	if s.KeyLifetimeSecs == nil || *s.KeyLifetimeSecs == 0 {
+		return nil
+	}
+	t := k.CreationTime.UTC().Add(time.Duration(*s.KeyLifetimeSecs) * time.Second)
+	return &t
+}
+
+// Earliest returns the earlier end; nil is never.
+func Earliest(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		return b
+	}
+	return a
+}

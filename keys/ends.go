@@ -1,0 +1,82 @@
+package keys
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// End says when something ends.
+type End struct {
+	What string // e.g. "the minisign key 5B3A… of publisher"
+	When time.Time
+}
+
+// Ends lists when the trust document and the keys of the manifest role end, the
+// earliest first. Keys without an end, and revoked ones, are not in it.
+func (t *Trust) Ends() []End {
+	list := []End{{fmt.Sprintf("version %d of the trust document of %s", t.Version, t.Network), t.Expires.Time}}
+	for _, k := range t.Manifest.Keys {
+		if !k.Revoked {
+			list = append(list, k.ends()...)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b End) int { return a.When.Compare(b.When) })
+	return list
+}
+
+func (k ManifestKey) ends() []End {
+	var list []End
+	add := func(what string, when *time.Time) {
+		if when != nil {
+			list = append(list, End{what, *when})
+		}
+	}
+	name := fmt.Sprintf("the %s key %s of %s", k.Kind, k.Key, k.Holder)
+	if k.NotAfter != nil {
+		add(name+" (not_after)", &k.NotAfter.Time)
+	}
+	if k.Kind != OpenPGP {
+		return list
+	}
+	cert, err := ReadCertificate([]byte(k.Public))
+	if err != nil {
+		return list
+	}
+	add("the certificate "+k.Key+" of "+k.Holder, cert.Primary.End)
+	for _, s := range cert.Signing {
+		if s.Fingerprint != k.Key && slices.Contains(k.Signing, s.Fingerprint) {
+			add("the signing subkey "+s.Fingerprint+" of "+k.Holder, s.End)
+		}
+	}
+	return list
+}
+
+// End is the earliest end of a key; nil is never. For OpenPGP: of not_after, and of the
+// signing key that lasts longest.
+func (k ManifestKey) End() *time.Time {
+	var end *time.Time
+	if k.NotAfter != nil {
+		end = &k.NotAfter.Time
+	}
+	if k.Kind != OpenPGP {
+		return end
+	}
+	cert, err := ReadCertificate([]byte(k.Public))
+	if err != nil {
+		return end
+	}
+	var last *time.Time
+	for i, s := range cert.Signing {
+		if !slices.Contains(k.Signing, s.Fingerprint) {
+			continue
+		}
+		if s.End == nil {
+			return end
+		}
+		if last == nil || s.End.After(*last) {
+			last = cert.Signing[i].End
+		}
+	}
+	return Earliest(end, last)
+}

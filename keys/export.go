@@ -1,0 +1,61 @@
+package keys
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+)
+
+// Export writes the keys of the manifest role, revoked ones left out, for other
+// tools: file name to content (see the package doc). Of a certificate it keeps
+// the subkeys that the trust document lets sign. The first minisign key is
+// <network>.pub and .pem, a further one <network>.<KEYID>.pub and .pem.
+func Export(t *Trust) (map[string][]byte, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	var ring []byte
+	for _, k := range t.Manifest.Keys {
+		if k.Revoked {
+			continue
+		}
+		if k.Kind == Minisign {
+			if err := exportMinisign(files, t.Network, k.Public); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		cert, err := ReadCertificate([]byte(k.Public))
+		if err != nil {
+			return nil, err
+		}
+		ring = append(ring, cert.only(k.Signing)...)
+	}
+	if len(ring) == 0 {
+		return files, nil
+	}
+	armored, err := Armor(ArmorPublic, ring)
+	if err != nil {
+		return nil, err
+	}
+	files[t.Network+".gpg"], files[t.Network+".asc"] = ring, armored
+	return files, nil
+}
+
+func exportMinisign(files map[string][]byte, name, public string) error {
+	k, err := ParseMinisign(public)
+	if err != nil {
+		return err
+	}
+	if _, taken := files[name+".pub"]; taken {
+		name += "." + k.ID
+	}
+	der, err := x509.MarshalPKIXPublicKey(k.Public)
+	if err != nil {
+		return fmt.Errorf("write %s.pem: %w", name, err)
+	}
+	files[name+".pub"] = k.File()
+	files[name+".pem"] = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return nil
+}
