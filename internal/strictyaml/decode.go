@@ -14,8 +14,19 @@ type Pos struct {
 	Line  int
 }
 
-// At is the path of a key of that mapping, for [Document.Refuse].
-func (p Pos) At(key string) string { return join(p.Field, key) }
+// At is the path of a key of that mapping, or of one further down, for [Document.Refuse].
+func (p Pos) At(keys ...string) string { return Path(p.Field, keys...) }
+
+// Path is the path of a key below a path ("" at the top).
+func Path(path string, keys ...string) string {
+	for _, k := range keys {
+		path = join(path, k)
+	}
+	return path
+}
+
+// Item is the path of the i-th value of a list, from 0.
+func Item(path string, i int) string { return index(path, i) }
 
 // Reserved is a key that a later version will know: its presence is a problem. The tag `hint` says what to do instead.
 type Reserved struct{}
@@ -50,7 +61,7 @@ func (d *Document) Decode(v any) {
 		d.add(0, "", "", "the file is empty, expected %s", wanted(dst.Type(), ""))
 	default:
 		w := walker{doc: d, top: dst.Type()}
-		w.value("", "", d.root, dst)
+		w.value("", words{}, d.root, dst)
 	}
 }
 
@@ -60,38 +71,43 @@ type walker struct {
 	top reflect.Type
 }
 
-// value decodes n into dst; want, when given, says in words what belongs there.
-func (w walker) value(path, want string, n *yaml.Node, dst reflect.Value) {
+// words say what belongs somewhere, and into each item of a list or map there; "" for the plain word of the type.
+type words struct{ want, each string }
+
+func (ws words) item() words { return words{want: ws.each} }
+
+// value decodes n into dst.
+func (w walker) value(path string, ws words, n *yaml.Node, dst reflect.Value) {
 	t := dst.Type()
 	switch {
 	case n.Kind == yaml.AliasNode: // refused by check
 	case t.Kind() == reflect.Pointer:
 		p := reflect.New(t.Elem())
 		dst.Set(p)
-		w.value(path, want, n, p.Elem())
+		w.value(path, ws, n, p.Elem())
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
-		w.doc.add(n.Line, path, "give a value, or remove the key", "found no value, expected %s", wanted(t, want))
+		w.doc.add(n.Line, path, "give a value, or remove the key", "found no value, expected %s", wanted(t, ws.want))
 	case reflect.PointerTo(t).Implements(textType):
-		w.text(path, want, n, dst)
+		w.text(path, ws, n, dst)
 	case t.Implements(manyType) && n.Kind != yaml.SequenceNode:
 		dst.Set(reflect.MakeSlice(t, 1, 1))
-		w.value(path, want, n, dst.Index(0))
+		w.value(path, ws, n, dst.Index(0))
 	default:
-		w.plain(path, want, n, dst)
+		w.plain(path, ws, n, dst)
 	}
 }
 
-func (w walker) plain(path, want string, n *yaml.Node, dst reflect.Value) {
+func (w walker) plain(path string, ws words, n *yaml.Node, dst reflect.Value) {
 	ok := true
 	switch kind := dst.Kind(); {
 	case kind == reflect.Struct && n.Kind == yaml.MappingNode:
 		w.structure(path, n, dst)
 	case kind == reflect.Map && n.Kind == yaml.MappingNode:
-		w.mapping(path, want, n, dst)
+		w.mapping(path, ws, n, dst)
 	case kind == reflect.Slice && n.Kind == yaml.SequenceNode:
 		dst.Set(reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content)))
 		for i, c := range n.Content {
-			w.value(index(path, i), want, c, dst.Index(i))
+			w.value(index(path, i), ws.item(), c, dst.Index(i))
 		}
 	case kind == reflect.String:
 		if ok = isText(n); ok {
@@ -107,13 +123,13 @@ func (w walker) plain(path, want string, n *yaml.Node, dst reflect.Value) {
 		ok = false
 	}
 	if !ok {
-		w.doc.add(n.Line, path, boolHint(n, dst), "found %s, expected %s", found(n), wanted(dst.Type(), want))
+		w.doc.add(n.Line, path, boolHint(n, dst), "found %s, expected %s", found(n), wanted(dst.Type(), ws.want))
 	}
 }
 
-func (w walker) text(path, want string, n *yaml.Node, dst reflect.Value) {
+func (w walker) text(path string, ws words, n *yaml.Node, dst reflect.Value) {
 	if !isText(n) {
-		w.doc.add(n.Line, path, "", "found %s, expected %s", found(n), wanted(dst.Type(), want))
+		w.doc.add(n.Line, path, "", "found %s, expected %s", found(n), wanted(dst.Type(), ws.want))
 		return
 	}
 	err := dst.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Value))
@@ -127,13 +143,13 @@ func (w walker) text(path, want string, n *yaml.Node, dst reflect.Value) {
 	w.doc.add(n.Line, path, hint, "%v", err)
 }
 
-func (w walker) mapping(path, want string, n *yaml.Node, dst reflect.Value) {
+func (w walker) mapping(path string, ws words, n *yaml.Node, dst reflect.Value) {
 	t := dst.Type()
 	dst.Set(reflect.MakeMap(t))
 	for i := 0; i < len(n.Content); i += 2 {
 		k := n.Content[i]
 		v := reflect.New(t.Elem()).Elem()
-		w.value(join(path, k.Value), want, n.Content[i+1], v)
+		w.value(join(path, k.Value), ws.item(), n.Content[i+1], v)
 		dst.SetMapIndex(reflect.ValueOf(k.Value).Convert(t.Key()), v)
 	}
 }
@@ -152,7 +168,7 @@ func (w walker) structure(path string, n *yaml.Node, dst reflect.Value) {
 		case f.typ == reservedType:
 			w.doc.add(k.Line, p, f.hint, "not in this version")
 		default:
-			w.value(p, f.want, v, dst.Field(f.index))
+			w.value(p, f.words, v, dst.Field(f.index))
 		}
 	}
 	for _, f := range fields {

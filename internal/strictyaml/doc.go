@@ -11,6 +11,7 @@
 //	type tree struct {
 //		Pos    strictyaml.Pos      `yaml:"-"`                                            // filled in: where the mapping stands
 //		Master string              `yaml:"master,required" want:"a directory or an rsync:// URL"`
+//		Globs  []string            `yaml:"anchors" want:"a list of patterns" each:"a pattern"`
 //		Wait   strictyaml.Duration `yaml:"max_wait"`
 //		S3     strictyaml.Reserved `yaml:"s3" hint:"use dir"`                            // known, but of a later version
 //	}

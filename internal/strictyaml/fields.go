@@ -8,10 +8,11 @@ import (
 
 // field is one known key of a struct.
 type field struct {
-	name, want, hint string
-	required         bool
-	typ              reflect.Type
-	index            int
+	words
+	name, hint string
+	required   bool
+	typ        reflect.Type
+	index      int
 }
 
 type fields []field
@@ -44,7 +45,8 @@ func fieldsOf(t reflect.Type) fields {
 			continue
 		}
 		out = append(out, field{
-			name: name, want: sf.Tag.Get("want"), hint: sf.Tag.Get("hint"),
+			words: words{sf.Tag.Get("want"), sf.Tag.Get("each")},
+			name:  name, hint: sf.Tag.Get("hint"),
 			required: opt == "required", typ: sf.Type, index: i,
 		})
 	}

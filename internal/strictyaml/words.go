@@ -87,4 +87,3 @@ func wanted(t reflect.Type, want string) string {
 	}
 	return "text"
 }
-

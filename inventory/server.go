@@ -1,18 +1,30 @@
 package inventory
 
-import (
-	"tidemark/internal/rsyncurl"
-	"tidemark/internal/strictyaml"
+import "tidemark/internal/rsyncurl"
+
+// Kinds of a server; the manifest has the same words.
+const (
+	KindNode   = "node"
+	KindMirror = "mirror"
+)
+
+// MaxSlots is the most that one server may offer.
+const MaxSlots = 8
+
+// Slots of a server that declares none.
+const (
+	defaultNodeSlots   = 4
+	defaultMirrorSlots = 2
 )
 
 // Server is a node or a mirror as its operator declared it.
 type Server struct {
 	ID          string
-	Kind        string // manifest.KindNode or KindMirror ("mirror" when not given)
+	Kind        string // KindNode or KindMirror (KindMirror when not given)
 	Country     string // ISO 3166-1 alpha-2, "" when not known
 	City        string
-	ASN         int64
-	Slots       int // 0..8; default 4 a node, 2 a mirror
+	ASN         int64 // 0 when not known
+	Slots       int   // 0..8; default 4 a node, 2 a mirror
 	Trees       map[string]rsyncurl.URL
 	Key         string // the mirror's own minisign public key, for check-ins
 	Maintenance bool
@@ -22,6 +34,3 @@ type Server struct {
 	File        string // where it was declared
 	Line        int
 }
-
-// Load reads files and directories (*.yaml, *.yml), one or many servers each; every problem at once. Sorted by ID.
-func Load(paths []string) ([]Server, strictyaml.Problems) { panic("stub") }

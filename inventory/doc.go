@@ -1,0 +1,22 @@
+// Package inventory holds the operator's list of servers: nodes, which form the quorum, and mirrors (DESIGN 4.6).
+//
+// A file holds one server (keys with values) or a list of them; a directory is read file by file (*.yaml, *.yml), in the
+// order of names. All files together are one inventory:
+//
+//   - {id: eu-msync-1, kind: node, country: DE, slots: 4, trees: {centos: rsync://eu-msync.example.org/CentOS/}}
+//   - id: ftp.funet.fi
+//     country: FI                     # ISO 3166-1 alpha-2
+//     city: Espoo
+//     asn: 1741
+//     trees: {centos: rsync://ftp.funet.fi/centos/}
+//     key: RWQ...                     # its own minisign public key, for check-ins
+//     maintenance: false              # true: not probed; a node is not counted either
+//     private: false                  # true: counted, never in manifest or site
+//     partial: false                  # true: judged and shown, never a source
+//     group: funet                    # free text
+//     slots: 2                        # 0 to 8: how many mirrors it can feed at once; 4 a node, 2 a mirror when not given
+//
+// Reading is strict (package internal/strictyaml): everything that is wrong in any file is reported at once. Beyond the
+// form it is checked that ids are unique, that countries exist, that URLs are rsync daemon URLs, and that no two nodes
+// claim the same URL for a tree: one server would be counted twice.
+package inventory
