@@ -1,0 +1,60 @@
+// Package publish puts a site on stores in an order that may stop anywhere.
+//
+// # What lies at a site
+//
+//	trust/<N>.json  trust.json  keys/…            who may sign
+//	m/<serial>/                                   immutable copies of one publication:
+//	    manifest.bundle.json                      taking this name is taking the serial
+//	    manifest.json.asc  manifest.json.minisig  manifest.json  manifest.json.gpg
+//	latest.json                                   the pointer: serial, sha256, path
+//	manifest.bundle.json  manifest.json.gpg       single objects: each is whole in itself
+//	manifest.json.asc  manifest.json.minisig  manifest.json
+//	latest.txt                                    the pointer's path again: the completion mark
+//	index.html  status.json  …                    status files
+//
+// The pointer is JSON, the mark one line:
+//
+//	{
+//	  "schema": "tidemark/pointer/v1",
+//	  "serial": 12,
+//	  "sha256": "6f2b…",
+//	  "path": "m/12/"
+//	}
+//
+//	m/12/
+//
+// Further signers have manifest.json.<KEY>.asc and .minisig; Unpack gives the rule. Objects below m/ and trust/<N>.json
+// never change (CacheImmutable), all others are kept for a minute (CacheBrief).
+//
+// # The order
+//
+// A store changes one object at a time and never two. Push therefore goes in steps:
+//
+//	0  trust and keys, where new or different; trust/<N>.json only when absent, and before trust.json
+//	   (then the fixed names are read, for their tags)
+//	1  reserve: m/<serial>/manifest.bundle.json, only when absent; then the other copies
+//	2  read all copies back and verify as a client would
+//	3  swap: latest.json, only if it still has the tag that Look saw
+//	4  manifest.bundle.json, manifest.json.gpg         each only if it still
+//	5  .asc, .minisig, further signers, manifest.json  has its tag from the start
+//	6  latest.txt, if the pointer is still ours
+//	8  status files, by Push or later by PutStatus
+//
+// (7, the beacon, is not a store's.) No fixed name changes before the pointer has. What a run that was killed leaves:
+//
+//	killed in   readers see            the next run
+//	0, 1        the old publication    takes another serial; Reservations shows the one taken
+//	2           the old publication    may Finish the serial
+//	3 to 5      old or new, each       finds the mark behind the pointer (Complete) and heals: Heal does
+//	            single object whole    again steps 4 to 6 from m/<serial>/
+//	8           the new publication    writes status files anyway
+//
+// Two publishers exclude each other twice: at the reservation (no serial ever has two manifests) and at the swap. One that
+// was paused anywhere and comes back finds a tag changed, stops with ErrConflict, and has overwritten nothing newer.
+// A refused write whose bytes are there already is our own, its answer lost: it counts as done.
+//
+// # Stores
+//
+// Store has two methods, Cleaner two more. DirStore is a directory that any web server can serve; package storetest
+// tests what every store promises.
+package publish

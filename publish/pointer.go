@@ -1,0 +1,155 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"tidemark/internal/strictjson"
+)
+
+// PointerSchema names the pointer's format.
+const PointerSchema = "tidemark/pointer/v1"
+
+// Names and limits of the pointer and the completion mark.
+const (
+	PointerName = "latest.json"
+	MarkName    = "latest.txt"
+
+	maxPointer = 4 << 10
+	maxMark    = 1 << 10
+	maxSerial  = 1<<53 - 1
+)
+
+// Pointer is latest.json.
+type Pointer struct {
+	Schema string `json:"schema"` // tidemark/pointer/v1
+	Serial int64  `json:"serial"`
+	SHA256 string `json:"sha256"` // of manifest.json
+	Path   string `json:"path"`   // "m/12/"
+}
+
+var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// ParsePointer reads latest.json strictly: the path must be the serial's own.
+func ParsePointer(b []byte) (*Pointer, error) {
+	var p Pointer
+	if err := strictjson.Unmarshal(b, &p); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.Schema != PointerSchema:
+		return nil, fmt.Errorf("schema %q, expected %q", p.Schema, PointerSchema)
+	case p.Serial < 1 || p.Serial > maxSerial:
+		return nil, fmt.Errorf("serial %d is outside 1 to 2^53-1", p.Serial)
+	case !hexSum.MatchString(p.SHA256):
+		return nil, fmt.Errorf("sha256 %q is not 64 lower-case hex digits", p.SHA256)
+	case p.Path != pathOf(p.Serial):
+		return nil, fmt.Errorf("path %q, expected %q", p.Path, pathOf(p.Serial))
+	}
+	return &p, nil
+}
+
+// Encode writes the pointer: two-space indent, final LF.
+func (p Pointer) Encode() ([]byte, error) {
+	b, err := json.MarshalIndent(p, "", "  ")
+	return append(b, '\n'), err
+}
+
+func pathOf(serial int64) string { return fmt.Sprintf("m/%d/", serial) }
+
+// DamagedError says that the pointer or the mark at the site cannot be what a publisher wrote.
+type DamagedError struct {
+	Name string // latest.json
+	Err  error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("%s at the site is damaged: %v (restore it, or remove it: "+
+		"the next publication then takes its serial from the publisher's own state)", e.Name, e.Err)
+}
+
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Standing is how a store was found at the start of a run. Its tags fence the swap. Push, Heal and Finish bring it up
+// to date when they succeed, so that one may follow the other.
+type Standing struct {
+	Pointer *Pointer // nil: never published, or the pointer is gone
+	Mark    string   // the path in latest.txt, e.g. "m/12/"; "" when there is none
+
+	pointerTag string // "" when absent
+	markTag    string
+}
+
+// Look reads the pointer and the completion mark: two requests. Nothing there is no error: a site begins empty. With
+// a *DamagedError the Standing is valid but for its Pointer, so that a run that knows the serial from its own state
+// can publish over the damage.
+func Look(ctx context.Context, s Store) (*Standing, error) {
+	st := new(Standing)
+	p, err := s.Get(ctx, PointerName, maxPointer)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return st, damagedIfLarge(PointerName, err)
+	}
+	there := err == nil
+	m, err := s.Get(ctx, MarkName, maxMark)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return st, damagedIfLarge(MarkName, err)
+	}
+	st.markTag, st.Mark = m.Tag, strings.TrimSuffix(string(m.Data), "\n")
+	if !there {
+		return st, nil
+	}
+	st.pointerTag = p.Tag
+	if st.Pointer, err = ParsePointer(p.Data); err != nil {
+		return st, &DamagedError{PointerName, err}
+	}
+	return st, nil
+}
+
+func damagedIfLarge(name string, err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return &DamagedError{name, err}
+	}
+	return fmt.Errorf("look at the site: %w", err)
+}
+
+// Serial is the published serial, 0 when there is none.
+func (st *Standing) Serial() int64 {
+	if st.Pointer == nil {
+		return 0
+	}
+	return st.Pointer.Serial
+}
+
+// Complete reports whether the completion mark agrees with the pointer; else Heal is due. Without a pointer there is
+// nothing to heal from: true; the next publication writes every name anew.
+func (st *Standing) Complete() bool { return st.Pointer == nil || st.Mark == st.Pointer.Path }
+
+// Predecessor fetches the bundle that the pointer names. Nobody has verified it.
+func (st *Standing) Predecessor(ctx context.Context, s Store) ([]byte, error) {
+	if st.Pointer == nil {
+		return nil, fmt.Errorf("predecessor: the site has no %s: %w", PointerName, ErrNotFound)
+	}
+	o, err := s.Get(ctx, st.Pointer.Path+BundleName, limitOf(BundleName))
+	if err != nil {
+		return nil, fmt.Errorf("predecessor: %w", err)
+	}
+	return o.Data, nil
+}
+
+// unmoved checks that the pointer is still the one that st knows.
+func (st *Standing) unmoved(ctx context.Context, s Store) error {
+	o, err := s.Get(ctx, PointerName, maxPointer)
+	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	if err != nil && st.pointerTag == "" && errors.Is(err, ErrNotFound) || err == nil && o.Tag == st.pointerTag {
+		return nil
+	}
+	return fmt.Errorf("%s was moved by another publisher meanwhile: %w", PointerName, ErrConflict)
+}
+
+func conditionOf(tag string) Condition { return Condition{Absent: tag == "", Match: tag} }

@@ -1,0 +1,235 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Push publishes r in the order of DESIGN 4.5. Each refusal wraps ErrConflict (exit 5) or says which step failed, as
+// a *StepError. Pushing what the pointer already names does again what is missing, and nothing else.
+//
+// verify gets the bundle as read back from the store, when all of m/<serial>/ is there and nothing that readers
+// follow has changed: the place for a read-back through the public URL, too.
+func Push(ctx context.Context, s Store, st *Standing, r Release, verify Verify) error {
+	if err := r.check(); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	if err := st.mayTake(&r); err != nil {
+		return err
+	}
+	if err := putGround(ctx, s, st, r.Ground); err != nil {
+		return &StepError{Ground, err}
+	}
+	slots, err := readSlots(ctx, s, &r)
+	if err != nil {
+		return &StepError{Reserve, err}
+	}
+	if err := reserve(ctx, s, &r); err != nil {
+		return &StepError{Reserve, err}
+	}
+	if err := readBack(ctx, s, &r, verify); err != nil {
+		return &StepError{ReadBack, err}
+	}
+	if err := swap(ctx, s, st, &r); err != nil {
+		return &StepError{Swap, err}
+	}
+	if err := settle(ctx, s, st, &r, slots); err != nil {
+		return err
+	}
+	return PutStatus(ctx, s, r.Status)
+}
+
+// Finish completes a reserved serial whose immutable copies are all there, from the swap on. Where some are missing
+// it wraps ErrIncomplete: that serial is to be skipped.
+func Finish(ctx context.Context, s Store, st *Standing, serial int64, verify Verify) error {
+	r, err := load(ctx, s, serial, verify)
+	if err != nil {
+		return fmt.Errorf("finish serial %d: %w", serial, err)
+	}
+	if _, signed := r.Files[ManifestName+".asc"]; signed && r.Files[InlineName] == nil {
+		return fmt.Errorf("finish serial %d: no %s: %w", serial, InlineName, ErrIncomplete)
+	}
+	if err := st.mayTake(r); err != nil {
+		return err
+	}
+	slots, err := readSlots(ctx, s, r)
+	if err != nil {
+		return fmt.Errorf("finish serial %d: %w", serial, err)
+	}
+	err = readBack(ctx, s, r, verify)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: %w", ErrIncomplete, err)
+	}
+	if err != nil {
+		return fmt.Errorf("finish serial %d: %w", serial, err)
+	}
+	if err := swap(ctx, s, st, r); err != nil {
+		return &StepError{Swap, err}
+	}
+	return settle(ctx, s, st, r, slots)
+}
+
+// Heal redoes the fixed names from m/<serial>/ after a run that was killed between swap and mark. Names that are as
+// they should be are only read, so it may be called at any time: at a directory, every run can afford it.
+//
+// verify should not mind an expiry: what has expired since is still what the pointer names.
+func Heal(ctx context.Context, s Store, st *Standing, verify Verify) error {
+	if st.Pointer == nil {
+		return nil
+	}
+	r, err := load(ctx, s, st.Pointer.Serial, verify)
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("heal: %w (the next publication writes every name anew)", err)
+	} else if err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	if r.SHA256 != st.Pointer.SHA256 {
+		return fmt.Errorf("heal: %s says SHA-256 %s, %s%s holds %s", PointerName, st.Pointer.SHA256, st.Pointer.Path, BundleName, r.SHA256)
+	}
+	slots, err := readSlots(ctx, s, r)
+	if err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	// Only now: had another publisher been before the tags were read, the pointer would show it; whoever comes
+	// after changes a tag.
+	if err := st.unmoved(ctx, s); err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	return settle(ctx, s, st, r, slots)
+}
+
+// mayTake refuses a serial that the pointer has reached with another manifest, or passed.
+func (st *Standing) mayTake(r *Release) error {
+	if p := st.Pointer; p != nil && (r.Serial < p.Serial || r.Serial == p.Serial && r.SHA256 != p.SHA256) {
+		return fmt.Errorf("publish serial %d: the site is at serial %d already: %w", r.Serial, p.Serial, ErrConflict)
+	}
+	return nil
+}
+
+// slot is a fixed name as it was found before the reservation.
+type slot struct {
+	cond Condition
+	same bool // it holds the release's bytes already
+}
+
+func readSlots(ctx context.Context, s Store, r *Release) (map[string]slot, error) {
+	slots := make(map[string]slot)
+	for _, name := range r.fixed() {
+		o, err := s.Get(ctx, name, limitOf(name))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, fmt.Errorf("read the present %s: %w", name, err)
+		}
+		slots[name] = slot{conditionOf(o.Tag), err == nil && bytes.Equal(o.Data, r.content(name))}
+	}
+	return slots, nil
+}
+
+// reserve takes the serial and puts its other copies: step 1.
+func reserve(ctx context.Context, s Store, r *Release) error {
+	for _, name := range r.copies() {
+		o := NewObject(pathOf(r.Serial)+name, r.content(name))
+		if _, err := putOrSame(ctx, s, o, Condition{Absent: true}); err != nil {
+			return fmt.Errorf("serial %d: %w", r.Serial, err)
+		}
+	}
+	return nil
+}
+
+// readBack compares all copies with what they should be, and verifies: step 2.
+func readBack(ctx context.Context, s Store, r *Release, verify Verify) error {
+	for _, name := range r.copies() {
+		full := pathOf(r.Serial) + name
+		o, err := s.Get(ctx, full, limitOf(name))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(o.Data, r.content(name)) {
+			return fmt.Errorf("%s: the store gives back %d bytes with SHA-256 %s, expected %d with %s",
+				full, len(o.Data), sumOf(o.Data), len(r.content(name)), sumOf(r.content(name)))
+		}
+		if name != BundleName {
+			continue
+		}
+		if err := verify(o.Data); err != nil {
+			return fmt.Errorf("verify %s: %w", full, err)
+		}
+	}
+	return nil
+}
+
+// swap moves the pointer: step 3. From here on readers see the new serial.
+func swap(ctx context.Context, s Store, st *Standing, r *Release) error {
+	p := r.pointer()
+	if st.Pointer != nil && *st.Pointer == p {
+		return st.unmoved(ctx, s)
+	}
+	b, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	tag, err := putOrSame(ctx, s, NewObject(PointerName, b), conditionOf(st.pointerTag))
+	if err != nil {
+		return err
+	}
+	st.Pointer, st.pointerTag = &p, tag
+	return nil
+}
+
+// settle writes the fixed names and the mark: steps 4 to 6. Each is fenced by the tag it had at the start, so that
+// nothing newer is ever overwritten.
+func settle(ctx context.Context, s Store, st *Standing, r *Release, slots map[string]slot) error {
+	for i, name := range r.fixed() {
+		if slots[name].same {
+			continue
+		}
+		step := Pair
+		if i < len(r.singles()) {
+			step = Single
+		}
+		if _, err := putOrSame(ctx, s, NewObject(name, r.content(name)), slots[name].cond); err != nil {
+			return &StepError{step, err}
+		}
+	}
+	if st.Mark == pathOf(r.Serial) {
+		return nil
+	}
+	if err := st.unmoved(ctx, s); err != nil {
+		return &StepError{Mark, err}
+	}
+	mark := NewObject(MarkName, []byte(pathOf(r.Serial)+"\n"))
+	tag, err := putOrSame(ctx, s, mark, conditionOf(st.markTag))
+	if err != nil {
+		return &StepError{Mark, err}
+	}
+	st.Mark, st.markTag = pathOf(r.Serial), tag
+	return nil
+}
+
+// PutStatus puts status files, unconditionally: step 8. Push calls it for Release.Status; a publisher with a beacon
+// hands them over here, after the beacon.
+func PutStatus(ctx context.Context, s Store, objects []Object) error {
+	for _, o := range objects {
+		if _, err := s.Put(ctx, o, Condition{}); err != nil {
+			return &StepError{Status, err}
+		}
+	}
+	return nil
+}
+
+// putOrSame puts o; refused, it compares: the same bytes are our own, put by a request whose answer was lost.
+func putOrSame(ctx context.Context, s Store, o Object, c Condition) (string, error) {
+	tag, err := s.Put(ctx, o, c)
+	if err == nil || !errors.Is(err, ErrConflict) {
+		return tag, err
+	}
+	there, getErr := s.Get(ctx, o.Name, int64(len(o.Data)))
+	switch {
+	case getErr == nil && bytes.Equal(there.Data, o.Data):
+		return there.Tag, nil
+	case getErr == nil, errors.Is(getErr, ErrTooLarge), errors.Is(getErr, ErrNotFound):
+		return "", fmt.Errorf("another publisher wrote %s: %w", o.Name, err)
+	}
+	return "", errors.Join(err, getErr)
+}

@@ -1,0 +1,67 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// How far Reservations looks: past so many absent serials, and for so many reserved ones in all.
+const (
+	maxGap      = 3
+	maxReserved = 100
+)
+
+// Reserved is a serial that was reserved and not pointed to.
+type Reserved struct {
+	Serial int64
+	Bundle []byte // nil when it is too large to be one
+}
+
+// Reservations lists reserved serials above the pointer and above floor, by looking at serial after serial. A run
+// takes the next serial after all it knows, so they lie close above the one or the other; three absent ones in a row
+// end the search: three requests where nothing is reserved.
+func Reservations(ctx context.Context, s Store, st *Standing, floor int64) ([]Reserved, error) {
+	from := st.Serial()
+	found, last, err := scan(ctx, s, from)
+	if err != nil || floor <= last {
+		return found, err
+	}
+	more, _, err := scan(ctx, s, floor)
+	return append(found, more...), err
+}
+
+// scan looks upwards from the serial after n; last is the highest it looked at.
+func scan(ctx context.Context, s Store, n int64) (found []Reserved, last int64, err error) {
+	for gap := 0; gap < maxGap && n < maxSerial; {
+		n++
+		o, err := s.Get(ctx, pathOf(n)+BundleName, limitOf(BundleName))
+		switch {
+		case errors.Is(err, ErrNotFound):
+			gap++
+			continue
+		case err != nil && !errors.Is(err, ErrTooLarge):
+			return nil, n, fmt.Errorf("look for reserved serials: %w", err)
+		}
+		if len(found) == maxReserved {
+			return nil, n, fmt.Errorf("more than %d serials are reserved above %s: "+
+				"look for a publisher that fails again and again, then raise the pointer by one that succeeds", maxReserved, PointerName)
+		}
+		gap = 0
+		found = append(found, Reserved{n, o.Data})
+	}
+	return found, n, nil
+}
+
+// NextSerial is 1 + the highest of the pointer's serial, the publisher's own state's, trust's min_serial and all
+// reserved ones (DESIGN 4.5). It refuses beyond 2^53-1, the largest integer that every JSON reader keeps.
+func NextSerial(pointer, state, minSerial int64, reserved ...Reserved) (int64, error) {
+	n := max(pointer, state, minSerial, 0)
+	for _, r := range reserved {
+		n = max(n, r.Serial)
+	}
+	if n >= maxSerial {
+		return 0, fmt.Errorf("no serial left after %d: the largest is 2^53-1", n)
+	}
+	return n + 1, nil
+}
