@@ -1,0 +1,39 @@
+// Package lab is a whole mirror network on loopback addresses: trees with metadata like a distribution's, real rsync
+// daemons for nodes and mirrors, and every way in which a mirror can be wrong. The demo, tests and benchmarks use it; it
+// is part of no product.
+//
+// # A network
+//
+//	n, err := lab.New(ctx, dir, lab.Options{Start: 1488372781, Servers: lab.DefaultServers()})
+//	defer n.Close()
+//	n.WriteInventory(filepath.Join(dir, "inventory.yaml"))
+//	n.Move("centos", 1488376381)   // the master gets a package, new repodata and, last, a new TIME
+//	n.Sync("eu-msync-1")           // one server catches up, in the way its role has it
+//
+// makes
+//
+//	dir/master/<tree>/             the masters: plain directories
+//	dir/servers/<id>/<tree>/       what each server serves, hard-linked to the master's files where they are the same
+//	dir/daemons/<id>/              rsyncd.conf, log and lock file of each daemon
+//
+// and starts one `rsync --daemon` for each server that is up, each on an address of its own in 127.0.0.0/8 and a free
+// port. Nothing listens on, or connects to, anything but loopback, and no part needs root. Close stops every daemon.
+//
+// # Roles
+//
+//	follow       syncs when told to
+//	behind       never syncs again after the start
+//	maintenance  is down, and the inventory says so
+//	dead         refuses every connection
+//	liar         takes the fresh TIME and keeps altered content
+//	busy         has `max connections = 1`, and a client that does not go away
+//	partial      leaves out the ISOs, and the inventory says so
+//	incomplete   lost a repository, and nobody says so
+//
+// # Trees
+//
+// A [Tree] is about 40 small files, the same for the same seed and timestamps: repositories of packages (pseudo-random
+// bytes with real names) with primary, filelists and other metadata whose checksums in repomd.xml are true, ISO images
+// with their sums, and TIME. Files are replaced by renaming, never written in place: hard-linked copies keep their
+// content when the original moves on.
+package lab
