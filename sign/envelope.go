@@ -1,0 +1,74 @@
+package sign
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"tidemark/internal/strictjson"
+	"tidemark/keys"
+)
+
+// Envelope is a payload with its signatures: manifest.bundle.json, trust.json.
+type Envelope struct {
+	Payload    []byte      `json:"payload"`
+	Signatures []Signature `json:"signatures"`
+}
+
+// ParseEnvelope reads strictly; max is the size limit in bytes.
+func ParseEnvelope(b []byte, max int) (*Envelope, error) {
+	if len(b) > max {
+		return nil, fmt.Errorf("envelope: %d bytes, at most %d are read", len(b), max)
+	}
+	var raw struct {
+		Payload    string      `json:"payload"`
+		Signatures []Signature `json:"signatures"`
+	}
+	if err := strictjson.Unmarshal(b, &raw); err != nil {
+		return nil, fmt.Errorf("envelope: %w", err)
+	}
+	payload, err := base64.StdEncoding.Strict().DecodeString(raw.Payload)
+	if err != nil || strings.ContainsAny(raw.Payload, "\r\n") {
+		return nil, errors.New("envelope: payload is not base64 in its one spelling")
+	}
+	e := &Envelope{Payload: payload, Signatures: raw.Signatures}
+	return e, e.check()
+}
+
+func (e *Envelope) check() error {
+	if len(e.Payload) == 0 {
+		return errors.New("envelope: no payload")
+	}
+	if n := len(e.Signatures); n == 0 || n > MaxSigs {
+		return fmt.Errorf("envelope: %d signatures, expected 1 to %d", n, MaxSigs)
+	}
+	for i, s := range e.Signatures {
+		if s.Kind != keys.OpenPGP && s.Kind != keys.Minisign {
+			return fmt.Errorf("envelope: signature %d: kind %.40q is unknown, expected %q or %q", i+1, s.Kind, keys.OpenPGP, keys.Minisign)
+		}
+		if len(s.Value) > MaxSignature {
+			return fmt.Errorf("envelope: signature %d: %d bytes, at most %d are read", i+1, len(s.Value), MaxSignature)
+		}
+		if !isCapitalHex(s.Key) {
+			return fmt.Errorf("envelope: signature %d: key %.50q, expected a fingerprint or key id in hex capitals", i+1, s.Key)
+		}
+	}
+	return nil
+}
+
+func isCapitalHex(s string) bool {
+	return (len(s) == 16 || len(s) == 40) && strings.Trim(s, "0123456789ABCDEF") == ""
+}
+
+// Encode writes the envelope: two-space indent, final LF.
+func (e *Envelope) Encode() ([]byte, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	b, err := strictjson.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("write the envelope: %w", err)
+	}
+	return b, nil
+}

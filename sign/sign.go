@@ -1,0 +1,61 @@
+package sign
+
+import (
+	"context"
+	"time"
+
+	"tidemark/keys"
+)
+
+// Limits.
+const (
+	MaxSignature = 64 << 10
+	MaxBundle    = 12 << 20
+	MaxSigs      = 16
+)
+
+// Skew is how far two honest clocks may be apart, both ways.
+const Skew = 5 * time.Minute
+
+// Signature is one member of an envelope.
+type Signature struct {
+	Kind  keys.Kind `json:"kind"`
+	Key   string    `json:"key"`   // full fingerprint (openpgp: of the primary key) or minisign key id, capitals
+	Value string    `json:"value"` // the text of the .asc or .minisig
+}
+
+// Request is what a signer is asked for.
+type Request struct {
+	Payload []byte
+	Comment string    // minisign's trusted comment
+	Issued  time.Time // signature creation time
+	Expires time.Time // OpenPGP: end of the signature's life; zero: none
+}
+
+// Signer makes one signature. Implementations: file (here), gpg, ssh-agent, KMS (later).
+type Signer interface {
+	// Key says what it signs with: Kind, Key, NotAfter (nil: never ends), Public, Signing. Holder is left empty.
+	Key() keys.ManifestKey
+	Sign(ctx context.Context, r Request) (Signature, error)
+}
+
+// InlineSigner also makes the one-object form manifest.json.gpg. The OpenPGP file signer is one.
+type InlineSigner interface {
+	SignInline(ctx context.Context, r Request) ([]byte, error)
+}
+
+// RawSigner signs short texts (beacons) with plain Ed25519. The minisign file signer is one.
+type RawSigner interface {
+	SignRaw(ctx context.Context, message []byte) ([]byte, error)
+}
+
+// Passphrase gives a key file's passphrase; nil when the file is not encrypted. It is asked only if needed.
+type Passphrase func() ([]byte, error)
+
+// Vote is one accepted signature.
+type Vote struct {
+	Holder  string
+	Kind    keys.Kind
+	Key     string
+	Comment string // minisign: the trusted comment
+}

@@ -1,0 +1,86 @@
+package sign
+
+import (
+	"fmt"
+
+	"tidemark/keys"
+)
+
+// OpenTrust reads a pinned trust.json: parsed strictly, signed by its own root threshold. Expiry is not judged here.
+func OpenTrust(b []byte) (*keys.Trust, error) {
+	e, err := ParseEnvelope(b, keys.MaxTrust)
+	if err != nil {
+		return nil, fmt.Errorf("trust.json: %w", err)
+	}
+	t, err := keys.ParseTrust(e.Payload)
+	if err != nil {
+		return nil, err
+	}
+	return t, verifyRoot(e, t)
+}
+
+// NextTrust reads the trust.json that follows old, by the rules of TUF's root role (The Update Framework, 5.3): signed by the
+// root thresholds of old and of the new one, of the same network, its version higher by exactly one. Expiry is not judged here.
+func NextTrust(old *keys.Trust, b []byte) (*keys.Trust, error) {
+	e, err := ParseEnvelope(b, keys.MaxTrust)
+	if err != nil {
+		return nil, fmt.Errorf("trust.json: %w", err)
+	}
+	if err := verifyRoot(e, old); err != nil {
+		return nil, err
+	}
+	t, err := keys.ParseTrust(e.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if t.Network != old.Network {
+		return nil, fmt.Errorf("trust document: of network %q, expected %q", t.Network, old.Network)
+	}
+	if t.Version != old.Version+1 {
+		return nil, fmt.Errorf("trust document: version %d cannot follow version %d, only %d can", t.Version, old.Version, old.Version+1)
+	}
+	return t, verifyRoot(e, t)
+}
+
+// verifyRoot counts the holders of t's root keys who signed the envelope.
+func verifyRoot(e *Envelope, t *keys.Trust) error {
+	role := keys.ManifestRole{Threshold: t.Root.Threshold, Required: []keys.Kind{keys.Minisign}}
+	for _, k := range t.Root.Keys {
+		role.Keys = append(role.Keys, keys.ManifestKey{Holder: k.Holder, Kind: keys.Minisign, Key: k.Key, Public: k.Public})
+	}
+	_, err := judge{anyAge: true}.verify(fmt.Sprintf("trust document, by the root keys of version %d", t.Version), e.Payload, e.Signatures, role)
+	return err
+}
+
+// FromMinisig takes a .minisig made elsewhere, as by a root holder with "minisign -Sm trust.payload.json".
+func FromMinisig(text []byte) (Signature, error) {
+	if len(text) > MaxSignature {
+		return Signature{}, fmt.Errorf("minisign signature: %d bytes, at most %d are read", len(text), MaxSignature)
+	}
+	m, err := parseMinisig(string(text))
+	if err != nil {
+		return Signature{}, err
+	}
+	return Signature{Kind: keys.Minisign, Key: m.keyID, Value: string(text)}, nil
+}
+
+// FromASC takes an .asc made elsewhere and finds the key of the role that it says made it. That is a hint: Verify decides.
+func FromASC(text []byte, role keys.ManifestRole) (sig Signature, err error) {
+	defer recovered(&err)
+	if len(text) > MaxSignature {
+		return Signature{}, fmt.Errorf("openpgp signature: %d bytes, at most %d are read", len(text), MaxSignature)
+	}
+	s, err := dearmorSignature(string(text))
+	if err != nil {
+		return Signature{}, err
+	}
+	issuer := fmt.Sprintf("%016X", *s.IssuerKeyId)
+	for _, k := range role.Keys {
+		for _, f := range k.Signing {
+			if k.Kind == keys.OpenPGP && len(f) == 40 && f[24:] == issuer {
+				return Signature{Kind: keys.OpenPGP, Key: k.Key, Value: string(text)}, nil
+			}
+		}
+	}
+	return Signature{}, faultf(UnknownKey, "openpgp signature by key id %s, which the trust document does not name", issuer)
+}
