@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"tidemark/quorum"
 	"tidemark/rsync"
@@ -31,7 +32,7 @@ func classify(code rsync.Code) (quorum.FailureKind, string) {
 	case rsync.CodeRefused:
 		return quorum.FailUnreachable, "connection refused"
 	case rsync.CodeUnreachable:
-		return quorum.FailUnreachable, "no route to the host"
+		return quorum.FailUnreachable, "unreachable"
 	case rsync.CodeTimeout:
 		return quorum.FailUnreachable, "no answer in time"
 	case rsync.CodeNotFound:
@@ -57,7 +58,7 @@ func failure(err error, doing string) *quorum.Failure {
 	f := &quorum.Failure{Kind: quorum.FailUnreachable, Text: err.Error()}
 	if e, ok := errors.AsType[*rsync.Error](err); ok {
 		f.Kind, f.Text = classify(e.Code)
-		f.Text += detail(e, f.Text)
+		f.Text += detail(e)
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		_, f.Text = classify(rsync.CodeTimeout)
 	}
@@ -67,13 +68,23 @@ func failure(err error, doing string) *quorum.Failure {
 	return f
 }
 
-// detail is what the server said, or at which step it went silent.
-func detail(e *rsync.Error, words string) string {
-	switch {
-	case e.Text != "" && e.Text != words:
+// detail is what the server said, or what was met at which step where the words alone leave that open.
+func detail(e *rsync.Error) string {
+	if e.Text != "" {
 		return ": " + e.Text
-	case e.Code == rsync.CodeTimeout || e.Code == rsync.CodeProtocol:
-		return fmt.Sprintf(" (%s)", e.Op)
+	}
+	switch e.Code {
+	case rsync.CodeTimeout:
+		return fmt.Sprintf(" (at: %s)", e.Op)
+	case rsync.CodeUnreachable:
+		if errno, ok := errors.AsType[syscall.Errno](e.Err); ok {
+			return ": " + errno.Error()
+		}
+		return ": " + e.Err.Error()
+	case rsync.CodeTooLarge, rsync.CodeIncomplete, rsync.CodeCorrupt, rsync.CodeProtocol, rsync.CodeServer:
+		if e.Err != nil {
+			return ": " + e.Err.Error()
+		}
 	}
 	return ""
 }

@@ -34,8 +34,9 @@ func openDir(m MasterAsk) (master, *quorum.Failure) {
 
 func (d dirMaster) close() { d.root.Close() }
 
+// timeFile follows links, as the wire client has daemons do for the time file; os.Root keeps them within the tree.
 func (d dirMaster) timeFile(context.Context) timeRead {
-	data, err := d.read(d.ask.TimeFile, maxTimeFile)
+	data, err := d.readTime()
 	if errors.Is(err, fs.ErrNotExist) {
 		return timeRead{fail: &quorum.Failure{Kind: quorum.FailMissing, Text: fmt.Sprintf("there is no file %s in %s", d.ask.TimeFile, d.ask.Dir)}}
 	}
@@ -45,26 +46,20 @@ func (d dirMaster) timeFile(context.Context) timeRead {
 	return parseTime(data, d.ask.TimeFile)
 }
 
-// read returns at most limit bytes of the regular file at name.
-func (d dirMaster) read(name string, limit int64) ([]byte, error) {
-	f, err := d.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
-}
-
-// open opens a regular file; a symbolic link is refused, as rsync would not serve what it points to.
-func (d dirMaster) open(name string) (*os.File, error) {
-	info, err := d.root.Lstat(name)
+func (d dirMaster) readTime() ([]byte, error) {
+	info, err := d.root.Stat(d.ask.TimeFile)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("it is not a regular file (%s)", info.Mode().Type())
 	}
-	return d.root.Open(name)
+	f, err := d.root.Open(d.ask.TimeFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxTimeFile))
 }
 
 func (d dirMaster) walk(ctx context.Context, visit func(item) error) *quorum.Failure {
@@ -132,7 +127,7 @@ func (d dirMaster) hash(ctx context.Context, found []manifest.Anchor) *quorum.Fa
 }
 
 func (d dirMaster) hashOne(a *manifest.Anchor) *quorum.Failure {
-	f, err := d.open(a.Path)
+	f, err := d.root.Open(a.Path)
 	if err != nil {
 		return d.cannot(a.Path, err)
 	}

@@ -47,15 +47,9 @@ func (t target) timeFile(ctx context.Context, path string) timeRead {
 
 // parseTime reads a time file's bytes.
 func parseTime(data []byte, path string) timeRead {
-	if len(data) > timefile.MaxSize {
-		return timeRead{data: data, fail: &quorum.Failure{
-			Kind: quorum.FailNotNumber,
-			Text: fmt.Sprintf("%s has %d bytes and begins with %s: expected a Unix timestamp in at most %d bytes", path, len(data), quoted(data), timefile.MaxSize),
-		}}
-	}
 	timestamp, err := timefile.Parse(data)
 	if err != nil {
-		return timeRead{data: data, fail: &quorum.Failure{Kind: quorum.FailNotNumber, Text: fmt.Sprintf("%s holds no timestamp: %v", path, err)}}
+		return timeRead{data: data, fail: &quorum.Failure{Kind: quorum.FailNotNumber, Text: fmt.Sprintf("%s: %v", path, err)}}
 	}
 	return timeRead{data: data, timestamp: timestamp}
 }

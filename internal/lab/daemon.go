@@ -172,21 +172,20 @@ func moduleURL(at netip.AddrPort, module string) string {
 	return fmt.Sprintf("rsync://%s/%s/", at, module)
 }
 
-// Stop ends the daemon with all its connections, and waits for it.
+// Stop ends the daemon with all its connections, and waits for it. It kills at once: a daemon that only reads has
+// nothing to put in order, and rsync takes 0.4 s for a polite end.
 func (r *Running) Stop() error {
 	for _, c := range r.held {
 		c.Close()
 	}
 	pid := r.cmd.Process.Pid
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if err := syscall.Kill(-pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("stopping the rsync daemon %d: %w", pid, err)
-		}
-		select {
-		case <-r.exited:
-			return nil
-		case <-time.After(stopWithin):
-		}
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("stopping the rsync daemon %d: %w", pid, err)
 	}
-	return fmt.Errorf("stopping the rsync daemon %d: it is still there after SIGKILL", pid)
+	select {
+	case <-r.exited:
+		return nil
+	case <-time.After(stopWithin):
+		return fmt.Errorf("stopping the rsync daemon %d: it is still there after SIGKILL", pid)
+	}
 }

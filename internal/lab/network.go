@@ -104,10 +104,7 @@ func (n *Network) add(ctx context.Context, s Server, number int, trees []string)
 			return fmt.Errorf("filling server %s: %w", s.ID, err)
 		}
 	}
-	if err := n.Start(ctx, s.ID); err != nil {
-		return err
-	}
-	return nil
+	return n.Start(ctx, s.ID)
 }
 
 // Start puts a server on the net: its daemon, or, where its role has none, an address that refuses. Its address stays
@@ -130,11 +127,11 @@ func (n *Network) Start(ctx context.Context, id string) error {
 	for _, name := range s.Trees {
 		d.Modules[name] = filepath.Join(s.Dir, name)
 	}
-	startDaemon := StartDaemon
+	bring := StartDaemon
 	if s.Role == Busy {
-		startDaemon = StartBusy
+		bring = StartBusy
 	}
-	r, err := startDaemon(ctx, d)
+	r, err := bring(ctx, d)
 	if err != nil {
 		return fmt.Errorf("starting server %s: %w", id, err)
 	}

@@ -43,7 +43,6 @@ func (r *Running) config() string {
 	line("reverse lookup = no")
 	line("max verbosity = 1")
 	line("log file = %s", r.file("log"))
-	line("lock file = %s", r.file("lock"))
 	if os.Getuid() == 0 {
 		// Without these, a daemon started by root serves as nobody, who may not read our directories.
 		line("uid = 0")
@@ -55,6 +54,8 @@ func (r *Running) config() string {
 	for _, module := range slices.Sorted(maps.Keys(d.Modules)) {
 		line("[%s]", module)
 		line("  path = %s", d.Modules[module])
+		// Connections are counted in the lock file: with one for all modules they would share the limit.
+		line("  lock file = %s", r.file("lock."+module))
 		r.moduleLines(line)
 	}
 	return b.String()
