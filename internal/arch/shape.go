@@ -42,7 +42,7 @@ func (c *checker) doc(p *Package) {
 func (c *checker) lengths(p *Package) {
 	for _, f := range p.Files {
 		file := c.t.fset.File(f.Package)
-		c.long(file.Name(), c.t.at(f.Name), file.LineCount()-1, maxFileLines)
+		c.long(file.Name(), c.t.at(f.Name), file.LineCount(), maxFileLines)
 		for _, d := range f.Decls {
 			fn, ok := d.(*ast.FuncDecl)
 			if !ok {

@@ -1,0 +1,85 @@
+# make          build the three programs into bin/ (the same as: make build)
+# make test     all tests with the race detector; installs what they need first
+# make demo     a whole mirror network on loopback, published and explained (demo/)
+# make check    format, vet, staticcheck, tidy modules, shell scripts, import rule
+# make bench    the figures of this machine beside other tools; fails below target
+#               (make bench BENCH=. runs the Go benchmarks of all packages too)
+# make fuzz     every fuzz target in turn; FUZZTIME=30s shortens each
+# make soak     the long tests, with kills (TIDEMARK_SOAK=1, tests named *Soak*)
+# make deps     install what the tests need (scripts/deps test)
+# make clean    remove what was built, fetched and demonstrated
+#
+# GOFLAGS and the other variables of the go command are respected.
+
+GO      ?= go
+VERSION  = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOL     = $(GO) tool -modfile=tools/go.mod
+SCRIPTS  = $(shell grep -lE '^\#!.*\b(ba)?sh\b' .ci/* scripts/* contrib/* 2>/dev/null)
+DEMO    ?=
+BENCH   ?=
+
+# Parsers of foreign bytes with much room for surprise are fuzzed longer.
+ifeq ($(origin FUZZTIME),undefined)
+FUZZTIME      = 2m
+FUZZTIME_LONG = 10m
+else
+FUZZTIME_LONG = $(FUZZTIME)
+endif
+
+.PHONY: all build test bench soak fuzz check demo deps clean
+
+all: build
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.commit=$(VERSION)' -o bin/ ./cmd/...
+	@ls -l bin | awk 'NR > 1 { printf "bin/%-18s %6.1f MB\n", $$NF, $$5 / 1e6 }'
+
+test:
+	@scripts/deps test
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+demo:
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory build
+	bin/tidemark-lab demo $(DEMO)
+
+bench:
+	@scripts/deps bench
+	@$(MAKE) --no-print-directory build
+	bin/tidemark-lab bench
+	@test -z '$(BENCH)' || $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+soak:
+	@scripts/deps test
+	TIDEMARK_SOAK=1 $(GO) test -count=1 -p 1 -timeout 60m -run Soak -v ./...
+
+fuzz:
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func |\1 |' | sort | { \
+	failed=; \
+	while read -r dir name; do \
+		case "$$dir/$$name" in \
+		*/rsync/*List* | *OpenPGP* | *Envelope*) time=$(FUZZTIME_LONG) ;; \
+		*) time=$(FUZZTIME) ;; \
+		esac; \
+		echo "== $$dir $$name ($$time)"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime "$$time" "$$dir" </dev/null || failed="$$failed $$dir:$$name"; \
+	done; \
+	test -z "$$failed" || { echo "fuzz: failed:$$failed" >&2; exit 1; }; }
+
+check:
+	@scripts/deps check
+	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
+	shellcheck $(SCRIPTS)
+	$(GO) test -count=1 ./internal/arch
+	@! $(GO) list -deps ./cmd/tidemark-mirror | grep -E '^github.com/aws/' || { echo "cmd/tidemark-mirror links the AWS SDK" >&2; exit 1; }
+	$(TOOL) staticcheck ./...
+
+deps:
+	@scripts/deps test
+
+clean:
+	rm -rf bin demo .deps
