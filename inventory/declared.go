@@ -98,10 +98,11 @@ func (c *checker) country(d declared, s *Server) {
 	if geo.ValidCountry(s.Country) {
 		return
 	}
-	c.refuse("country", countryHint(s.Country), "found %.60q, expected two capital letters of ISO 3166-1, e.g. FI", s.Country)
+	c.refuse("country", CountryHint(s.Country), "found %.60q, expected two capital letters of ISO 3166-1, e.g. FI", s.Country)
 }
 
-func countryHint(found string) string {
+// CountryHint names the country code that was probably meant: GB for UK, FI for fi.
+func CountryHint(found string) string {
 	up := strings.ToUpper(found)
 	switch up {
 	case "UK":

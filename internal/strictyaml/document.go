@@ -59,6 +59,12 @@ func (d *Document) Problems() Problems { return d.problems.sorted() }
 // Empty says that the file holds nothing but comments.
 func (d *Document) Empty() bool { return d.root == nil && !d.broken }
 
+// Given says whether the file has that field, well or badly written.
+func (d *Document) Given(field string) bool {
+	_, ok := d.lines[field]
+	return ok
+}
+
 // Line of a field, or of the nearest thing around it; 0 when not known. Fields are written as in [Problem].
 func (d *Document) Line(field string) int {
 	for {

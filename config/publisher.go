@@ -10,17 +10,17 @@ import (
 type Publisher struct {
 	File      string // absolute path of the file itself
 	Network   string
-	State     string
+	State     string        // directory
 	Validity  time.Duration // 24h
 	Inventory []string
 	Trees     map[string]Tree
 	Sign      Sign
 	Trust     string
-	Publish   []Target
+	Publish   []Target      // at least one; the first is the authority
 	Keep      time.Duration // publish.keep of DESIGN 4.5: 7 days, never below validity + 1 h
-	Beacon    *Beacon
+	Beacon    *Beacon       // nil when not given
 	Probe     Probe
-	Settle    time.Duration // 1m
+	Settle    time.Duration // 1m; 0 is allowed
 	Guard     Guard
 	Policy    Policy
 	Servers   []inventory.Server // loaded from Inventory
@@ -28,14 +28,14 @@ type Publisher struct {
 
 // Tree of tidemark.yaml.
 type Tree struct {
-	Master   string // absolute directory or rsync URL
-	TimeFile string // TIME
-	Anchors  []string
-	Quorum   inventory.Quorum
-	MaxWait  time.Duration // 12h
+	Master   string           // absolute directory or rsync URL
+	TimeFile string           // TIME
+	Anchors  []string         // doublestar patterns, at least one
+	Quorum   inventory.Quorum // majority
+	MaxWait  time.Duration    // 12h
 }
 
-// Sign names the signing keys; more than one of a kind is allowed.
+// Sign names the signing keys; more than one of a kind is allowed, one of each is needed.
 type Sign struct {
 	OpenPGP []KeyFile
 	Ed25519 []KeyFile
@@ -52,14 +52,14 @@ type KeyFile struct {
 // Target is one store. This version has Dir; s3 comes with its issue.
 type Target struct {
 	Dir string
-	URL string // where readers see it
+	URL string // where readers see it, with a final slash; "" when not given
 }
 
 // Beacon of tidemark.yaml.
 type Beacon struct {
-	Name       string
-	PlainName  string
-	PlainOrder []string
+	Name       string   // of the TXT record, lower case, no final dot
+	PlainName  string   // "" when no plain record is wanted
+	PlainOrder []string // trees
 }
 
 // Probe settings.
@@ -79,10 +79,7 @@ type Guard struct {
 
 // Policy goes into the manifest.
 type Policy struct {
-	CheckInterval time.Duration       // 5m
-	MaxHold       time.Duration       // 2h
+	CheckInterval time.Duration       // 5m; whole seconds
+	MaxHold       time.Duration       // 2h; whole seconds
 	Nearby        map[string][]string // nil: the built-in table
 }
-
-// LoadPublisher reads file. The error is a strictyaml.Problems with every problem at once, or a plain error when the file cannot be read.
-func LoadPublisher(file string) (*Publisher, error) { panic("stub") }

@@ -1,0 +1,89 @@
+package config
+
+import "tidemark/internal/strictyaml"
+
+// The file as it is written: pointers are nil when a key is absent.
+
+type publisherFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Network        string                       `yaml:"network,required" want:"the network's name, e.g. centos"`
+	State          string                       `yaml:"state,required" want:"a directory for what must be remembered, e.g. /var/lib/tidemark"`
+	Validity       *strictyaml.Duration         `yaml:"validity"`
+	Keep           *strictyaml.Duration         `yaml:"keep"`
+	Inventory      strictyaml.OneOrMany[string] `yaml:"inventory,required" want:"a list of files and directories with servers" each:"a file or a directory"`
+	Trees          map[string]treeFile          `yaml:"trees,required" want:"the trees by their names" each:"master, anchors and quorum of the tree"`
+	Sign           signFile                     `yaml:"sign,required" want:"the signing keys openpgp and ed25519"`
+	Trust          string                       `yaml:"trust,required" want:"the trust document, e.g. trust.json"`
+	Publish        []targetFile                 `yaml:"publish,required" want:"a list of places to publish at, e.g. [{dir: /srv/www/centos}]" each:"a place to publish at, e.g. {dir: /srv/www/centos}"`
+	Beacon         *beaconFile                  `yaml:"beacon" want:"the beacon, e.g. {name: _tidemark.example.org}"`
+	Probe          probeFile                    `yaml:"probe"`
+	Settle         *strictyaml.Duration         `yaml:"settle"`
+	Guard          guardFile                    `yaml:"guard"`
+	Policy         policyFile                   `yaml:"policy"`
+}
+
+type treeFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Master         string               `yaml:"master,required" want:"the tree's directory, or its rsync:// URL"`
+	TimeFile       *string              `yaml:"time_file"`
+	Anchors        []string             `yaml:"anchors,required" want:"a list of patterns, e.g. [\"**/repodata/repomd.xml\"]" each:"a pattern"`
+	Quorum         *string              `yaml:"quorum" want:"all, majority, a share like 80%, or a number of nodes like 3"`
+	MaxWait        *strictyaml.Duration `yaml:"max_wait"`
+}
+
+type signFile struct {
+	strictyaml.Pos `yaml:"-"`
+	OpenPGP        strictyaml.OneOrMany[keyFile] `yaml:"openpgp,required" want:"a key, e.g. {key: keys/openpgp.asc}, or a list of such"`
+	Ed25519        strictyaml.OneOrMany[keyFile] `yaml:"ed25519,required" want:"a key, e.g. {key: keys/ed25519.key}, or a list of such"`
+}
+
+type keyFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Key            string  `yaml:"key,required" want:"the private key's file"`
+	PassphraseFile *string `yaml:"passphrase_file" want:"a file that holds the passphrase"`
+	PassphraseEnv  *string `yaml:"passphrase_env" want:"the name of an environment variable"`
+	Credential     *string `yaml:"credential" want:"the name of a systemd credential"`
+}
+
+type targetFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Dir            string              `yaml:"dir" want:"a directory"`
+	URL            *string             `yaml:"url" want:"the address at which readers see it, https://..."`
+	S3             strictyaml.Reserved `yaml:"s3" hint:"publish to a directory with dir, for a web server to serve"`
+	Purge          strictyaml.Reserved `yaml:"purge" hint:"remove it; documents that change are cached for 60 s at most"`
+}
+
+type beaconFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Name           string              `yaml:"name,required" want:"the record's name, e.g. _tidemark.example.org"`
+	Plain          *plainFile          `yaml:"plain"`
+	RFC2136        strictyaml.Reserved `yaml:"rfc2136" hint:"remove it and put the record into DNS yourself: tidemark beacon prints it"`
+}
+
+type plainFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Name           string   `yaml:"name,required" want:"the plain record's own name"`
+	Order          []string `yaml:"order,required" want:"a list of trees" each:"a tree"`
+}
+
+type probeFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Concurrency    *int                 `yaml:"concurrency"`
+	Timeout        *strictyaml.Duration `yaml:"timeout"`
+	Recheck        *strictyaml.Duration `yaml:"recheck"`
+	Sample         *int                 `yaml:"sample"`
+}
+
+type guardFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Share          *int `yaml:"share" want:"a whole number, in percent"`
+	Least          *int `yaml:"least"`
+	Runs           *int `yaml:"runs"`
+}
+
+type policyFile struct {
+	strictyaml.Pos `yaml:"-"`
+	CheckInterval  *strictyaml.Duration `yaml:"check_interval"`
+	MaxHold        *strictyaml.Duration `yaml:"max_hold"`
+	Nearby         map[string][]string  `yaml:"nearby" want:"countries, each with a list of its neighbours" each:"a list of countries"`
+}

@@ -1,0 +1,61 @@
+package config
+
+import (
+	_ "embed"
+	"strconv"
+	"strings"
+)
+
+//go:embed tidemark.yaml
+var template string
+
+// TemplateValues go into a new configuration. Empty ones get the value in the comment; relative paths start at the file's directory.
+type TemplateValues struct {
+	Network    string // required
+	Tree       string // the network's name
+	Master     string // /srv/master/<tree>
+	State      string // state
+	Inventory  string // inventory.yaml
+	OpenPGPKey string // keys/openpgp.asc
+	Ed25519Key string // keys/ed25519.key
+	Trust      string // trust.json
+	Publish    string // site
+	URL        string // none: the key is left as a comment
+}
+
+// Template is a commented tidemark.yaml for a new network. It loads without problems once the inventory has a node
+// ([tidemark/inventory.Template] has one).
+func Template(v TemplateValues) []byte {
+	tree := otherwise(v.Tree, v.Network)
+	url := `# url: https://mirrors.example.org/` + v.Network + `/`
+	if v.URL != "" {
+		url = "url: " + strconv.Quote(v.URL)
+	}
+	return []byte(strings.NewReplacer(
+		"@NETWORK@", v.Network,
+		"@TREE@", tree,
+		"@MASTER@", quote(otherwise(v.Master, "/srv/master/"+tree)),
+		"@STATE@", quote(otherwise(v.State, "state")),
+		"@INVENTORY@", quote(otherwise(v.Inventory, "inventory.yaml")),
+		"@OPENPGP@", quote(otherwise(v.OpenPGPKey, "keys/openpgp.asc")),
+		"@ED25519@", quote(otherwise(v.Ed25519Key, "keys/ed25519.key")),
+		"@TRUST@", quote(otherwise(v.Trust, "trust.json")),
+		"@PUBLISH@", quote(otherwise(v.Publish, "site")),
+		"@URL@", url,
+	).Replace(template))
+}
+
+func otherwise(s, value string) string {
+	if s == "" {
+		return value
+	}
+	return s
+}
+
+// quote leaves a plain word plain; Go's quoted strings are YAML's.
+func quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" && strings.Trim(s, "0123456789._-") != "" {
+		return s
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tidemark/internal/strictyaml"
+)
+
+// Warnings looks at the machine, not at the text: files that too many may read or write, a master that is not there. They stop
+// nothing. What cannot be looked at gives no warning; using it will say why.
+func (p *Publisher) Warnings() strictyaml.Problems {
+	w := warner{file: p.File}
+	w.mode(p.File, "", 0o022, "may be changed by others than its owner", "chmod go-w")
+	for _, file := range privateFiles(p) {
+		w.mode(file, "sign", 0o077, "may be read by others than its owner", "chmod 600")
+	}
+	for _, path := range p.Inventory {
+		w.mode(path, "inventory", 0o002, "may be changed by everybody", "chmod o-w")
+	}
+	for _, name := range sortedKeys(p.Trees) {
+		w.master(name, p.Trees[name].Master)
+	}
+	for i, t := range p.Publish {
+		w.url(strictyaml.Path(strictyaml.Item("publish", i), "url"), t.URL)
+	}
+	for _, file := range RootKeysBeside(filepath.Dir(p.File)) {
+		w.add("", "move it to where its holder keeps it, offline", "%s: a private root key lies readable beside the online keys", file)
+	}
+	return w.problems
+}
+
+type warner struct {
+	file     string
+	problems strictyaml.Problems
+}
+
+func (w *warner) add(field, hint, format string, args ...any) {
+	w.problems = append(w.problems, strictyaml.Problem{File: w.file, Field: field, Text: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (w *warner) mode(file, field string, bits fs.FileMode, text, chmod string) {
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm()&bits == 0 {
+		return
+	}
+	w.add(field, chmod+" "+file, "%s %s (mode %04o)", file, text, info.Mode().Perm())
+}
+
+func (w *warner) master(name, master string) {
+	if strings.Contains(master, "://") {
+		return
+	}
+	if info, err := os.Stat(master); err != nil || !info.IsDir() {
+		w.add(strictyaml.Path("trees", name, "master"), "nothing new of this tree is announced until it is there", "%s is no directory that can be read", master)
+	}
+}
+
+// url warns of plain http, where signatures still protect readers and nothing else does.
+func (w *warner) url(field, s string) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback() {
+		return
+	}
+	w.add(field, "serve it over https", "%s is not encrypted", s)
+}
+
+// RootKeysBeside returns the private root keys that can be read in the directory root/ below dir: minisign secret keys. They
+// belong offline; whoever has a threshold of them and the online keys is the network.
+func RootKeysBeside(dir string) []string {
+	entries, err := os.ReadDir(filepath.Join(dir, "root"))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		file := filepath.Join(dir, "root", e.Name())
+		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() || info.Size() > 4096 {
+			continue
+		}
+		if data, err := os.ReadFile(file); err == nil && minisignSecret(data) {
+			out = append(out, file)
+		}
+	}
+	return out
+}
+
+// minisignSecret knows the format of minisign's secret keys: a comment line, then base64 of "Ed", the key derivation
+// ("Sc", or zeros when there is no passphrase), "B2" and 152 bytes more.
+func minisignSecret(data []byte) bool {
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(lines.Text()))
+		if err == nil && len(b) == 158 && string(b[:2]) == "Ed" && string(b[4:6]) == "B2" {
+			return true
+		}
+	}
+	return false
+}
