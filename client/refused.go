@@ -1,0 +1,46 @@
+package client
+
+import "fmt"
+
+// Reason says in one word why a bundle was refused.
+type Reason string
+
+// The reasons.
+const (
+	TooLarge     Reason = "too-large"
+	Malformed    Reason = "malformed" // envelope or document breaks a rule
+	Signature    Reason = "signature" // the trust document's keys did not sign it; Err is a *sign.Refusal
+	WrongNetwork Reason = "wrong-network"
+	Rollback     Reason = "rollback" // older than one seen, or than the trust document's min_serial
+	Fork         Reason = "fork"     // the serial seen, with other content
+	Expired      Reason = "expired"
+	FutureDated  Reason = "future-dated"
+	TrustExpired Reason = "trust-expired"
+	TrustTooOld  Reason = "trust-too-old" // genuine, but it names a newer trust document: fetch that first
+)
+
+// Refused is a bundle that is not used.
+type Refused struct {
+	Reason  Reason
+	Detail  string
+	Err     error  // the cause, where there is one
+	Payload []byte // Fork: the other document, verified; keep both and report them
+}
+
+// Error is the detail, with the reason in front.
+func (r *Refused) Error() string {
+	if r.Err != nil && r.Detail != "" {
+		return fmt.Sprintf("manifest refused (%s): %s: %v", r.Reason, r.Detail, r.Err)
+	}
+	if r.Err != nil {
+		return fmt.Sprintf("manifest refused (%s): %v", r.Reason, r.Err)
+	}
+	return fmt.Sprintf("manifest refused (%s): %s", r.Reason, r.Detail)
+}
+
+// Unwrap gives the cause.
+func (r *Refused) Unwrap() error { return r.Err }
+
+func refused(reason Reason, format string, args ...any) error {
+	return &Refused{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,80 @@
+package client
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+)
+
+// SeenFile is the name of the seen-state in the state directory.
+const SeenFile = "seen.json"
+
+const maxSeen = 4 << 10
+
+// Seen is what a reader remembers between runs.
+type Seen struct {
+	Serial int64           `json:"serial"`
+	SHA256 string          `json:"sha256"`
+	Issued strictjson.Time `json:"issued"`
+}
+
+// LoadSeen reads what was seen; nil when nothing was yet. A damaged file is an
+// error: to go on without it would let an old manifest in.
+func LoadSeen(dir string) (*Seen, error) {
+	path := filepath.Join(dir, SeenFile)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what was seen: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSeen+1))
+	if err != nil {
+		return nil, fmt.Errorf("read what was seen: %w", err)
+	}
+	s, err := parseSeen(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w; it guards against old manifests: if nobody can have tampered here, remove it and run again", path, err)
+	}
+	return s, nil
+}
+
+func parseSeen(b []byte) (*Seen, error) {
+	if len(b) > maxSeen {
+		return nil, fmt.Errorf("more than %d bytes", maxSeen)
+	}
+	var s Seen
+	if err := strictjson.Unmarshal(b, &s); err != nil {
+		return nil, err
+	}
+	if s.Serial < 0 || s.Serial > manifest.MaxSerial {
+		return nil, fmt.Errorf("serial is %d, expected 0 to 2^53-1", s.Serial)
+	}
+	if sum, err := hex.DecodeString(s.SHA256); err != nil || len(sum) != 32 {
+		return nil, fmt.Errorf("sha256 is %.70q, expected 64 hex digits", s.SHA256)
+	}
+	return &s, nil
+}
+
+// SaveSeen writes s atomically: after a crash the old or the new state is there.
+func SaveSeen(dir string, s Seen) error {
+	b, err := strictjson.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("save what was seen: %w", err)
+	}
+	if err := renameio.WriteFile(filepath.Join(dir, SeenFile), b, 0o644); err != nil {
+		return fmt.Errorf("save what was seen: %w", err)
+	}
+	return nil
+}
