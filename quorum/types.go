@@ -109,6 +109,8 @@ type ServerMemory struct {
 	Answered   strictjson.Time `json:"answered,omitzero"` // last time it said anything
 	Soft       int             `json:"soft,omitempty"`    // soft errors in a row
 	Highest    int64           `json:"highest,omitempty"` // highest timestamp it was verified at: below it is a regression
+	Seen       int64           `json:"seen,omitempty"`    // what its time file said last
+	Valid      bool            `json:"valid,omitempty"`   // the verification at Timestamp stands
 }
 
 // GuardMemory counts the runs in which the guard held back.

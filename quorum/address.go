@@ -1,0 +1,246 @@
+package quorum
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tidemark/manifest"
+)
+
+// finding is what was concluded of one address, and then of one server, before
+// it is known what is announced.
+type finding struct {
+	state    State  // Verified stands for: its content is that of its timestamp
+	said     int64  // what the time file says, 0 when it was not read
+	soft     bool   // nothing was learned: an earlier verification stands for a while
+	kept     bool   // verified by its time file alone, which has not changed since
+	text     string // what was found and what was expected
+	reading  Reading
+	families []int
+}
+
+// judge holds what one server is judged by.
+type judge struct {
+	tree    TreeMemory
+	server  ServerMemory // before this round
+	partial bool
+	now     time.Time
+}
+
+// address judges what one address of the server said.
+func (j judge) address(r Reading) finding {
+	f := finding{reading: r}
+	if r.Failure != nil {
+		f.state, f.soft, f.text = failed(*r.Failure)
+		return f
+	}
+	if r.Void {
+		f.state, f.soft, f.text = Unknown, true, "its time file changed while we looked"
+		if j.tree.inMotion() {
+			f.state, f.text = Moving, f.text+", and the master is in motion"
+		}
+		return f
+	}
+	f.said = r.Timestamp
+	f.state, f.text = j.timestamp(r)
+	if f.state == Verified {
+		f.state, f.kept, f.text = j.content(r, *j.tree.find(r.Timestamp))
+	}
+	return f
+}
+
+// failed classes a probe without an answer to judge: state, soft or hard, and why.
+func failed(f Failure) (State, bool, string) {
+	switch f.Kind {
+	case FailBusy:
+		return Busy, true, "it is busy: " + f.Text
+	case FailRefused:
+		return Refused, true, "it refused: " + f.Text
+	case FailMissing:
+		return Incomplete, false, "its time file is missing: " + f.Text
+	case FailNotNumber:
+		return Wrong, false, "its time file holds no timestamp: " + f.Text
+	default:
+		return Unreachable, true, "it could not be reached: " + f.Text
+	}
+}
+
+// timestamp judges the time file alone. Verified means: recorded, look at the content.
+func (j judge) timestamp(r Reading) (State, string) {
+	said := r.Timestamp
+	says := "its time file says " + stamp(said)
+	floor := j.tree.Announced
+	if floor == 0 && len(j.tree.Recorded) > 0 {
+		floor = j.tree.Recorded[0].Timestamp
+	}
+	switch {
+	case said <= 0:
+		return Wrong, fmt.Sprintf("its time file holds %.64q: expected Unix seconds", r.Raw)
+	case said < j.server.Highest:
+		return Wrong, fmt.Sprintf("%s, a regression: it was verified at %s before, and a tree never goes back", says, stamp(j.server.Highest))
+	case len(j.tree.Recorded) == 0:
+		return Unknown, says + ", but nothing was recorded from the master yet to compare it with"
+	case said < floor:
+		return Behind, says
+	case j.tree.find(said) != nil:
+		return Verified, says
+	}
+	return j.unrecorded(said, says)
+}
+
+// unrecorded judges a timestamp, newer than the announced one, that nobody recorded.
+func (j judge) unrecorded(said int64, says string) (State, string) {
+	master := j.tree.Master
+	switch {
+	case master != nil && said == master.Timestamp:
+		return Moving, says + ", which the master shows too but which is not recorded yet"
+	case inFuture(said, j.now):
+		return Wrong, says + ", which lies in the future"
+	case master == nil:
+		return Moving, says + ", newer than all that is recorded, and the master has not been read since"
+	case said > master.At.Unix():
+		return Moving, fmt.Sprintf("%s, newer than our last look at the master (%s)", says, master.At.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	return Wrong, fmt.Sprintf("%s, which the master was never seen to show at rest: expected %s", says, j.expected())
+}
+
+// expected names the timestamps that would be right.
+func (j judge) expected() string {
+	text := stamp(j.tree.newest())
+	if j.tree.Announced != 0 && j.tree.Announced != j.tree.newest() {
+		text = stamp(j.tree.Announced) + " or a later recorded one"
+	}
+	return text
+}
+
+// content compares the anchors that were read with those recorded for the time file's timestamp.
+func (j judge) content(r Reading, rec Recorded) (state State, kept bool, text string) {
+	says := "its time file says " + stamp(rec.Timestamp)
+	if r.Depth == manifest.DepthTime || r.Depth == "" {
+		switch {
+		case j.server.Valid && j.server.Timestamp == rec.Timestamp:
+			return Verified, true, says + ", at which its content was verified before"
+		case len(rec.Anchors) == 0:
+			return Verified, false, says + ", and the tree has no anchors to look at"
+		}
+		return Unknown, false, says + ", but its content was not looked at, and a time file alone proves nothing"
+	}
+	c := j.compare(r.Anchors, rec)
+	missing := c.missing != "" && !(j.partial && c.matched > 0)
+	switch {
+	case c.bad != "":
+		return Wrong, false, says + ", but " + c.bad
+	case missing:
+		return Incomplete, false, says + ", but " + c.missing
+	case c.other != "":
+		return Mixed, false, says + ", but " + c.other + ": it holds anchors of two timestamps"
+	case c.present != "":
+		return Moving, false, says + ", but " + c.present
+	case c.matched == 0 && len(rec.Anchors) > 0:
+		return Unknown, false, says + ", but none of the anchors that were looked at belongs to it"
+	}
+	return Verified, false, fmt.Sprintf("%s, and the %s looked at %s those of the master", says, plural(c.matched, "anchor"), agreement(c.matched))
+}
+
+func agreement(n int) string {
+	if n == 1 {
+		return "equals"
+	}
+	return "equal"
+}
+
+// comparison counts the anchors that match and keeps the first of each kind that does not.
+type comparison struct {
+	matched                      int
+	bad, missing, other, present string
+}
+
+func (j judge) compare(seen []AnchorSeen, rec Recorded) comparison {
+	var c comparison
+	for _, a := range seen {
+		expected, known := lookup(rec.Anchors, a.Path)
+		switch {
+		case known && !a.Missing && a.is(expected):
+			c.matched++
+		case !known && a.Missing:
+		default:
+			j.differs(&c, a, expected, known, rec.Timestamp)
+		}
+	}
+	return c
+}
+
+func (a AnchorSeen) is(b manifest.Anchor) bool {
+	return a.Path == b.Path && a.Size == b.Size && a.SHA256 == b.SHA256
+}
+
+// differs classes an anchor that is not as recorded at the timestamp. known:
+// something was recorded under this path. An anchor that the master has deleted
+// and a server kept is no fault: not every mirror deletes.
+func (j judge) differs(c *comparison, a AnchorSeen, expected manifest.Anchor, known bool, timestamp int64) {
+	name := "anchor " + a.Path
+	if other := j.elsewhere(a, known, timestamp); other != 0 {
+		first(&c.other, "%s is that of %s", name, stamp(other))
+		return
+	}
+	if j.atMaster(a) {
+		first(&c.present, "%s is already as on the master, which is in motion", name)
+		return
+	}
+	switch {
+	case !known:
+	case a.Missing:
+		first(&c.missing, "%s is missing: expected %s", name, plural(int(expected.Size), "byte"))
+	default:
+		first(&c.bad, "%s has %s with SHA-256 %.12s...: expected %s with %.12s...", name,
+			plural(int(a.Size), "byte"), a.SHA256, plural(int(expected.Size), "byte"), expected.SHA256)
+	}
+}
+
+func first(text *string, format string, args ...any) {
+	if *text == "" {
+		*text = fmt.Sprintf(format, args...)
+	}
+}
+
+// elsewhere returns another recorded timestamp to which the anchor belongs as it
+// was seen, 0 when there is none. What the master has deleted, and what it does
+// not have yet, belongs to later timestamps only.
+func (j judge) elsewhere(a AnchorSeen, known bool, timestamp int64) int64 {
+	for _, r := range slices.Backward(j.tree.Recorded) {
+		if r.Timestamp == timestamp || r.Timestamp < timestamp && (a.Missing || !known) {
+			continue
+		}
+		if a.among(r.Anchors) {
+			return r.Timestamp
+		}
+	}
+	return 0
+}
+
+// among reports whether the set holds the anchor as it was seen: the same, or as absent.
+func (a AnchorSeen) among(set []manifest.Anchor) bool {
+	held, ok := lookup(set, a.Path)
+	return a.Missing && !ok || !a.Missing && ok && a.is(held)
+}
+
+// lookup finds an anchor in a set that is sorted by path.
+func lookup(set []manifest.Anchor, path string) (manifest.Anchor, bool) {
+	i, ok := slices.BinarySearchFunc(set, path, func(a manifest.Anchor, path string) int { return strings.Compare(a.Path, path) })
+	if !ok {
+		return manifest.Anchor{}, false
+	}
+	return set[i], true
+}
+
+// atMaster reports whether the anchor is as on the master now, where that is not recorded.
+func (j judge) atMaster(a AnchorSeen) bool {
+	for _, look := range []*MasterReading{j.tree.Master, j.tree.Unsettled} {
+		if look != nil && !j.tree.isRecorded(*look) && a.among(look.Anchors) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,179 @@
+package quorum
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"tidemark/internal/rsyncurl"
+	"tidemark/internal/strictjson"
+	"tidemark/inventory"
+	"tidemark/manifest"
+)
+
+// entry is one tree at one server on its way through a decision.
+type entry struct {
+	server  inventory.Server
+	tree    string
+	url     rsyncurl.URL
+	finding finding
+	memory  ServerMemory // after the finding
+	state   State        // the finding seen from what is announced
+	offer   int64        // the timestamp at which the manifest lists it, 0: not listed
+}
+
+func (e entry) place() place  { return place{e.server.ID, e.tree} }
+func (e entry) counted() bool { return e.server.Kind == manifest.KindNode && !e.server.Maintenance }
+
+// decision carries what Decide works on.
+type decision struct {
+	policy   Policy
+	previous *manifest.Manifest
+	before   Memory // recorded, but nothing judged
+	memory   Memory
+	now      time.Time
+	entries  []entry // sorted by server, tree
+	reports  []TreeReport
+}
+
+// Decide concludes. Pure: the same input gives the same output. previous may be nil (first run).
+// It records r.Masters first; recording the same readings twice changes nothing.
+//
+// When the guard holds, Decision.Manifest is what would be published, and
+// Decision.Memory announces nothing: what was not published was not announced.
+func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now time.Time) Decision {
+	d := decision{policy: p, previous: previous, now: now}
+	d.before = Record(mem, r.Masters, p, previous, now)
+	d.memory = clone(d.before)
+	d.judge(r.Servers)
+	for _, name := range slices.Sorted(maps.Keys(p.Trees)) {
+		d.reports = append(d.reports, d.announce(name))
+	}
+	d.conclude()
+	m := d.manifest()
+	guard := d.guard()
+	for i := range d.reports {
+		d.explain(&d.reports[i], m, r.Masters, guard.Held)
+	}
+	return Decision{Manifest: m, Verdicts: d.verdicts(), Memory: d.memory, Trees: d.reports, Guard: guard}
+}
+
+// judge finds out what each server holds.
+func (d *decision) judge(readings []Reading) {
+	byPlace := map[place][]Reading{}
+	for _, r := range readings {
+		byPlace[place{r.Server, r.Tree}] = append(byPlace[place{r.Server, r.Tree}], r)
+	}
+	d.entries = carriers(d.policy)
+	for i := range d.entries {
+		e := &d.entries[i]
+		e.memory = d.before.Servers[e.server.ID][e.tree]
+		switch {
+		case e.server.Maintenance:
+			e.finding = finding{state: Maintenance, text: "it is in maintenance, so it was not asked"}
+			e.memory.Soft, e.memory.Valid = 0, false
+		case e.url.IsZero():
+			e.finding = finding{state: Unknown, text: "it has no rsync URL for this tree, so it cannot be checked"}
+			e.memory.Soft, e.memory.Valid = 0, false
+		default:
+			j := judge{tree: d.before.Trees[e.tree], server: e.memory, partial: e.server.Partial, now: d.now}
+			e.finding = j.judgeAll(byPlace[e.place()])
+			e.memory = e.memory.after(e.finding, d.now)
+		}
+	}
+}
+
+// ballot is where the nodes of a tree stand.
+func (d *decision) ballot(tree string) ballot {
+	var b ballot
+	for _, e := range d.entries {
+		if e.tree != tree || !e.counted() {
+			continue
+		}
+		b.counted++
+		if v := e.memory.standing(); v != 0 {
+			b.verified = append(b.verified, v)
+		}
+	}
+	return b
+}
+
+// announce moves a tree forward when a quorum has reached something newer.
+func (d *decision) announce(name string) TreeReport {
+	tm, q, b := d.memory.Trees[name], d.policy.Trees[name].Quorum, d.ballot(name)
+	report := TreeReport{Tree: name}
+	if elected := tm.elect(q, b); elected != 0 {
+		tm = tm.announce(elected)
+		d.memory.Trees[name] = tm
+		report.New = true
+	}
+	report.Announced = tm.Announced
+	report.Nodes = b.nodes(q, max(tm.Announced, 1))
+	if waiting := tm.waiting(q, b); len(waiting) > 0 {
+		report.Pending = waiting[len(waiting)-1].Timestamp
+		report.Waiting = waiting[0].At
+		report.Overdue = d.now.Sub(report.Waiting.Time) > d.policy.Trees[name].MaxWait
+		if tm.Announced == 0 {
+			report.Nodes = b.nodes(q, report.Pending)
+		}
+	}
+	return report
+}
+
+// conclude sees every finding from what is announced now, and remembers it.
+func (d *decision) conclude() {
+	for i := range d.entries {
+		e := &d.entries[i]
+		tm := d.memory.Trees[e.tree]
+		e.state = e.finding.state
+		if e.state == Verified {
+			switch {
+			case e.memory.Timestamp < tm.Announced:
+				e.state = Behind
+			case e.memory.Timestamp > tm.Announced:
+				e.state = Ahead
+			}
+		}
+		e.offer = offered(*e, tm)
+		if e.memory.State != e.state {
+			e.memory.State, e.memory.StateSince = e.state, strictjson.At(d.now)
+		}
+		e.memory.Reason = d.reason(*e, tm)
+		id := e.server.ID
+		if d.memory.Servers[id] == nil {
+			d.memory.Servers[id] = map[string]ServerMemory{}
+		}
+		d.memory.Servers[id][e.tree] = e.memory
+	}
+}
+
+// guard asks the guard; while it holds, nothing is announced.
+func (d *decision) guard() GuardReport {
+	states := map[place]State{}
+	for _, e := range d.entries {
+		states[e.place()] = e.state
+	}
+	report, memory := watch(d.previous, states, d.policy, d.before.Guard, d.now)
+	d.memory.Guard = memory
+	if report.Held {
+		d.memory.Trees = d.before.Trees
+	}
+	return report
+}
+
+func (d *decision) verdicts() []Verdict {
+	verdicts := make([]Verdict, 0, len(d.entries))
+	for _, e := range d.entries {
+		v := Verdict{
+			Server: e.server.ID, Kind: e.server.Kind, Tree: e.tree, State: e.state, Counted: e.counted(),
+			Source: e.offer != 0 && e.server.Slots > 0, Reason: e.memory.Reason, URL: e.url,
+			Address: e.finding.reading.Address, Raw: e.finding.reading.Raw, Timestamp: e.finding.said,
+			Since: e.memory.StateSince, Good: e.memory.Good,
+		}
+		if e.memory.Valid {
+			v.Depth = e.memory.Depth
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}

@@ -1,0 +1,161 @@
+package quorum
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+)
+
+// softLimit is how many soft errors in a row a verification outlives.
+const softLimit = 2
+
+// judgeAll concludes from the readings at all addresses of the server: they must agree.
+func (j judge) judgeAll(readings []Reading) finding {
+	if len(readings) == 0 {
+		return finding{state: Unknown, soft: true, text: "it was not asked in this round"}
+	}
+	var firm, soft []finding
+	for _, r := range readings {
+		if f := j.address(r); f.soft {
+			soft = append(soft, f)
+		} else {
+			firm = append(firm, f)
+		}
+	}
+	if len(firm) == 0 {
+		return oneOf(soft)
+	}
+	if !unanimous(firm) {
+		return disagreement(firm)
+	}
+	f := firm[0]
+	if f.state != Verified {
+		return f
+	}
+	if rest := answerable(soft, firm); len(rest) > 0 {
+		return oneOf(rest)
+	}
+	return j.overFamilies(f, firm)
+}
+
+// oneOf picks the soft finding that says most: an answer before silence.
+func oneOf(soft []finding) finding {
+	for _, f := range soft {
+		if f.state != Unreachable {
+			return f.named(len(soft) > 1)
+		}
+	}
+	return soft[0].named(len(soft) > 1)
+}
+
+// named puts the address into the text, where the server has several.
+func (f finding) named(several bool) finding {
+	if several && f.reading.Address != "" {
+		f.text += " (at " + f.reading.Address + ")"
+	}
+	return f
+}
+
+// unanimous: the same state, and the same timestamp where that is what counts.
+func unanimous(fs []finding) bool {
+	for _, f := range fs[1:] {
+		sameTime := f.said == fs[0].said || f.state == Wrong || f.state == Incomplete
+		if f.state != fs[0].state || !sameTime {
+			return false
+		}
+	}
+	return true
+}
+
+func disagreement(fs []finding) finding {
+	parts := make([]string, len(fs))
+	for i, f := range fs {
+		parts[i] = fmt.Sprintf("at %s %s", f.reading.Address, f.text)
+	}
+	f := fs[0]
+	f.state, f.kept = Mixed, false
+	f.text = "its addresses disagree: " + strings.Join(parts, "; ")
+	return f
+}
+
+// answerable leaves out the families that cannot be reached at all: a server
+// that has lost IPv6 is still good over IPv4.
+func answerable(soft, firm []finding) []finding {
+	var rest []finding
+	for _, f := range soft {
+		family := func(g finding) bool { return g.reading.Family == f.reading.Family }
+		answered := slices.ContainsFunc(firm, family) ||
+			slices.ContainsFunc(soft, func(g finding) bool { return family(g) && g.state != Unreachable })
+		if answered {
+			rest = append(rest, f)
+		}
+	}
+	return rest
+}
+
+// overFamilies adds the families over which the verification holds. A family at
+// which only the time file was read counts when its content was verified before.
+func (j judge) overFamilies(f finding, firm []finding) finding {
+	for _, g := range firm {
+		family := g.reading.Family
+		if g.kept && !slices.Contains(j.server.Families, family) || slices.Contains(f.families, family) {
+			continue
+		}
+		f.families = append(f.families, family)
+	}
+	slices.Sort(f.families)
+	if len(f.families) == 0 {
+		f.state, f.kept = Unknown, false
+		f.text += ", but not over the family at which it answers now"
+	}
+	return f
+}
+
+// after is the server's memory after a finding.
+func (sm ServerMemory) after(f finding, now time.Time) ServerMemory {
+	when := at(f.reading.At, now)
+	if f.state != Unreachable && f.reading.Server != "" {
+		sm.Answered = when
+	}
+	if f.said != 0 {
+		sm.Seen = f.said
+	}
+	switch {
+	case f.soft:
+		sm.Soft++
+		sm.Valid = sm.Valid && sm.Soft <= softLimit
+	case f.state == Verified:
+		sm = sm.verified(f, when)
+	default:
+		sm.Soft, sm.Valid = 0, false
+	}
+	return sm
+}
+
+func (sm ServerMemory) verified(f finding, when strictjson.Time) ServerMemory {
+	if sm.Timestamp != f.said {
+		sm.Timestamp, sm.Since = f.said, when
+	}
+	if !f.kept {
+		sm.Depth = f.reading.Depth
+		if sm.Depth == "" {
+			sm.Depth = manifest.DepthTime
+		}
+		sm.Deep = when
+	}
+	sm.Highest = max(sm.Highest, f.said)
+	sm.Soft, sm.Valid, sm.Good, sm.Families = 0, true, when, f.families
+	return sm
+}
+
+// standing is the timestamp at which the server counts as verified, 0 for none.
+func (sm ServerMemory) standing() int64 {
+	if sm.Valid {
+		return sm.Timestamp
+	}
+	return 0
+}

@@ -1,0 +1,141 @@
+package quorum
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"tidemark/inventory"
+	"tidemark/manifest"
+)
+
+// maxAsked is the most anchors that are asked of one server in one round.
+const maxAsked = 200
+
+// Plan says what to ask of every server. rnd chooses the sample.
+//
+// Servers in maintenance, and trees without an rsync URL, are not asked. Sorted by server, tree.
+func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
+	choices := map[string]choice{}
+	for name := range p.Trees {
+		choices[name] = mem.Trees[name].choice()
+	}
+	var asks []Ask
+	for _, e := range carriers(p) {
+		if e.server.Maintenance || e.url.IsZero() {
+			continue
+		}
+		known, deep := mem.Servers[e.server.ID][e.tree].known(e.place(), p.Recheck, now)
+		asks = append(asks, Ask{
+			Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile,
+			Known: known, Deep: deep,
+			Anchors: choices[e.tree].draw(p.Sample, rnd),
+		})
+	}
+	return asks
+}
+
+// place is one tree at one server.
+type place struct{ server, tree string }
+
+// known is the timestamp that needs no deeper look, and whether one is due all the
+// same: the timestamp at which the content was verified, or one that is too old
+// whatever the content.
+func (sm ServerMemory) known(pl place, recheck time.Duration, now time.Time) (timestamp int64, deep bool) {
+	switch {
+	case (sm.State == Verified || sm.State == Ahead) && sm.Valid && sm.Depth != manifest.DepthTime:
+		return sm.Timestamp, sm.due(pl, recheck, now)
+	case sm.State == Behind:
+		return sm.Seen, false
+	}
+	return 0, true
+}
+
+// due reports whether the content must be looked at again. Between three quarters
+// of recheck and the whole of it, a share of the servers comes due in each round.
+func (sm ServerMemory) due(pl place, recheck time.Duration, now time.Time) bool {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", pl.server, pl.tree, sm.Deep.Unix()))
+	spread := recheck / 4 / 1024 * time.Duration(binary.BigEndian.Uint16(sum[:])%1024)
+	age := now.Sub(sm.Deep.Time)
+	return age < 0 || age >= recheck-spread
+}
+
+// choice is what to ask about a tree: all of must, and some of rest.
+type choice struct{ must, rest []string }
+
+// choice sorts the tree's anchors: those that changed with the last announcement
+// or differ at any newer timestamp, and the others.
+func (tm TreeMemory) choice() choice {
+	base := tm.find(tm.Announced)
+	must := map[string]bool{}
+	if base == nil {
+		for _, r := range tm.Recorded {
+			addPaths(must, r.Anchors)
+		}
+		return choice{must: slices.Sorted(maps.Keys(must))}
+	}
+	for _, path := range tm.Changed {
+		must[path] = true
+	}
+	for _, r := range tm.later() {
+		addPaths(must, differing(base.Anchors, r.Anchors))
+	}
+	for _, look := range []*MasterReading{tm.Unsettled, tm.Master} {
+		if look != nil && look.Timestamp >= tm.Announced {
+			addPaths(must, differing(base.Anchors, look.Anchors))
+		}
+	}
+	c := choice{must: slices.Sorted(maps.Keys(must))}
+	for _, a := range base.Anchors {
+		if !must[a.Path] {
+			c.rest = append(c.rest, a.Path)
+		}
+	}
+	return c
+}
+
+func addPaths(set map[string]bool, anchors []manifest.Anchor) {
+	for _, a := range anchors {
+		set[a.Path] = true
+	}
+}
+
+// draw takes all of must and n of the rest by chance, at least one and at most maxAsked in all. Sorted.
+func (c choice) draw(n int, rnd *rand.Rand) []string {
+	sample := some(c.rest, min(max(n, 1), maxAsked), rnd)
+	asked := append(some(c.must, maxAsked-len(sample), rnd), sample...)
+	slices.Sort(asked)
+	return asked
+}
+
+// some draws n of all without repetition.
+func some(all []string, n int, rnd *rand.Rand) []string {
+	if len(all) <= n {
+		return slices.Clone(all)
+	}
+	drawn := make([]string, 0, n)
+	for _, i := range rnd.Perm(len(all))[:n] {
+		drawn = append(drawn, all[i])
+	}
+	return drawn
+}
+
+// carriers lists every tree of the policy at every server that carries it, sorted by server, tree.
+func carriers(p Policy) []entry {
+	servers := slices.Clone(p.Servers)
+	slices.SortFunc(servers, func(a, b inventory.Server) int { return cmp.Compare(a.ID, b.ID) })
+	var list []entry
+	for _, s := range servers {
+		for _, tree := range slices.Sorted(maps.Keys(s.Trees)) {
+			if _, ours := p.Trees[tree]; ours {
+				list = append(list, entry{server: s, tree: tree, url: s.Trees[tree]})
+			}
+		}
+	}
+	return list
+}

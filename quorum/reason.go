@@ -1,0 +1,140 @@
+package quorum
+
+import (
+	"fmt"
+	"strings"
+
+	"tidemark/manifest"
+)
+
+// reason is the sentence for the operator: what was found, what was expected, why it is a source or not.
+func (d *decision) reason(e entry, tm TreeMemory) string {
+	return e.finding.text + e.seen(tm) + e.consequence(tm)
+}
+
+// seen relates what was found to what is announced.
+func (e entry) seen(tm TreeMemory) string {
+	switch {
+	case e.state == Verified:
+		return ", the announced timestamp"
+	case e.state == Ahead && tm.Announced == 0:
+		return "; nothing is announced yet, and it waits for the quorum"
+	case e.state == Ahead:
+		return ", newer than the announced timestamp " + stamp(tm.Announced)
+	case e.state == Behind && tm.Announced == 0:
+		return ", older than all that was recorded"
+	case e.state == Behind:
+		return fmt.Sprintf(", %s older than the announced timestamp %s", span(tm.Announced-e.finding.said), stamp(tm.Announced))
+	case e.finding.soft && e.memory.Valid:
+		return fmt.Sprintf(" (soft error %d; its verification at %s outlives %d)", e.memory.Soft, stamp(e.memory.Timestamp), softLimit)
+	case e.finding.soft && e.memory.Soft > softLimit && e.memory.Timestamp != 0:
+		return fmt.Sprintf(" (soft error %d in a row, so its verification at %s has ended)", e.memory.Soft, stamp(e.memory.Timestamp))
+	}
+	return ""
+}
+
+// consequence says whether the manifest offers it, and why.
+func (e entry) consequence(tm TreeMemory) string {
+	standing := e.memory.standing()
+	switch {
+	case e.offer != 0 && e.server.Slots == 0:
+		return ", so it is listed, but with no slots it is never offered"
+	case e.offer != 0 && e.finding.soft:
+		return ", so it stays a source"
+	case e.offer != 0:
+		return ", so it is a source"
+	case standing != 0 && standing >= tm.Announced && e.server.Private:
+		return ", but it is private, so it counts and is no source"
+	case standing != 0 && standing >= tm.Announced && e.server.Partial:
+		return ", but it is a partial mirror, so it is no source"
+	case standing != 0 && e.finding.soft && standing < tm.Announced:
+		return ", but " + stamp(tm.Announced) + " is announced now, so it is no source"
+	case e.state == Ahead || e.finding.state == Maintenance:
+		return ""
+	}
+	return ", so it is no source"
+}
+
+// explain writes the tree's note: where it stands, and what is wrong with its master.
+func (d *decision) explain(r *TreeReport, m *manifest.Manifest, masters []MasterReading, held bool) {
+	tm := d.memory.Trees[r.Tree]
+	parts := []string{standing(*r, tm)}
+	if r.Pending != 0 {
+		parts = append(parts, d.pending(*r))
+	}
+	if text := d.master(r.Tree, tm, masters); text != "" {
+		parts = append(parts, text)
+	}
+	if held {
+		r.New = false
+		parts = append(parts, "the guard holds, so nothing of this is published")
+	}
+	r.Note = strings.Join(parts, "; ")
+}
+
+func standing(r TreeReport, tm TreeMemory) string {
+	switch {
+	case r.Announced != 0:
+		verb := "is"
+		if r.New {
+			verb = "is newly"
+		}
+		return fmt.Sprintf("%s %s announced, %d of %d nodes have it or newer", stamp(r.Announced), verb, r.Nodes.Verified, r.Nodes.Counted)
+	case len(tm.Recorded) == 0:
+		return "nothing is announced, because nothing was recorded from the master yet"
+	default:
+		return "nothing is announced yet"
+	}
+}
+
+// pending says what the tree waits for.
+func (d *decision) pending(r TreeReport) string {
+	q, b := d.policy.Trees[r.Tree].Quorum, d.ballot(r.Tree)
+	need, err := q.Need(b.counted)
+	text := fmt.Sprintf("%s is pending: %d of %d counted nodes have it, the quorum (%s) is %d", stamp(r.Pending), b.reached(r.Pending), b.counted, q, need)
+	if err != nil {
+		text += fmt.Sprintf(", more than there are")
+	}
+	if r.Overdue {
+		text += fmt.Sprintf(", and it has waited for %s, longer than max_wait (%s): look at the nodes that are not verified",
+			span(int64(d.now.Sub(r.Waiting.Time).Seconds())), span(int64(d.policy.Trees[r.Tree].MaxWait.Seconds())))
+	}
+	return text
+}
+
+// master says what is odd about the last look at the master, "" when it is at rest and recorded.
+func (d *decision) master(tree string, tm TreeMemory, masters []MasterReading) string {
+	var last *MasterReading
+	for i := range masters {
+		if masters[i].Tree == tree {
+			last = &masters[i]
+		}
+	}
+	switch {
+	case last == nil:
+		return "the master was not read in this run"
+	case last.Failure != nil:
+		return "the master could not be read (" + last.Failure.Text + "), what was recorded before stays in force"
+	case last.Timestamp <= 0:
+		return fmt.Sprintf("the master's time file holds %.64q: expected Unix seconds", last.Raw)
+	case inFuture(last.Timestamp, d.now):
+		return fmt.Sprintf("the master's time file says %s, which lies more than 5 minutes in the future, so it is refused: correct the clock or the time file", stamp(last.Timestamp))
+	}
+	return tm.state(*last)
+}
+
+// state says how the master's look relates to what is recorded.
+func (tm TreeMemory) state(look MasterReading) string {
+	r := tm.find(look.Timestamp)
+	switch {
+	case tm.Unsettled != nil:
+		return "the master shows " + stamp(look.Timestamp) + ", which is recorded when a second look agrees"
+	case r == nil && look.Timestamp < tm.newest(), r != nil && look.Timestamp < tm.newest():
+		return fmt.Sprintf("the master went back from %s to %s, which is not followed: to withdraw an update, give the master a new, later time file", stamp(tm.newest()), stamp(look.Timestamp))
+	case !tm.isRecorded(look):
+		return fmt.Sprintf("the master is in motion: its anchors changed while its time file still says %s, what was recorded stays in force", stamp(look.Timestamp))
+	case r != nil && r.NoNews:
+		return fmt.Sprintf("the master's %s holds nothing new, so it is not announced", stamp(look.Timestamp))
+	}
+	return ""
+}

@@ -1,0 +1,186 @@
+package quorum
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+)
+
+// keepOlder is how many recorded timestamps older than the announced one are
+// kept: enough to recognise a server that is half-way from one of them.
+const keepOlder = 4
+
+// Record takes the master's readings into memory: a timestamp is recorded when two looks Settle apart agree. Pure.
+//
+// Trees and sources that memory has lost are first taken from previous (nil:
+// nothing was published), so that nothing ever goes backwards.
+// Recording the same readings twice changes nothing.
+func Record(mem Memory, masters []MasterReading, p Policy, previous *manifest.Manifest, now time.Time) Memory {
+	mem = clone(mem)
+	forget(mem, p)
+	recall(mem, p, previous)
+	for _, m := range masters {
+		if _, ours := p.Trees[m.Tree]; ours && m.Failure == nil && m.Timestamp > 0 {
+			mem.Trees[m.Tree] = mem.Trees[m.Tree].look(m, p.Settle, now)
+		}
+	}
+	for name, tm := range mem.Trees {
+		mem.Trees[name] = tm.tidy()
+	}
+	return mem
+}
+
+// Unsettled lists the trees whose master shows a new timestamp that was read only once: look again after p.Settle.
+func Unsettled(mem Memory) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(mem.Trees)) {
+		if mem.Trees[name].Unsettled != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// look is the tree's memory after one successful look at its master.
+func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) TreeMemory {
+	m.Anchors = sortedAnchors(m.Anchors)
+	tm.Master = &m
+	if m.Timestamp <= tm.newest() || inFuture(m.Timestamp, now) {
+		tm.Unsettled = nil
+		return tm
+	}
+	if settle > 0 {
+		first := tm.Unsettled
+		// A first look from the future was made before the clock was set back: it would wait for years.
+		if first == nil || !agree(*first, m) || first.At.After(now) {
+			tm.Unsettled = &m
+			return tm
+		}
+		if m.At.Sub(first.At.Time) < settle {
+			return tm
+		}
+	}
+	tm.Unsettled = nil
+	tm.Recorded = append(slices.Clone(tm.Recorded), Recorded{Timestamp: m.Timestamp, Anchors: m.Anchors, List: m.List, At: m.At})
+	return tm
+}
+
+func sortedAnchors(anchors []manifest.Anchor) []manifest.Anchor {
+	sorted := slices.Clone(anchors)
+	slices.SortFunc(sorted, func(a, b manifest.Anchor) int { return cmp.Compare(a.Path, b.Path) })
+	return sorted
+}
+
+// agree reports whether two looks saw the same time file and anchors.
+func agree(a, b MasterReading) bool {
+	return a.Timestamp == b.Timestamp && slices.Equal(a.Anchors, b.Anchors)
+}
+
+// inFuture: more than the allowed clock difference ahead of now.
+func inFuture(timestamp int64, now time.Time) bool {
+	return timestamp > now.Add(manifest.Skew).Unix()
+}
+
+// newest is the highest timestamp that was ever recorded or announced, 0 when none was.
+func (tm TreeMemory) newest() int64 {
+	newest := tm.Announced
+	for _, r := range tm.Recorded {
+		newest = max(newest, r.Timestamp)
+	}
+	return newest
+}
+
+// find returns what was recorded at a timestamp, nil when nothing was.
+func (tm TreeMemory) find(timestamp int64) *Recorded {
+	for i := range tm.Recorded {
+		if tm.Recorded[i].Timestamp == timestamp {
+			return &tm.Recorded[i]
+		}
+	}
+	return nil
+}
+
+// tidy sorts what is recorded, drops what is too old, and marks what holds nothing new.
+func (tm TreeMemory) tidy() TreeMemory {
+	recorded := slices.Clone(tm.Recorded)
+	slices.SortFunc(recorded, func(a, b Recorded) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+	older := 0
+	for older < len(recorded) && recorded[older].Timestamp < tm.Announced {
+		older++
+	}
+	tm.Recorded = recorded[max(0, older-keepOlder):]
+	base := tm.find(tm.Announced)
+	for i := range tm.Recorded {
+		r := &tm.Recorded[i]
+		r.NoNews = base != nil && r.Timestamp > tm.Announced && sameContent(*base, *r)
+	}
+	return tm
+}
+
+// sameContent compares the file lists where both exist, and the anchors. Without
+// lists and anchors nothing is known, so nothing is the same.
+func sameContent(a, b Recorded) bool {
+	if !slices.Equal(a.Anchors, b.Anchors) {
+		return false
+	}
+	if a.List.known() && b.List.known() {
+		return *a.List == *b.List
+	}
+	return len(a.Anchors) > 0
+}
+
+// known: a list that was made here. One remembered from a manifest has only counts.
+func (l *ListSum) known() bool { return l != nil && l.Digest != "" }
+
+// inMotion reports whether the master's last look shows something that is not recorded.
+func (tm TreeMemory) inMotion() bool {
+	return tm.Unsettled != nil || tm.Master != nil && !tm.isRecorded(*tm.Master)
+}
+
+// isRecorded reports whether a look at the master shows a recorded timestamp with its recorded anchors.
+func (tm TreeMemory) isRecorded(m MasterReading) bool {
+	r := tm.find(m.Timestamp)
+	return r != nil && slices.Equal(r.Anchors, m.Anchors)
+}
+
+// later lists what is recorded above the announced timestamp, oldest first.
+func (tm TreeMemory) later() []Recorded {
+	for i, r := range tm.Recorded {
+		if r.Timestamp > tm.Announced {
+			return tm.Recorded[i:]
+		}
+	}
+	return nil
+}
+
+// differing lists the anchors of set that base does not hold the same.
+func differing(base, set []manifest.Anchor) []manifest.Anchor {
+	held := byPath(base)
+	var diff []manifest.Anchor
+	for _, a := range set {
+		if held[a.Path] != a {
+			diff = append(diff, a)
+		}
+	}
+	return diff
+}
+
+func byPath(anchors []manifest.Anchor) map[string]manifest.Anchor {
+	m := make(map[string]manifest.Anchor, len(anchors))
+	for _, a := range anchors {
+		m[a.Path] = a
+	}
+	return m
+}
+
+// at is the second of a look, or now when the look claims to be later than that.
+func at(t strictjson.Time, now time.Time) strictjson.Time {
+	if t.IsZero() || t.After(now) {
+		return strictjson.At(now)
+	}
+	return t
+}

@@ -1,0 +1,43 @@
+package quorum
+
+import (
+	"fmt"
+	"time"
+)
+
+// stamp writes a timestamp for people: the number that the time file holds, and what it means.
+func stamp(timestamp int64) string {
+	if timestamp <= 0 || timestamp > 253402300799 { // the year 9999
+		return fmt.Sprint(timestamp)
+	}
+	return fmt.Sprintf("%d (%s)", timestamp, time.Unix(timestamp, 0).UTC().Format("2006-01-02 15:04:05 UTC"))
+}
+
+// span writes a number of seconds in its two largest units.
+func span(seconds int64) string {
+	units := []struct {
+		name   string
+		length int64
+	}{{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}}
+	for i, u := range units {
+		if seconds < u.length {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", seconds/u.length, u.name)
+		if i+1 < len(units) {
+			if rest := seconds % u.length / units[i+1].length; rest > 0 {
+				text += fmt.Sprintf(" %d %s", rest, units[i+1].name)
+			}
+		}
+		return text
+	}
+	return "0 s"
+}
+
+// plural: "1 anchor", "2 anchors".
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
