@@ -17,6 +17,7 @@ type finding struct {
 	soft     bool   // nothing was learned: an earlier verification stands for a while
 	kept     bool   // verified by its time file alone, which has not changed since
 	text     string // what was found and what was expected
+	proof    string // of Verified: why
 	reading  Reading
 	families []int
 }
@@ -46,7 +47,7 @@ func (j judge) address(r Reading) finding {
 	f.said = r.Timestamp
 	f.state, f.text = j.timestamp(r)
 	if f.state == Verified {
-		f.state, f.kept, f.text = j.content(r, *j.tree.find(r.Timestamp))
+		j.content(&f, r, *j.tree.find(r.Timestamp))
 	}
 	return f
 }
@@ -115,40 +116,38 @@ func (j judge) expected() string {
 	return text
 }
 
-// content compares the anchors that were read with those recorded for the time file's timestamp.
-func (j judge) content(r Reading, rec Recorded) (state State, kept bool, text string) {
-	says := "its time file says " + stamp(rec.Timestamp)
+// content compares the anchors that were read with those recorded for the time
+// file's timestamp. f is so far verified by its timestamp.
+func (j judge) content(f *finding, r Reading, rec Recorded) {
 	if r.Depth == manifest.DepthTime || r.Depth == "" {
 		switch {
 		case j.server.Valid && j.server.Timestamp == rec.Timestamp:
-			return Verified, true, says + ", at which its content was verified before"
+			f.kept, f.proof = true, ", its content was verified at that timestamp before"
 		case len(rec.Anchors) == 0:
-			return Verified, false, says + ", and the tree has no anchors to look at"
+			f.proof = ", and the tree has no anchors to look at"
+		default:
+			f.state, f.text = Unknown, f.text+", but its content was not looked at, and a time file alone proves nothing"
 		}
-		return Unknown, false, says + ", but its content was not looked at, and a time file alone proves nothing"
+		return
 	}
 	c := j.compare(r.Anchors, rec)
 	missing := c.missing != "" && !(j.partial && c.matched > 0)
 	switch {
 	case c.bad != "":
-		return Wrong, false, says + ", but " + c.bad
+		f.state, f.text = Wrong, f.text+", but "+c.bad
 	case missing:
-		return Incomplete, false, says + ", but " + c.missing
+		f.state, f.text = Incomplete, f.text+", but "+c.missing
 	case c.other != "":
-		return Mixed, false, says + ", but " + c.other + ": it holds anchors of two timestamps"
+		f.state, f.text = Mixed, f.text+", but "+c.other+": it holds anchors of two timestamps"
 	case c.present != "":
-		return Moving, false, says + ", but " + c.present
+		f.state, f.text = Moving, f.text+", but "+c.present
 	case c.matched == 0 && len(rec.Anchors) > 0:
-		return Unknown, false, says + ", but none of the anchors that were looked at belongs to it"
+		f.state, f.text = Unknown, f.text+", but none of the anchors that were looked at belongs to it"
+	case c.matched == 1:
+		f.proof = ", and the 1 anchor looked at equals the master's"
+	default:
+		f.proof = fmt.Sprintf(", and the %d anchors looked at equal the master's", c.matched)
 	}
-	return Verified, false, fmt.Sprintf("%s, and the %s looked at %s those of the master", says, plural(c.matched, "anchor"), agreement(c.matched))
-}
-
-func agreement(n int) string {
-	if n == 1 {
-		return "equals"
-	}
-	return "equal"
 }
 
 // comparison counts the anchors that match and keeps the first of each kind that does not.

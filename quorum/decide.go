@@ -53,7 +53,7 @@ func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now t
 	m := d.manifest()
 	guard := d.guard()
 	for i := range d.reports {
-		d.explain(&d.reports[i], m, r.Masters, guard.Held)
+		d.explain(&d.reports[i], r.Masters, guard.Held)
 	}
 	return Decision{Manifest: m, Verdicts: d.verdicts(), Memory: d.memory, Trees: d.reports, Guard: guard}
 }
@@ -138,7 +138,7 @@ func (d *decision) conclude() {
 		if e.memory.State != e.state {
 			e.memory.State, e.memory.StateSince = e.state, strictjson.At(d.now)
 		}
-		e.memory.Reason = d.reason(*e, tm)
+		e.memory.Reason = e.reason(tm)
 		id := e.server.ID
 		if d.memory.Servers[id] == nil {
 			d.memory.Servers[id] = map[string]ServerMemory{}

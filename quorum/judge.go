@@ -102,7 +102,7 @@ func answerable(soft, firm []finding) []finding {
 func (j judge) overFamilies(f finding, firm []finding) finding {
 	for _, g := range firm {
 		family := g.reading.Family
-		if g.kept && !slices.Contains(j.server.Families, family) || slices.Contains(f.families, family) {
+		if family != 4 && family != 6 || g.kept && !slices.Contains(j.server.Families, family) || slices.Contains(f.families, family) {
 			continue
 		}
 		f.families = append(f.families, family)

@@ -1,8 +1,6 @@
 package quorum
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -30,20 +28,17 @@ func clone(mem Memory) Memory {
 	return c
 }
 
-// EncodeMemory writes the state file: JSON, two-space indent, one final LF. The same memory gives the same bytes.
+// EncodeMemory writes the state file: the one text that internal/strictjson gives it.
 func EncodeMemory(mem Memory) ([]byte, error) {
 	mem = clone(mem)
 	if err := mem.check(); err != nil {
 		return nil, fmt.Errorf("encode memory: %w", err)
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(mem); err != nil {
+	b, err := strictjson.Marshal(mem)
+	if err != nil {
 		return nil, fmt.Errorf("encode memory: %w", err)
 	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
 // LoadMemory reads the state file strictly. A refused one is best moved away: what

@@ -3,24 +3,22 @@ package quorum
 import (
 	"fmt"
 	"strings"
-
-	"tidemark/manifest"
 )
 
 // reason is the sentence for the operator: what was found, what was expected, why it is a source or not.
-func (d *decision) reason(e entry, tm TreeMemory) string {
-	return e.finding.text + e.seen(tm) + e.consequence(tm)
+func (e entry) reason(tm TreeMemory) string {
+	return clean(e.finding.text + e.relation(tm) + e.consequence(tm))
 }
 
-// seen relates what was found to what is announced.
-func (e entry) seen(tm TreeMemory) string {
+// relation sets what was found against what is announced.
+func (e entry) relation(tm TreeMemory) string {
 	switch {
 	case e.state == Verified:
-		return ", the announced timestamp"
+		return ", the announced timestamp" + e.finding.proof
 	case e.state == Ahead && tm.Announced == 0:
-		return "; nothing is announced yet, and it waits for the quorum"
+		return e.finding.proof + "; nothing is announced yet"
 	case e.state == Ahead:
-		return ", newer than the announced timestamp " + stamp(tm.Announced)
+		return ", newer than the announced timestamp " + stamp(tm.Announced) + e.finding.proof
 	case e.state == Behind && tm.Announced == 0:
 		return ", older than all that was recorded"
 	case e.state == Behind:
@@ -49,14 +47,14 @@ func (e entry) consequence(tm TreeMemory) string {
 		return ", but it is a partial mirror, so it is no source"
 	case standing != 0 && e.finding.soft && standing < tm.Announced:
 		return ", but " + stamp(tm.Announced) + " is announced now, so it is no source"
-	case e.state == Ahead || e.finding.state == Maintenance:
-		return ""
+	case standing != 0 && tm.Announced == 0:
+		return ", so it waits for the quorum"
 	}
 	return ", so it is no source"
 }
 
 // explain writes the tree's note: where it stands, and what is wrong with its master.
-func (d *decision) explain(r *TreeReport, m *manifest.Manifest, masters []MasterReading, held bool) {
+func (d *decision) explain(r *TreeReport, masters []MasterReading, held bool) {
 	tm := d.memory.Trees[r.Tree]
 	parts := []string{standing(*r, tm)}
 	if r.Pending != 0 {
@@ -69,7 +67,7 @@ func (d *decision) explain(r *TreeReport, m *manifest.Manifest, masters []Master
 		r.New = false
 		parts = append(parts, "the guard holds, so nothing of this is published")
 	}
-	r.Note = strings.Join(parts, "; ")
+	r.Note = clean(strings.Join(parts, "; "))
 }
 
 func standing(r TreeReport, tm TreeMemory) string {
@@ -93,7 +91,7 @@ func (d *decision) pending(r TreeReport) string {
 	need, err := q.Need(b.counted)
 	text := fmt.Sprintf("%s is pending: %d of %d counted nodes have it, the quorum (%s) is %d", stamp(r.Pending), b.reached(r.Pending), b.counted, q, need)
 	if err != nil {
-		text += fmt.Sprintf(", more than there are")
+		text += ", more than there are"
 	}
 	if r.Overdue {
 		text += fmt.Sprintf(", and it has waited for %s, longer than max_wait (%s): look at the nodes that are not verified",
@@ -129,7 +127,7 @@ func (tm TreeMemory) state(look MasterReading) string {
 	switch {
 	case tm.Unsettled != nil:
 		return "the master shows " + stamp(look.Timestamp) + ", which is recorded when a second look agrees"
-	case r == nil && look.Timestamp < tm.newest(), r != nil && look.Timestamp < tm.newest():
+	case look.Timestamp < tm.newest():
 		return fmt.Sprintf("the master went back from %s to %s, which is not followed: to withdraw an update, give the master a new, later time file", stamp(tm.newest()), stamp(look.Timestamp))
 	case !tm.isRecorded(look):
 		return fmt.Sprintf("the master is in motion: its anchors changed while its time file still says %s, what was recorded stays in force", stamp(look.Timestamp))

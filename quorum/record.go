@@ -47,7 +47,7 @@ func Unsettled(mem Memory) []string {
 
 // look is the tree's memory after one successful look at its master.
 func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) TreeMemory {
-	m.Anchors = sortedAnchors(m.Anchors)
+	m.Anchors, m.Raw = sortedAnchors(m.Anchors), clean(m.Raw)
 	tm.Master = &m
 	if m.Timestamp <= tm.newest() || inFuture(m.Timestamp, now) {
 		tm.Unsettled = nil

@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -39,6 +38,7 @@ func (d *decision) manifest() *manifest.Manifest {
 			m.Trees[r.Tree] = d.tree(r)
 		}
 	}
+	d.share(m)
 	return m
 }
 
@@ -124,5 +124,3 @@ func (d *decision) able(e entry) bool {
 	return !e.url.IsZero() && e.state != Refused && !answered.IsZero() && d.now.Sub(answered.Time) < answeredWithin
 }
 
-// announcedTrees lists the trees of a manifest in order.
-func announcedTrees(m *manifest.Manifest) []string { return slices.Sorted(maps.Keys(m.Trees)) }

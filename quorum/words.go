@@ -2,7 +2,9 @@ package quorum
 
 import (
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // stamp writes a timestamp for people: the number that the time file holds, and what it means.
@@ -40,4 +42,14 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// clean makes text that a server had a hand in safe to keep and to print.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
