@@ -19,6 +19,7 @@ type TemplateValues struct {
 	OpenPGPKey string // keys/openpgp.asc
 	Ed25519Key string // keys/ed25519.key
 	Trust      string // trust.json
+	Passphrase string // none: the file that holds the passphrase of both keys
 	Publish    string // site
 	URL        string // none: the key is left as a comment
 }
@@ -31,14 +32,18 @@ func Template(v TemplateValues) []byte {
 	if v.URL != "" {
 		url = "url: " + strconv.Quote(v.URL)
 	}
+	passphrase := ""
+	if v.Passphrase != "" {
+		passphrase = ", passphrase_file: " + quote(v.Passphrase)
+	}
 	return []byte(strings.NewReplacer(
 		"@NETWORK@", v.Network,
 		"@TREE@", tree,
 		"@MASTER@", quote(otherwise(v.Master, "/srv/master/"+tree)),
 		"@STATE@", quote(otherwise(v.State, "state")),
 		"@INVENTORY@", quote(otherwise(v.Inventory, "inventory.yaml")),
-		"@OPENPGP@", quote(otherwise(v.OpenPGPKey, "keys/openpgp.asc")),
-		"@ED25519@", quote(otherwise(v.Ed25519Key, "keys/ed25519.key")),
+		"@OPENPGP@", quote(otherwise(v.OpenPGPKey, "keys/openpgp.asc"))+passphrase,
+		"@ED25519@", quote(otherwise(v.Ed25519Key, "keys/ed25519.key"))+passphrase,
 		"@TRUST@", quote(otherwise(v.Trust, "trust.json")),
 		"@PUBLISH@", quote(otherwise(v.Publish, "site")),
 		"@URL@", url,

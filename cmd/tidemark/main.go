@@ -1,3 +1,24 @@
+// Tidemark is the publisher's program: it asks the nodes and mirrors what they hold, decides what can be announced, and publishes
+// it as one signed manifest. It runs from cron or a systemd timer on the master side.
+//
+//	tidemark init DIR --network NAME     a configuration, keys and a trust root that work at once
+//	tidemark run --config FILE           probe, decide, sign, publish
+//	tidemark verify DIR|URL              check what was published, as a mirror would
 package main
 
-func main() {}
+import (
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	os.Exit(run(os.Args, &env{
+		stdout:   os.Stdout,
+		stderr:   os.Stderr,
+		getenv:   os.Getenv,
+		now:      time.Now,
+		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}))
+}

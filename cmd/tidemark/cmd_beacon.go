@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/client"
+	"tidemark/keys"
+	"tidemark/manifest"
+	"tidemark/sign"
+)
+
+// beaconTTL is the record's time to live in seconds.
+const beaconTTL = 60
+
+func beaconCommand(e *env) *cli.Command {
+	return command(e, "beacon", "print the DNS TXT record of what is published", "", nil,
+		`Prints the signed record of the published manifest, and the plain positional one where it is configured, as lines of a
+zone file when beacon: has a name.
+
+Example:
+  tidemark beacon >> db.example.org`, func(c *call) error {
+			p, err := openPublisher(c, true)
+			if err != nil {
+				return err
+			}
+			if err := p.openSigners(); err != nil {
+				return err
+			}
+			s, err := look(c.Context.Context, p.cfg.Publish[0])
+			if err != nil {
+				return err
+			}
+			o, err := p.published(c.Context.Context, s)
+			if err != nil {
+				return err
+			}
+			if o == nil {
+				return hinted(fmt.Errorf("nothing is published at %s", s.Dir), "tidemark run --config %s", p.cfg.File)
+			}
+			return p.printBeacon(o)
+		})
+}
+
+// beaconDocument is `beacon --json`.
+type beaconDocument struct {
+	Schema string   `json:"schema"`
+	Name   string   `json:"name,omitempty"`
+	TTL    int      `json:"ttl"`
+	Text   string   `json:"text"`
+	Texts  []string `json:"strings"` // the record's character strings, at most 255 bytes each
+	Plain  string   `json:"plain,omitempty"`
+}
+
+func (p *publisher) printBeacon(o *client.Opened) error {
+	b, err := p.beacon(o.Manifest)
+	if err != nil {
+		return err
+	}
+	d := beaconDocument{Schema: "tidemark/beacon/v1", TTL: beaconTTL, Text: b.Text(), Texts: b.Strings()}
+	if p.cfg.Beacon == nil || p.cfg.Beacon.Name == "" {
+		p.say("%s", b.Text())
+		return p.document(d)
+	}
+	d.Name = p.cfg.Beacon.Name
+	p.say("%s. %d IN TXT \"%s\"", d.Name, beaconTTL, strings.Join(d.Texts, `" "`))
+	if p.cfg.Beacon.PlainName != "" {
+		var stamps []string
+		for _, t := range p.cfg.Beacon.PlainOrder {
+			stamps = append(stamps, fmt.Sprint(o.Manifest.Trees[t].Timestamp))
+		}
+		d.Plain = strings.Join(stamps, ":")
+		p.say("%s. %d IN TXT \"%s\"", p.cfg.Beacon.PlainName, beaconTTL, d.Plain)
+	}
+	return p.document(d)
+}
+
+// beacon signs the record with the first Ed25519 key.
+func (p *publisher) beacon(m *manifest.Manifest) (manifest.Beacon, error) {
+	for _, s := range p.signers {
+		raw, ok := s.(sign.RawSigner)
+		if !ok || s.Key().Kind != keys.Minisign {
+			continue
+		}
+		b := manifest.BeaconOf(m, s.Key().Key)
+		sig, err := raw.SignRaw(p.Context.Context, []byte(b.Signed()))
+		if err != nil {
+			return b, fmt.Errorf("sign beacon: %w", err)
+		}
+		b.Signature = sig
+		return b, nil
+	}
+	return manifest.Beacon{}, errors.New("no Ed25519 key to sign the beacon with")
+}

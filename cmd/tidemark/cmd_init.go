@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/config"
+	"tidemark/internal/ident"
+	"tidemark/internal/strictjson"
+	"tidemark/inventory"
+	"tidemark/keys"
+	"tidemark/sign"
+)
+
+const (
+	rootHolders   = 3
+	rootThreshold = 2
+	trustLife     = 365 * 24 * time.Hour
+)
+
+func initCommand(e *env) *cli.Command {
+	return command(e, "init", "make a configuration, keys and a trust root that work at once", "DIR", []cli.Flag{
+		&cli.StringFlag{Name: "network", Usage: "the `NAME` of your mirror network, e.g. centos", Required: true},
+		&cli.StringFlag{Name: "import-openpgp", Usage: "sign with the key in `FILE`, exported by gpg (an offline primary with a signing subkey will do)"},
+		&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with the passphrase of the imported key, and for the keys made here"},
+	}, `Writes into DIR:
+  tidemark.yaml     the configuration, every key explained
+  inventory.yaml    your nodes and mirrors, with an example of each
+  keys/             the online signing keys (mode 0600)
+  root/             three root keys, two of which must sign every new trust.json: move them to their holders, offline
+  trust.json        who may sign, signed by the root keys
+  state/, site/     the publisher's memory, and what it publishes
+
+Make a key whose primary stays offline, and import it:
+  gpg --quick-gen-key 'Example mirrors <mirrors@example.org>' rsa3072 cert 5y
+  gpg --quick-add-key FINGERPRINT rsa3072 sign 1y
+  gpg --armor --export-secret-subkeys FINGERPRINT > online.asc
+  tidemark init DIR --network example --import-openpgp online.asc --passphrase-file FILE`, func(c *call) error {
+		i := &initializer{call: c, dir: c.Args().First(), network: c.String("network")}
+		return i.run()
+	})
+}
+
+// initializer lays a publisher's directory.
+type initializer struct {
+	*call
+	dir, network string
+	pass         []byte
+	passFile     string
+}
+
+func (i *initializer) run() error {
+	if err := ident.Check(i.network); err != nil {
+		return usage("--network: %w", err)
+	}
+	if f := i.String("passphrase-file"); f != "" {
+		abs, err := filepath.Abs(f)
+		if err != nil {
+			return err
+		}
+		i.passFile = abs
+		if i.pass, err = sign.PassphraseFromFile(abs)(); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(i.dir, "tidemark.yaml")); err == nil {
+		return exit(exitFailed, fmt.Errorf("%s is there already, nothing was changed", filepath.Join(i.dir, "tidemark.yaml")), "choose another directory, or edit what is there")
+	}
+	for _, d := range []string{"keys", "root", "state", "site"} {
+		mode := os.FileMode(0o755)
+		if d == "keys" || d == "root" {
+			mode = 0o700
+		}
+		if err := os.MkdirAll(filepath.Join(i.dir, d), mode); err != nil {
+			return fmt.Errorf("make directories: %w", err)
+		}
+	}
+	online, err := i.onlineKeys()
+	if err != nil {
+		return err
+	}
+	if err := i.writeTrust(online); err != nil {
+		return err
+	}
+	if err := i.writeConfig(); err != nil {
+		return err
+	}
+	return i.tell(online)
+}
+
+// onlineKeys makes or imports the keys of the manifest role.
+func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
+	private, err := i.openpgp()
+	if err != nil {
+		return nil, err
+	}
+	pass := func() ([]byte, error) {
+		if i.pass == nil {
+			return nil, errors.New("the key is encrypted: name its passphrase with --passphrase-file")
+		}
+		return i.pass, nil
+	}
+	pgp, err := sign.OpenPGPFile(private, pass, i.now())
+	if err != nil {
+		return nil, hinted(fmt.Errorf("OpenPGP key: %w", err), "export it with: gpg --armor --export-secret-subkeys FINGERPRINT")
+	}
+	secret, _, err := keys.GenerateMinisign(i.pass)
+	if err != nil {
+		return nil, err
+	}
+	ed, err := sign.MinisignFile(secret, pass)
+	if err != nil {
+		return nil, fmt.Errorf("Ed25519 key: %w", err)
+	}
+	if err := writeNew(filepath.Join(i.dir, "keys", "openpgp.asc"), private, 0o600); err != nil {
+		return nil, err
+	}
+	if err := writeNew(filepath.Join(i.dir, "keys", "ed25519.key"), secret, 0o600); err != nil {
+		return nil, err
+	}
+	both := []keys.ManifestKey{pgp.Key(), ed.Key()}
+	for n := range both {
+		both[n].Holder = "publisher"
+	}
+	return both, nil
+}
+
+func (i *initializer) openpgp() ([]byte, error) {
+	if f := i.String("import-openpgp"); f != "" {
+		b, err := readFile(f, 1<<20)
+		if err != nil {
+			return nil, fmt.Errorf("--import-openpgp: %w", err)
+		}
+		return b, nil
+	}
+	private, _, err := keys.GenerateOpenPGP(fmt.Sprintf("Tidemark manifest signing of %s", i.network), i.pass, i.now(), lifetime)
+	return private, err
+}
+
+// writeTrust makes the root keys and trust version 1, signed by all of them.
+func (i *initializer) writeTrust(online []keys.ManifestKey) error {
+	now := strictjson.At(i.now())
+	t := &keys.Trust{Schema: keys.TrustSchema, Network: i.network, Version: 1, Issued: now, Expires: strictjson.At(now.Add(trustLife)),
+		Root:     keys.RootRole{Threshold: rootThreshold},
+		Manifest: keys.ManifestRole{Threshold: 1, Required: []keys.Kind{keys.OpenPGP, keys.Minisign}, Keys: online}}
+	var signers []sign.Signer
+	for n := 1; n <= rootHolders; n++ {
+		holder := fmt.Sprintf("root-%d", n)
+		secret, public, err := keys.GenerateMinisign(nil)
+		if err != nil {
+			return err
+		}
+		k, err := keys.ParseMinisignFile(public)
+		if err != nil {
+			return err
+		}
+		s, err := sign.MinisignFile(secret, nil)
+		if err != nil {
+			return err
+		}
+		for name, b := range map[string][]byte{holder + ".key": secret, holder + ".pub": public} {
+			if err := writeNew(filepath.Join(i.dir, "root", name), b, 0o600); err != nil {
+				return err
+			}
+		}
+		t.Root.Keys = append(t.Root.Keys, keys.RootKey{Holder: holder, Key: k.ID, Public: k.String()})
+		signers = append(signers, s)
+	}
+	return i.signTrust(t, signers)
+}
+
+func (i *initializer) signTrust(t *keys.Trust, signers []sign.Signer) error {
+	payload, err := t.Encode()
+	if err != nil {
+		return fmt.Errorf("encode trust: %w", err)
+	}
+	env := sign.Envelope{Payload: payload}
+	for _, s := range signers {
+		sig, err := s.Sign(context.Background(), sign.Request{Payload: payload, Comment: fmt.Sprintf("trust %s version=%d", t.Network, t.Version), Issued: t.Issued.Time})
+		if err != nil {
+			return fmt.Errorf("sign trust: %w", err)
+		}
+		env.Signatures = append(env.Signatures, sig)
+	}
+	b, err := env.Encode()
+	if err != nil {
+		return fmt.Errorf("encode trust: %w", err)
+	}
+	if _, err := sign.OpenTrust(b); err != nil {
+		return fmt.Errorf("the new trust does not verify: %w", err)
+	}
+	return writeNew(filepath.Join(i.dir, "trust.json"), b, 0o644)
+}
+
+func (i *initializer) writeConfig() error {
+	s := &state{dir: filepath.Join(i.dir, "state")}
+	if err := s.save("site.json", siteState{Schema: siteSchema}); err != nil { // known, and nothing published: the first run may begin
+		return err
+	}
+	if err := writeNew(filepath.Join(i.dir, "inventory.yaml"), inventory.Template(i.network), 0o644); err != nil {
+		return err
+	}
+	return writeNew(filepath.Join(i.dir, "tidemark.yaml"), config.Template(config.TemplateValues{Network: i.network, Passphrase: i.passFile}), 0o644)
+}
+
+func (i *initializer) tell(online []keys.ManifestKey) error {
+	i.say("%s: network %s", i.dir, i.network)
+	for _, k := range online {
+		i.say("  %-9s %s", k.Kind, k.Key)
+	}
+	i.say("  root      %d of %d keys in %s: move them to %d people, offline, before mirrors rely on them", rootThreshold, rootHolders, filepath.Join(i.dir, "root"), rootHolders)
+	i.say("next: edit %s and %s, then", filepath.Join(i.dir, "tidemark.yaml"), filepath.Join(i.dir, "inventory.yaml"))
+	i.say("  tidemark config check --config %s", filepath.Join(i.dir, "tidemark.yaml"))
+	i.say("  tidemark run --config %s", filepath.Join(i.dir, "tidemark.yaml"))
+	return i.document(map[string]any{"schema": "tidemark/init/v1", "dir": i.dir, "network": i.network, "openpgp": online[0].Key, "ed25519": online[1].Key})
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/urfave/cli/v2"
+
+	"tidemark/config"
+	"tidemark/internal/strictjson"
+	"tidemark/keys"
+	"tidemark/sign"
+)
+
+// lifetime of a generated OpenPGP key.
+const lifetime = 2 * 365 * 24 * time.Hour
+
+func keysCommand(e *env) *cli.Command {
+	return group("keys", "generate, list and export the signing keys",
+		command(e, "generate", "make a new signing key", "openpgp|ed25519 FILE", []cli.Flag{
+			&cli.StringFlag{Name: "uid", Usage: "the OpenPGP key's `NAME <ADDRESS>`", Value: "Tidemark manifest signing"},
+			&cli.StringFlag{Name: "passphrase-file", Usage: "encrypt the key with the passphrase in `FILE`"},
+		}, `Writes the private key to FILE (mode 0600) and the public key to FILE.pub. A new key signs nothing that mirrors accept
+until the root holders have put it into a new trust version.
+
+Example:
+  tidemark keys generate ed25519 keys/ed25519-2027.key`, generateKey),
+		command(e, "list", "who may sign, and when each key ends", "", nil,
+			`Lists the keys of trust.json, the private keys of the configuration, and their ends.`, listKeys),
+		command(e, "export", "write the public keys for other tools", "DIR", nil,
+			`Writes NETWORK.asc and NETWORK.gpg (for sqv, gpg and gpgv), NETWORK.pub (minisign) and NETWORK.pem (openssl).`, exportKeys),
+	)
+}
+
+func generateKey(c *call) error {
+	kind, file := c.Args().Get(0), c.Args().Get(1)
+	var pass []byte
+	if f := c.String("passphrase-file"); f != "" {
+		var err error
+		if pass, err = sign.PassphraseFromFile(f)(); err != nil {
+			return err
+		}
+	}
+	private, public, id, err := newKey(kind, c.String("uid"), pass, c.now())
+	if err != nil {
+		return err
+	}
+	if err := writeNew(file, private, 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(file+".pub", public, 0o644); err != nil {
+		return err
+	}
+	c.say("%s key %s\nprivate %s\npublic  %s", kind, id, file, file+".pub")
+	return c.document(map[string]string{"schema": "tidemark/keys/v1", "kind": kind, "key": id, "private": file, "public": file + ".pub"})
+}
+
+func newKey(kind, uid string, pass []byte, now time.Time) (private, public []byte, id string, err error) {
+	switch kind {
+	case "openpgp":
+		private, cert, err := keys.GenerateOpenPGP(uid, pass, now, lifetime)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		public, err := cert.Armored()
+		return private, public, cert.Primary.Fingerprint, err
+	case "ed25519":
+		private, public, err := keys.GenerateMinisign(pass)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		k, err := keys.ParseMinisignFile(public)
+		return private, public, k.ID, err
+	}
+	return nil, nil, "", usage("key kind %q: expected openpgp or ed25519", kind)
+}
+
+// writeNew writes a file that must not be there yet: a key is never overwritten.
+func writeNew(file string, b []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return hinted(fmt.Errorf("%s is there already, it is not overwritten", file), "choose another name, or move it away first")
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// listedKey is one row of `keys list --json`.
+type listedKey struct {
+	Role    string          `json:"role"` // root, manifest
+	Holder  string          `json:"holder"`
+	Kind    keys.Kind       `json:"kind"`
+	Key     string          `json:"key"`
+	Ends    strictjson.Time `json:"ends,omitzero"`
+	Revoked bool            `json:"revoked,omitempty"`
+	Here    bool            `json:"here,omitempty"` // the configuration holds its private part
+}
+
+type keysDocument struct {
+	Schema  string          `json:"schema"`
+	Network string          `json:"network"`
+	Version int64           `json:"trust_version"`
+	Expires strictjson.Time `json:"expires"`
+	Keys    []listedKey     `json:"keys"`
+}
+
+func listKeys(c *call) error {
+	p, err := openPublisher(c, true)
+	if err != nil {
+		return err
+	}
+	here := map[string]bool{}
+	if err := p.openSigners(); err != nil {
+		c.warn("%v", err)
+	}
+	for _, s := range p.signers {
+		here[s.Key().Key] = true
+	}
+	t := p.trust
+	d := keysDocument{Schema: "tidemark/keys/v1", Network: t.Network, Version: t.Version, Expires: t.Expires}
+	c.say("network %s, trust version %d, expires %s", t.Network, t.Version, clock(t.Expires.Time))
+	c.say("root: %d of %d holders must sign a new trust version", t.Root.Threshold, len(t.Root.Keys))
+	for _, k := range t.Root.Keys {
+		d.Keys = append(d.Keys, listedKey{Role: "root", Holder: k.Holder, Kind: keys.Minisign, Key: k.Key})
+		c.say("  %-9s %-12s %s", keys.Minisign, k.Holder, k.Key)
+	}
+	c.say("manifest: %d holder(s) must sign, with every kind of %v", t.Manifest.Threshold, t.Manifest.Required)
+	for _, k := range t.Manifest.Keys {
+		row := listedKey{Role: "manifest", Holder: k.Holder, Kind: k.Kind, Key: k.Key, Revoked: k.Revoked, Here: here[k.Key]}
+		words := "never ends"
+		if end := k.End(); end != nil {
+			row.Ends, words = strictjson.At(*end), "ends "+clock(*end)
+		}
+		if k.Revoked {
+			words = "REVOKED"
+		}
+		if row.Here {
+			words += ", private key here"
+		}
+		d.Keys = append(d.Keys, row)
+		c.say("  %-9s %-12s %s  %s", k.Kind, k.Holder, k.Key, words)
+	}
+	p.warnEnds()
+	return c.document(d)
+}
+
+func exportKeys(c *call) error {
+	p, err := openPublisher(c, true)
+	if err != nil {
+		return err
+	}
+	files, err := keys.Export(p.trust)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	dir := c.Args().First()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	for _, name := range sortedKeys(files) {
+		if err := renameio.WriteFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		c.say("%s", filepath.Join(dir, name))
+	}
+	return c.document(map[string]any{"schema": "tidemark/keys/v1", "network": p.cfg.Network, "files": sortedKeys(files)})
+}
+
+// endings says what ends within 90 days, and louder within 30.
+func endings(t *keys.Trust, now time.Time) (words []string) {
+	for _, e := range t.Ends() {
+		left := e.When.Sub(now)
+		switch {
+		case left <= 0:
+			words = append(words, fmt.Sprintf("%s ENDED at %s: renew it now", e.What, clock(e.When)))
+		case left <= 30*24*time.Hour:
+			words = append(words, fmt.Sprintf("%s ends in %d days (%s): renew it now", e.What, int(left.Hours()/24), clock(e.When)))
+		case left <= 90*24*time.Hour:
+			words = append(words, fmt.Sprintf("%s ends in %d days (%s)", e.What, int(left.Hours()/24), clock(e.When)))
+		}
+	}
+	return words
+}
+
+// passphrase makes the source that the configuration names; none is asked for when the key is not encrypted.
+func passphrase(k config.KeyFile, getenv func(string) string) sign.Passphrase {
+	switch {
+	case k.PassphraseFile != "":
+		return sign.PassphraseFromFile(k.PassphraseFile)
+	case k.PassphraseEnv != "":
+		return sign.PassphraseFromEnv(k.PassphraseEnv)
+	case k.Credential != "":
+		return sign.PassphraseFromCredential(k.Credential)
+	}
+	return func() ([]byte, error) {
+		return nil, errors.New("the key is encrypted and no passphrase is configured: expected passphrase_file, passphrase_env or credential beside key")
+	}
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"github.com/urfave/cli/v2"
+
+	"tidemark/client"
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+	"tidemark/quorum"
+)
+
+// maxReadings bounds the readings file: 10,000 servers with 200 anchors each fit.
+const maxReadings = 1 << 30
+
+func probeCommand(e *env) *cli.Command {
+	return command(e, "probe", "ask the masters and every server, write what was seen", "", []cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the readings to `FILE` (default: stdout)"},
+	}, `The first piece of "run". Changes nothing but the memory of what was recorded of the masters.
+
+Example:
+  tidemark probe -o readings.json
+  tidemark build --readings readings.json -o out
+  tidemark sign out
+  tidemark publish out`, func(c *call) error {
+		p, err := openPublisher(c, false)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		s, err := look(c.Context.Context, p.cfg.Publish[0])
+		if err != nil {
+			return err
+		}
+		prev, err := p.predecessor(c.Context.Context, s, true)
+		if err != nil {
+			return err
+		}
+		r, _, err := p.ask(c.Context.Context, previous(prev), false)
+		if err != nil {
+			return err
+		}
+		if err := writeReadings(c, r); err != nil {
+			return err
+		}
+		failed := 0
+		for _, v := range r.Servers {
+			if v.Failure != nil {
+				failed++
+			}
+		}
+		if c.String("output") != "" {
+			c.say("%d readings of %d masters and %d servers, %d failed -> %s", len(r.Servers), len(p.cfg.Trees), len(p.cfg.Servers), failed, c.String("output"))
+		}
+		return errors.Join(masterTrouble(r)...)
+	})
+}
+
+func writeReadings(c *call, r quorum.Readings) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode readings: %w", err)
+	}
+	b = append(b, '\n')
+	if f := c.String("output"); f != "" {
+		return renameio.WriteFile(f, b, 0o644)
+	}
+	_, err = c.stdout.Write(b)
+	return err
+}
+
+func buildCommand(e *env) *cli.Command {
+	return command(e, "build", "decide from readings, write manifest.json (unsigned)", "", []cli.Flag{
+		&cli.StringFlag{Name: "readings", Usage: "what `tidemark probe -o FILE` wrote", Required: true},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` for manifest.json", Required: true},
+		&cli.BoolFlag{Name: "force", Usage: "build even when the guard speaks"},
+		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
+	}, `The second piece of "run". What the deciding remembers is written beside the manifest (memory.json) and takes effect
+when "tidemark publish" succeeds.`, func(c *call) error {
+		p, err := openPublisher(c, false)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		return p.build()
+	})
+}
+
+func (p *publisher) build() error {
+	ctx := p.Context.Context
+	r, err := readReadings(p.String("readings"), p.cfg.Network)
+	if err != nil {
+		return err
+	}
+	s, err := look(ctx, p.cfg.Publish[0])
+	if err != nil {
+		return err
+	}
+	prev, err := p.predecessor(ctx, s, p.Bool("bootstrap"))
+	if err != nil {
+		return err
+	}
+	mem, err := p.state.memory()
+	if err != nil {
+		return err
+	}
+	d := quorum.Decide(r, p.policy(p.Bool("force")), previous(prev), mem, p.now())
+	if d.Guard.Held {
+		return exit(exitGuard, fmt.Errorf("guard: %s", d.Guard.Reason), "if these errors are real: tidemark build --force …")
+	}
+	if len(d.Manifest.Trees) == 0 {
+		return hinted(errors.New("no tree can be announced yet"), "see why: tidemark run --dry-run")
+	}
+	if err := p.openSigners(); err != nil { // their ends bound the manifest's life
+		return err
+	}
+	serial, err := p.nextSerial(ctx, prev, s)
+	if err != nil {
+		return err
+	}
+	if err := p.complete(d.Manifest, prev, serial); err != nil {
+		return err
+	}
+	return p.writeBuild(d)
+}
+
+func (p *publisher) writeBuild(d quorum.Decision) error {
+	b, err := manifest.Encode(d.Manifest)
+	if err != nil {
+		return fmt.Errorf("encode manifest: %w", err)
+	}
+	mem, err := quorum.EncodeMemory(d.Memory)
+	if err != nil {
+		return fmt.Errorf("encode memory: %w", err)
+	}
+	out := p.String("output")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	for name, data := range map[string][]byte{"manifest.json": b, "memory.json": mem} {
+		if err := renameio.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
+			return fmt.Errorf("output: %w", err)
+		}
+	}
+	p.say("%s: serial %d, %d trees, %d sources, sha256 %s", filepath.Join(out, "manifest.json"), d.Manifest.Serial, len(d.Manifest.Trees), len(d.Manifest.Sources), manifest.SHA256(b))
+	p.say("next: tidemark sign %s", out)
+	return p.document(pieceDocument{Schema: "tidemark/build/v1", Dir: out, Serial: d.Manifest.Serial, SHA256: manifest.SHA256(b)})
+}
+
+// pieceDocument is the --json of build, sign and publish.
+type pieceDocument struct {
+	Schema  string          `json:"schema"`
+	Dir     string          `json:"dir"`
+	Serial  int64           `json:"serial"`
+	SHA256  string          `json:"sha256"`
+	Expires strictjson.Time `json:"expires,omitzero"`
+	Files   []string        `json:"files,omitempty"`
+}
+
+func readReadings(file, network string) (r quorum.Readings, err error) {
+	b, err := readFile(file, maxReadings)
+	if err != nil {
+		return r, hinted(fmt.Errorf("readings: %w", err), "make them with: tidemark probe -o %s", file)
+	}
+	if err := strictjson.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("readings %s: %w", file, err)
+	}
+	if r.Schema != probeSchema || r.Network != network {
+		return r, usage("readings %s: found schema %q of network %q, expected %q of %q", file, r.Schema, r.Network, probeSchema, network)
+	}
+	return r, nil
+}
+
+func signCommand(e *env) *cli.Command {
+	return command(e, "sign", "sign DIR/manifest.json with every configured key", "DIR", []cli.Flag{dryRun},
+		`The third piece of "run": writes manifest.json.asc, .minisig, .gpg and manifest.bundle.json beside manifest.json,
+after opening them as a mirror would.`, func(c *call) error {
+			p, err := openPublisher(c, true)
+			if err != nil {
+				return err
+			}
+			if err := p.openSigners(); err != nil {
+				return err
+			}
+			dir := c.Args().First()
+			payload, err := readFile(filepath.Join(dir, "manifest.json"), manifest.MaxSize)
+			if err != nil {
+				return hinted(fmt.Errorf("manifest: %w", err), "make it with: tidemark build --readings FILE -o %s", dir)
+			}
+			rel, err := p.signAll(c.Context.Context, payload)
+			if err != nil {
+				return err
+			}
+			out := map[string][]byte{"manifest.bundle.json": rel.Bundle}
+			for name, b := range rel.Files {
+				if name != "manifest.json" {
+					out[name] = b
+				}
+			}
+			for _, name := range sortedKeys(out) {
+				if c.dry {
+					c.say("would write %s (%d bytes)", filepath.Join(dir, name), len(out[name]))
+					continue
+				}
+				if err := renameio.WriteFile(filepath.Join(dir, name), out[name], 0o644); err != nil {
+					return fmt.Errorf("signature: %w", err)
+				}
+				c.say("%s", filepath.Join(dir, name))
+			}
+			c.say("next: tidemark publish %s", dir)
+			return c.document(pieceDocument{Schema: "tidemark/sign/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires), Files: sortedKeys(out)})
+		})
+}
+
+func publishCommand(e *env) *cli.Command {
+	return command(e, "publish", "put what DIR holds on the site", "DIR", []cli.Flag{dryRun},
+		`The last piece of "run": verifies DIR as a mirror would, then publishes it in the order that may stop anywhere.`, func(c *call) error {
+			p, err := openPublisher(c, c.dry)
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			return p.publishDir(c.Args().First())
+		})
+}
+
+func (p *publisher) publishDir(dir string) error {
+	ctx := p.Context.Context
+	bundle, err := readFile(filepath.Join(dir, "manifest.bundle.json"), 12<<20)
+	if err != nil {
+		return hinted(fmt.Errorf("bundle: %w", err), "make it with: tidemark sign %s", dir)
+	}
+	rel, err := p.pack(bundle)
+	if err != nil {
+		return err
+	}
+	s, err := look(ctx, p.cfg.Publish[0])
+	if err != nil {
+		return err
+	}
+	prev, err := p.predecessor(ctx, s, true)
+	if err != nil {
+		return err
+	}
+	if err := follows(bundle, prev); err != nil {
+		return err
+	}
+	if p.dry {
+		p.say("would publish serial %d -> %s", rel.Serial, s.Dir)
+		return nil
+	}
+	if err := p.push(ctx, s, rel); err != nil {
+		return err
+	}
+	mem, err := readFile(filepath.Join(dir, "memory.json"), maxReadings)
+	if err == nil {
+		err = p.state.write("memory.json", mem)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("take over memory: %w", err)
+	}
+	p.say("published serial %d, expires %s -> %s", rel.Serial, clock(rel.Expires), s.Dir)
+	return p.document(pieceDocument{Schema: "tidemark/publish/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires)})
+}
+
+// follows refuses a document that was built on another predecessor than the one that is published now.
+func follows(bundle []byte, prev *client.Opened) error {
+	files, err := client.Unpack(bundle)
+	if err != nil {
+		return err
+	}
+	m, err := manifest.Parse(files["manifest.json"])
+	if err != nil {
+		return err
+	}
+	found, want := m.Previous, ""
+	if prev != nil {
+		want = manifest.SHA256(prev.Payload)
+	}
+	if found != want {
+		return exit(exitLocked, fmt.Errorf("serial %d was built on another predecessor: found %s, expected %s", m.Serial, or(found, "none"), or(want, "none")),
+			"somebody published meanwhile: probe, build and sign again")
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/internal/strictjson"
+	"tidemark/quorum"
+)
+
+const probeSchema = "tidemark/probe/v1"
+
+func runCommand(e *env) *cli.Command {
+	return command(e, "run", "probe, decide, sign and publish: what cron calls", "", []cli.Flag{
+		&cli.BoolFlag{Name: "force", Usage: "publish what was verified even when the guard speaks"},
+		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
+		dryRun,
+	}, `Looks at the masters, asks every node and mirror, decides what can be announced, signs it and publishes it.
+Nothing is published when nothing changed and less than half of the validity is over.
+
+Exit codes: 0 done, 1 failed, 2 configuration, 3 the guard spoke, 4 refused (signature, trust, clock),
+5 another run holds the lock or was faster, 7 published, but a tree waits longer than max_wait for its quorum.
+
+Example, every five minutes:
+  */5 * * * *  root  tidemark run --config /etc/tidemark/tidemark.yaml`, func(c *call) error {
+		p, err := openPublisher(c, c.dry)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		o, err := p.publishRun(c.Context.Context, c.Bool("force"), c.Bool("bootstrap"))
+		if err != nil {
+			return err
+		}
+		return p.tell(o)
+	})
+}
+
+// runDocument is `run --json`.
+type runDocument struct {
+	Schema    string              `json:"schema"`
+	Network   string              `json:"network"`
+	Published bool                `json:"published"`
+	Serial    int64               `json:"serial,omitempty"`
+	Expires   strictjson.Time     `json:"expires,omitzero"`
+	Why       string              `json:"why"`
+	DryRun    bool                `json:"dry_run,omitempty"`
+	Trees     []quorum.TreeReport `json:"trees"`
+	Guard     quorum.GuardReport  `json:"guard"`
+	Sources   int                 `json:"sources"`
+	Problems  []string            `json:"problems,omitempty"`
+}
+
+// tell says what the run did, and makes its exit code.
+func (p *publisher) tell(o *outcome) error {
+	sources := 0
+	for _, v := range o.decision.Verdicts {
+		if v.Source {
+			sources++
+		}
+	}
+	doc := runDocument{Schema: "tidemark/run/v1", Network: p.cfg.Network, Published: o.published != nil, Why: o.why, DryRun: p.dry,
+		Trees: o.decision.Trees, Guard: o.decision.Guard, Sources: sources}
+	for _, t := range o.decision.Trees {
+		p.say("%-10s %s", t.Tree, t.Note)
+	}
+	switch {
+	case o.published != nil:
+		doc.Serial, doc.Expires = o.published.Serial, strictjson.At(o.expires)
+		p.say("published serial %d (%s), %d sources, expires %s -> %s", o.published.Serial, o.why, sources, clock(o.expires), p.cfg.Publish[0].Dir)
+	case p.dry:
+		p.say("dry run, nothing was written: %s, %d sources", o.why, sources)
+	default:
+		p.say("not published: %s", o.why)
+	}
+	for _, err := range o.trouble {
+		doc.Problems = append(doc.Problems, err.Error())
+	}
+	if err := p.document(doc); err != nil {
+		return err
+	}
+	return p.verdict(o)
+}
+
+// verdict turns an outcome into the run's exit code: the gravest thing last said.
+func (p *publisher) verdict(o *outcome) error {
+	p.warnEnds()
+	var last error
+	for _, err := range o.trouble {
+		if last != nil {
+			report(p.stderr, last)
+		}
+		last = err
+	}
+	if o.decision.Guard.Spoke {
+		if last != nil {
+			report(p.stderr, last)
+		}
+		return exit(exitGuard, fmt.Errorf("guard: %s", o.decision.Guard.Reason), "look at: tidemark status; if these errors are real, publish at once with: tidemark run --force")
+	}
+	if last != nil {
+		return last
+	}
+	for _, t := range o.decision.Trees {
+		if t.Overdue {
+			return exit(exitOverdue, fmt.Errorf("tree %s: timestamp %s waits for its quorum since %s", t.Tree, stamp(t.Pending), clock(t.Waiting.Time)),
+				"see which nodes lag: tidemark status --tree %s", t.Tree)
+		}
+	}
+	return nil
+}
+
+// warnEnds warns 90 and 30 days before any key, certificate or trust version ends (DESIGN 4.5).
+func (p *publisher) warnEnds() {
+	for _, w := range endings(p.trust, p.now()) {
+		p.warn("%s", w)
+	}
+}

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"tidemark/client"
+	"tidemark/config"
+	"tidemark/internal/geo"
+	"tidemark/manifest"
+	"tidemark/probe"
+	"tidemark/publish"
+	"tidemark/quorum"
+)
+
+// outcome is what a run did, for people and for --json.
+type outcome struct {
+	decision  quorum.Decision
+	published *publish.Release // nil: nothing was published
+	why       string           // why, or why not
+	expires   time.Time
+	trouble   []error // what failed beside: masters, copies
+}
+
+// publishRun is the main job: look, ask, decide, sign, check as a client, publish, remember.
+func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*outcome, error) {
+	s, err := look(ctx, p.cfg.Publish[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := p.heal(ctx, s); err != nil {
+		return nil, err
+	}
+	prev, err := p.predecessor(ctx, s, bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	readings, mem, err := p.ask(ctx, previous(prev), force)
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{decision: quorum.Decide(readings, p.policy(force), previous(prev), mem, p.now())}
+	o.trouble = masterTrouble(readings)
+	due := false
+	if due, o.why = p.due(o.decision, prev, s); due && !p.dry {
+		if o.published, err = p.release(ctx, o.decision.Manifest, prev, s); err != nil {
+			return nil, err
+		}
+		o.expires = o.published.Expires
+	}
+	if !p.dry {
+		err = p.remember(ctx, o, s)
+	}
+	return o, err
+}
+
+// due says whether something is to be published, and why.
+func (p *publisher) due(d quorum.Decision, prev *client.Opened, s *site) (bool, string) {
+	m := d.Manifest
+	switch {
+	case d.Guard.Held:
+		return false, "held back by the guard: " + d.Guard.Reason
+	case m == nil || len(m.Trees) == 0:
+		return false, "no tree can be announced yet"
+	case prev == nil:
+		return true, "first publication"
+	case s.standing.Pointer == nil:
+		return true, "the site is empty"
+	case s.standing.Pointer.Serial < prev.Manifest.Serial:
+		return true, "the site was set back"
+	case !manifest.SameContent(m, prev.Manifest):
+		return true, "content changed"
+	case prev.Manifest.TrustVersion != p.trust.Version:
+		return true, "new trust version"
+	}
+	half := prev.Manifest.Issued.Add(prev.Manifest.Expires.Sub(prev.Manifest.Issued.Time) / 2)
+	if !p.now().Before(half) {
+		return true, "half of the validity is over"
+	}
+	return false, fmt.Sprintf("nothing changed since serial %d", prev.Manifest.Serial)
+}
+
+// release takes a serial, signs and publishes. The serial is remembered before it is used: it is never used twice.
+func (p *publisher) release(ctx context.Context, m *manifest.Manifest, prev *client.Opened, s *site) (*publish.Release, error) {
+	if err := p.openSigners(); err != nil {
+		return nil, err
+	}
+	serial, err := p.nextSerial(ctx, prev, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.complete(m, prev, serial); err != nil {
+		return nil, err
+	}
+	payload, err := manifest.Encode(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest: %w", err)
+	}
+	rel, err := p.signAll(ctx, payload)
+	if err != nil {
+		return nil, err
+	}
+	return rel, p.push(ctx, s, rel)
+}
+
+// push publishes rel to the authority, and remembers it.
+func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) error {
+	st, _, err := p.state.site()
+	if err != nil {
+		return err
+	}
+	st.Serial = max(st.Serial, rel.Serial)
+	if err := p.state.save("site.json", st); err != nil {
+		return err
+	}
+	p.log.Info("publish", "serial", rel.Serial, "site", s.Dir)
+	if err := publish.Push(ctx, s.store, s.standing, *rel, p.verify); err != nil {
+		return fmt.Errorf("publish serial %d to %s: %w", rel.Serial, s.Dir, err)
+	}
+	return p.state.write("published.bundle.json", rel.Bundle)
+}
+
+// nextSerial is one above everything that was ever used here or reserved there (DESIGN 4.5).
+func (p *publisher) nextSerial(ctx context.Context, prev *client.Opened, s *site) (int64, error) {
+	st, _, err := p.state.site()
+	if err != nil {
+		return 0, err
+	}
+	highest := st.Serial
+	if prev != nil {
+		highest = max(highest, prev.Manifest.Serial)
+	}
+	reserved, err := publish.Reservations(ctx, s.store, s.standing, highest)
+	if err != nil {
+		return 0, fmt.Errorf("look for reserved serials: %w", err)
+	}
+	var pointer int64
+	if s.standing.Pointer != nil {
+		pointer = s.standing.Pointer.Serial
+	}
+	return publish.NextSerial(pointer, highest, p.trust.MinSerial, reserved...)
+}
+
+// reservedFor is how long a reserved serial is left to the run that reserved it.
+const reservedFor = 10 * time.Minute
+
+// heal brings a site that a killed run left behind into order: fixed names first, then a serial that was reserved and signed.
+func (p *publisher) heal(ctx context.Context, s *site) (err error) {
+	if p.dry {
+		return nil
+	}
+	if s.standing.Pointer != nil && !s.standing.Complete() {
+		p.warn("%s: an earlier run stopped half-way through serial %d; finishing it", s.Dir, s.standing.Pointer.Serial)
+		if err := publish.Heal(ctx, s.store, s.standing, p.verify); err != nil {
+			return fmt.Errorf("finish serial %d: %w", s.standing.Pointer.Serial, err)
+		}
+		s.standing, err = publish.Look(ctx, s.store)
+		return err
+	}
+	st, _, err := p.state.site()
+	if err != nil || s.standing.Pointer == nil || st.Serial <= s.standing.Pointer.Serial {
+		return err
+	}
+	reserved, err := publish.Reservations(ctx, s.store, s.standing, s.standing.Pointer.Serial)
+	if err != nil {
+		return fmt.Errorf("look for reserved serials: %w", err)
+	}
+	return p.finish(ctx, s, reserved)
+}
+
+// finish completes the newest reserved serial that is old enough, verifies and has not expired; others are skipped, never reused.
+func (p *publisher) finish(ctx context.Context, s *site, reserved []publish.Reserved) (err error) {
+	for i := len(reserved) - 1; i >= 0; i-- {
+		r := reserved[i]
+		o, _, err := client.Open(r.Bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
+		if err != nil || p.now().Sub(o.Manifest.Issued.Time) < reservedFor {
+			continue
+		}
+		if err := publish.Finish(ctx, s.store, s.standing, r.Serial, p.verify); err != nil {
+			p.warn("%s: serial %d was reserved and cannot be finished, it is skipped: %v", s.Dir, r.Serial, err)
+			continue
+		}
+		p.warn("%s: finished serial %d, which an earlier run had reserved", s.Dir, r.Serial)
+		s.standing, err = publish.Look(ctx, s.store)
+		return err
+	}
+	return nil
+}
+
+// ask looks at the masters, twice where something is new, then asks every server. What was recorded is saved at once.
+func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool) (quorum.Readings, quorum.Memory, error) {
+	r := quorum.Readings{Schema: probeSchema, Network: p.cfg.Network}
+	mem, err := p.state.memory()
+	if err != nil {
+		return r, mem, err
+	}
+	pol := p.policy(force)
+	lookAt := func(asks []probe.MasterAsk) {
+		var seen []quorum.MasterReading
+		for _, a := range asks {
+			p.log.Info("look at the master", "tree", a.Tree)
+			seen = append(seen, probe.Master(ctx, a, p.probeOptions()))
+		}
+		r.Masters = append(r.Masters, seen...)
+		mem = quorum.Record(mem, seen, pol, prev, p.now())
+	}
+	lookAt(p.masters())
+	if again := p.only(quorum.Unsettled(mem)); len(again) > 0 {
+		p.log.Info("something is new at the master: looking again when it has settled", "after", pol.Settle)
+		if err := sleep(ctx, pol.Settle); err != nil {
+			return r, mem, err
+		}
+		lookAt(again)
+	}
+	if !p.dry {
+		if err := p.state.saveMemory(mem); err != nil {
+			return r, mem, err
+		}
+	}
+	o := p.probeOptions()
+	done := p.progress("asking servers", &o)
+	r.Servers = probe.All(ctx, quorum.Plan(mem, pol, p.now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))), o)
+	done()
+	return r, mem, ctx.Err()
+}
+
+func (p *publisher) only(trees []string) (asks []probe.MasterAsk) {
+	for _, a := range p.masters() {
+		for _, t := range trees {
+			if a.Tree == t {
+				asks = append(asks, a)
+			}
+		}
+	}
+	return asks
+}
+
+// progress draws a bar on a terminal, and nothing elsewhere.
+func (p *publisher) progress(what string, o *probe.Options) (done func()) {
+	if !p.terminal || p.quiet || p.json {
+		return func() {}
+	}
+	var bar *progressbar.ProgressBar
+	o.Progress = func(n, of int) {
+		if bar == nil {
+			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish())
+		}
+		bar.Set(n)
+	}
+	return func() {
+		if bar != nil {
+			bar.Finish()
+		}
+	}
+}
+
+// remember saves what the next run and `status` need, cleans up, and feeds the copies.
+func (p *publisher) remember(ctx context.Context, o *outcome, s *site) error {
+	if err := p.state.saveMemory(o.decision.Memory); err != nil {
+		return err
+	}
+	d := p.status(o)
+	if err := p.state.save("status.json", d); err != nil {
+		return err
+	}
+	if err := p.showStatus(ctx, s, d); err != nil {
+		o.trouble = append(o.trouble, err)
+	}
+	for _, t := range p.cfg.Publish[1:] {
+		if err := p.copyTo(ctx, t); err != nil {
+			o.trouble = append(o.trouble, hinted(fmt.Errorf("copy %s: %w", t.Dir, err), "the authority %s is in order; this copy catches up at the next run", s.Dir))
+		}
+	}
+	if o.published != nil {
+		st, err := publish.Look(ctx, s.store)
+		if err == nil {
+			_, err = publish.Clean(ctx, s.store, st, p.cfg.Keep, p.now())
+		}
+		if err != nil {
+			o.trouble = append(o.trouble, fmt.Errorf("remove old serials from %s: %w", s.Dir, err))
+		}
+	}
+	return nil
+}
+
+// copyTo brings a copy up to what was published last; the authority alone decides what that is.
+func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
+	b, err := p.state.read("published.bundle.json")
+	if err != nil || b == nil {
+		return err
+	}
+	s, err := look(ctx, t)
+	if err != nil {
+		return err
+	}
+	own, err := p.openOld(b)
+	if err != nil {
+		return err
+	}
+	if s.standing.Pointer != nil && s.standing.Pointer.Serial >= own.Manifest.Serial && s.standing.Complete() {
+		return nil
+	}
+	rel, err := p.pack(b)
+	if err != nil {
+		return err
+	}
+	return publish.Push(ctx, s.store, s.standing, *rel, p.verify)
+}
+
+// masterTrouble lists the masters that could not be read at the last look.
+func masterTrouble(r quorum.Readings) (trouble []error) {
+	last := map[string]quorum.MasterReading{}
+	for _, m := range r.Masters {
+		last[m.Tree] = m
+	}
+	for _, tree := range sortedKeys(last) {
+		if f := last[tree].Failure; f != nil {
+			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: %s", tree, f.Text), "check trees.%s.master in the configuration, and that this user may read it; what was recorded stays in force", tree))
+		}
+	}
+	return trouble
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func nearby() map[string][]string { return geo.Nearby() }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tidemark/internal/lab"
+)
+
+// TestMain lets the scripts call this program by its name. The test's program takes its clock from TIDEMARK_TEST_CLOCK, an
+// offset such as "-26h"; the shipped one has no such switch.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tidemark": func() {
+		offset, _ := time.ParseDuration(os.Getenv("TIDEMARK_TEST_CLOCK"))
+		os.Exit(run(os.Args, &env{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+			now: func() time.Time { return time.Now().Add(offset) }}))
+	}})
+}
+
+// TestScripts runs every command as typed: testdata/script/*.txtar is the manual.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(5 * time.Minute),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("START", strconv.FormatInt(labStart(), 10))
+			e.Setenv("MOVED", strconv.FormatInt(labStart()+3600, 10))
+			e.Setenv("MOVED2", strconv.FormatInt(labStart()+5400, 10))
+			e.Setenv("TIDEMARK_CONFIG", "")
+			e.Setenv("LC_ALL", "C")
+			for _, tool := range []string{"rsync"} {
+				needTool(t, tool)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"lab":   labCommand,
+			"flip":  flip,
+			"codes": codes,
+		},
+	})
+}
+
+func labStart() int64 { return time.Now().Truncate(time.Hour).Add(-4 * time.Hour).Unix() }
+
+func needTool(t *testing.T, name string) {
+	t.Helper()
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: scripts/deps test", name)
+	}
+	t.Skipf("%s is missing: apt-get install -y %s", name, name)
+}
+
+// labCommand is the network of a script: `lab start`, `lab config FILE [LINE]...`, `lab move TREE TS`, `lab sync ID...`,
+// `lab stop ID...`, `lab role ID ROLE`.
+func labCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: lab start|config|move|sync|stop|role")
+	}
+	if args[0] == "start" {
+		n, err := lab.New(context.Background(), ts.MkAbs("lab"), lab.Options{Seed: 1, Start: mustInt(ts, ts.Getenv("START"))})
+		ts.Check(err)
+		ts.Defer(func() { n.Close() })
+		networks[ts.MkAbs(".")] = n
+		return
+	}
+	n := networks[ts.MkAbs(".")]
+	if n == nil {
+		ts.Fatalf("no network: lab start comes first")
+	}
+	switch args[0] {
+	case "config":
+		ts.Check(n.WriteInventory(ts.MkAbs("servers.yaml")))
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(labConfig(args[2:])), 0o644))
+	case "move":
+		ts.Check(n.Move(args[1], mustInt(ts, args[2])))
+	case "sync":
+		ids := args[1:]
+		if len(ids) == 1 && (ids[0] == "node" || ids[0] == "mirror") {
+			ids = n.IDs(ids[0])
+		}
+		ts.Check(n.Sync(ids...))
+	case "stop":
+		for _, id := range args[1:] {
+			ts.Check(n.Stop(id))
+		}
+	case "role":
+		ts.Check(n.SetRole(context.Background(), args[1], lab.Role(args[2])))
+	default:
+		ts.Fatalf("unknown: lab %s", args[0])
+	}
+}
+
+// networks is written by scripts that run one after the other or each under its own directory.
+var networks = map[string]*lab.Network{}
+
+func labConfig(more []string) string {
+	var b strings.Builder
+	b.WriteString("network: centos\nstate: net/state\ninventory: [servers.yaml]\ntrees:\n")
+	for _, t := range lab.TreeNames() {
+		fmt.Fprintf(&b, "  %s: {master: lab/master/%s, anchors: [%q], quorum: majority}\n", t, t, lab.Anchors()[0])
+	}
+	b.WriteString("sign:\n  openpgp: {key: net/keys/openpgp.asc}\n  ed25519: {key: net/keys/ed25519.key}\ntrust: net/trust.json\npublish: [{dir: site}]\nsettle: 1s\nprobe: {timeout: 5s}\n")
+	for _, line := range more {
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+func mustInt(ts *testscript.TestScript, s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	ts.Check(err)
+	return n
+}
+
+// flip changes one bit in the middle of a file.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	file := ts.MkAbs(args[0])
+	b, err := os.ReadFile(file)
+	ts.Check(err)
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(file, b, 0o644))
+}
+
+// codes runs a command and compares its exit code: `codes 4 tidemark verify …`.
+func codes(ts *testscript.TestScript, neg bool, args []string) {
+	want := args[0]
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != want {
+		ts.Fatalf("exit code of %s: found %s, expected %s", strings.Join(args[1:], " "), got, want)
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+
+	"tidemark/internal/strictjson"
+	"tidemark/quorum"
+)
+
+// state is the publisher's state directory. Every file in it is written atomically; losing any of them loses no content,
+// since what was published last can be read back from the site.
+//
+//	memory.json             quorum.Memory
+//	site.json               siteState
+//	published.bundle.json   own copy of what was published last
+//	status.json             what the last run concluded
+//	lock.json               who holds the lock (an flock on the directory itself)
+type state struct {
+	dir  string
+	lock *flock.Flock
+}
+
+// siteState is what the publisher remembers of its own publications.
+type siteState struct {
+	Schema   string          `json:"schema"`
+	Serial   int64           `json:"serial"` // highest that was ever used, published or not
+	StatusAt strictjson.Time `json:"status_at,omitzero"`
+}
+
+const siteSchema = "tidemark/site-state/v1"
+
+type holder struct {
+	PID   int             `json:"pid"`
+	Since strictjson.Time `json:"since"`
+}
+
+// openState locks the state directory, which must exist. The lock ends with the process, whatever becomes of it.
+func openState(dir string, now time.Time) (*state, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
+	}
+	s := &state{dir: dir, lock: flock.New(dir, flock.SetFlag(os.O_RDONLY))}
+	got, err := s.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
+	}
+	if !got {
+		var h holder
+		text := "another run"
+		if b, err := os.ReadFile(s.path("lock.json")); err == nil && json.Unmarshal(b, &h) == nil {
+			text = fmt.Sprintf("process %d, since %s,", h.PID, clock(h.Since.Time))
+		}
+		return nil, exit(exitLocked, fmt.Errorf("%s holds the lock on %s", text, dir), "wait for it to end; a dead process holds no lock")
+	}
+	if err := s.save("lock.json", holder{PID: os.Getpid(), Since: strictjson.At(now)}); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *state) close()                  { s.lock.Close() }
+func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
+
+// save writes v as JSON: whole, or not at all.
+func (s *state) save(name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	return s.write(name, append(b, '\n'))
+}
+
+func (s *state) write(name string, b []byte) error {
+	if err := renameio.WriteFile(s.path(name), b, 0o644); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
+
+// read returns a file's bytes, nil when there is none.
+func (s *state) read(name string) ([]byte, error) {
+	b, err := os.ReadFile(s.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read state: %w", err)
+	}
+	return b, nil
+}
+
+// memory loads what the deciding remembers. A damaged file stops the run: guessing could announce too early.
+func (s *state) memory() (quorum.Memory, error) {
+	b, err := s.read("memory.json")
+	if err != nil {
+		return quorum.Memory{}, err
+	}
+	if b == nil {
+		return quorum.NewMemory(), nil
+	}
+	m, err := quorum.LoadMemory(b)
+	if err != nil {
+		return m, hinted(fmt.Errorf("%s: %w", s.path("memory.json"), err),
+			"move it away (mv %s %s.bad) and run again: what is announced is read back from the site", s.path("memory.json"), s.path("memory.json"))
+	}
+	return m, nil
+}
+
+func (s *state) saveMemory(m quorum.Memory) error {
+	b, err := quorum.EncodeMemory(m)
+	if err != nil {
+		return fmt.Errorf("encode memory: %w", err)
+	}
+	return s.write("memory.json", b)
+}
+
+// site loads what is remembered of the site; known is false when this directory never published and was not made by init.
+func (s *state) site() (st siteState, known bool, err error) {
+	b, err := s.read("site.json")
+	if err != nil || b == nil {
+		return siteState{Schema: siteSchema}, false, err
+	}
+	if err := strictjson.Unmarshal(b, &st); err != nil {
+		return st, true, hinted(fmt.Errorf("%s: %w", s.path("site.json"), err), "restore it from a copy, or write {\"schema\": %q, \"serial\": N} with the site's serial", siteSchema)
+	}
+	return st, true, nil
+}

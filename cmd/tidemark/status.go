@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"tidemark/internal/strictjson"
+	"tidemark/publish"
+	"tidemark/quorum"
+)
+
+// statusDocument is state/status.json and `status --json`; without private servers it is status.json at the site.
+type statusDocument struct {
+	Schema   string              `json:"schema"`
+	Network  string              `json:"network"`
+	At       strictjson.Time     `json:"at"`
+	Serial   int64               `json:"serial,omitempty"` // published by that run
+	Why      string              `json:"why"`
+	Trees    []quorum.TreeReport `json:"trees"`
+	Guard    quorum.GuardReport  `json:"guard"`
+	Verdicts []quorum.Verdict    `json:"verdicts"`
+	Problems []string            `json:"problems,omitempty"`
+}
+
+// statusEvery is how often the site's status files are rewritten at most (DESIGN 4.5).
+const statusEvery = 10 * time.Minute
+
+func (p *publisher) status(o *outcome) statusDocument {
+	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.now()), Why: o.why,
+		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts}
+	if o.published != nil {
+		d.Serial = o.published.Serial
+	}
+	for _, err := range o.trouble {
+		d.Problems = append(d.Problems, err.Error())
+	}
+	return d
+}
+
+// showStatus puts status.json on the site, the last step of a run; private servers and the operator's troubles are left out.
+func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) error {
+	st, _, err := p.state.site()
+	if err != nil || d.At.Sub(st.StatusAt.Time) < statusEvery && !d.At.Before(st.StatusAt.Time) {
+		return err
+	}
+	private := map[string]bool{}
+	for _, s := range p.cfg.Servers {
+		private[s.ID] = s.Private
+	}
+	shown := make([]quorum.Verdict, 0, len(d.Verdicts))
+	for _, v := range d.Verdicts {
+		if !private[v.Server] {
+			shown = append(shown, v)
+		}
+	}
+	d.Verdicts, d.Problems = shown, nil
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode status.json: %w", err)
+	}
+	if _, err := s.store.Put(ctx, publish.Object{Name: "status.json", Data: append(b, '\n'), Type: "application/json"}, publish.Condition{}); err != nil {
+		return fmt.Errorf("publish status.json: %w", err)
+	}
+	st.StatusAt = d.At
+	return p.state.save("site.json", st)
+}
