@@ -13,12 +13,13 @@
 //	floor 2   quorum rsync checkin
 //	floor 1   manifest sign inventory
 //	floor 0   keys schema internal/*
-//	free      internal/lab internal/arch
+//	free      internal/lab internal/arch publish/storetest (for tests)
 //
 // Check also refuses, outside tests:
 //
 //   - an import of config outside cmd/*, of internal/lab outside
-//     cmd/tidemark-lab, of a leaf adapter outside cmd/tidemark;
+//     cmd/tidemark-lab, of a leaf adapter outside cmd/tidemark, of a package
+//     that is there for tests anywhere;
 //   - any mention of time.Now, time.Since, time.Until, os.Exit or log.Fatal
 //     outside cmd/*: time is an argument, and only main ends the program;
 //   - the AWS SDK outside leaf adapters, or anywhere that cmd/tidemark-mirror

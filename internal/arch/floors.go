@@ -15,6 +15,7 @@ const Free = -100
 type House struct {
 	Floors   map[string]int    // every package and its floor, or Free
 	Adapters []string          // leaf adapters: these import their parent and link the AWS SDK
+	Tests    []string          // packages that only tests import, beside internal/lab
 	Links    []string          // module paths that cmd/tidemark-mirror may link beside the standard library
 	Long     map[string]string // "file.go" or "file.go: Func" that may be longer than the rule, and why
 }
@@ -94,8 +95,8 @@ func (c *checker) reserved(p *Package, spec *ast.ImportSpec, dir string) {
 		c.report(c.t.at(spec), "%s imports config: only cmd/* does, and copies the values on", p.Dir)
 	case dir == "internal/lab" && p.Dir != "cmd/tidemark-lab":
 		c.report(c.t.at(spec), "%s imports internal/lab: only cmd/tidemark-lab and tests do", p.Dir)
-	case dir == "internal/arch":
-		c.report(c.t.at(spec), "%s imports internal/arch: it is there for its test alone", p.Dir)
+	case slices.Contains(c.h.Tests, dir):
+		c.report(c.t.at(spec), "%s imports %s: only tests do", p.Dir, dir)
 	case slices.Contains(c.h.Adapters, dir) && p.Dir != "cmd/tidemark":
 		c.report(c.t.at(spec), "%s imports %s: only cmd/tidemark imports a leaf adapter", p.Dir, dir)
 	case p.Dir == "config" && dir != "inventory" && !strings.HasPrefix(dir, "internal/"):

@@ -36,7 +36,11 @@ func (c *checker) doc(p *Package) {
 			return
 		}
 	}
-	c.report(c.t.at(p.Files[0].Name), `package %s has no doc ("Package %s ...", in doc.go)`, p.Dir, p.Name)
+	want := "Package " + p.Name + " ..., in doc.go"
+	if p.Name == "main" {
+		want = "what the program is for, above its package clause"
+	}
+	c.report(c.t.at(p.Files[0].Name), "package %s has no doc: expected %s", p.Dir, want)
 }
 
 func (c *checker) lengths(p *Package) {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// A package-level variable is accepted when nothing can change it after the
-// program has started: it has a value from its declaration on (or from
-// go:embed, or, a string in package main, from the linker), that value is not
-// made to be filled later (make, new, a channel, a lock, a pool, an atomic), and
-// no code of its package assigns to it, to a part of it, or takes its address.
+// A package-level variable is accepted when nothing changes it once the program
+// runs: it has a value from its declaration on (or from an embed directive or, a
+// string in package main, from the linker), it is not made to be filled later
+// (make, new, a lock, a pool, an atomic), and no code of its package assigns to
+// it or to a part of it, or takes its address.
 // Errors, compiled expressions and look-up tables pass. Outside cmd/* no
 // variable of another package is assigned either.
 
