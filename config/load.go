@@ -32,19 +32,24 @@ func LoadPublisher(file string) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := strictyaml.Read(abs, data)
+	return parsePublisher(abs, data)
+}
+
+// parsePublisher checks data, which came from file, an absolute path.
+func parsePublisher(file string, data []byte) (*Publisher, error) {
+	doc := strictyaml.Read(file, data)
 	var f publisherFile
 	doc.Decode(&f)
 	if f.Line == 0 {
 		return nil, doc.Problems() // not understood at all: more would be noise
 	}
-	c := &checker{doc: doc, dir: filepath.Dir(abs)}
+	c := &checker{doc: doc, dir: filepath.Dir(file)}
 	p := c.publisher(f)
-	p.File = abs
+	p.File = file
 
 	servers, problems := inventory.Load(p.Inventory)
 	p.Servers = servers
-	unknown := c.servers(p, len(problems) == 0)
+	unknown := c.servers(p, len(problems) == 0 && len(p.Inventory) > 0 && len(p.Inventory) == len(f.Inventory))
 	all := append(append(doc.Problems(), problems...), unknown...)
 	if err := all.Err(); err != nil {
 		return nil, err

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -122,16 +124,17 @@ func hasDots(pattern string) bool {
 	return false
 }
 
-// servers checks inventory and trees against each other; counting waits until the inventory is sound.
+// servers checks inventory and trees against each other; counting waits until the inventory is sound, and either until
+// the trees have good names.
 func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 	var out strictyaml.Problems
 	names := sortedKeys(p.Trees)
+	named := len(names) > 0 && !slices.ContainsFunc(names, func(s string) bool { return ident.Check(s) != nil })
 	nodes, counted := map[string]int{}, map[string]int{}
 	for _, s := range p.Servers {
 		for _, tree := range sortedKeys(s.Trees) {
-			if _, ok := p.Trees[tree]; !ok {
+			if _, ok := p.Trees[tree]; !ok && named {
 				out = append(out, unknownTree(s, tree, names))
-				continue
 			}
 			if s.Kind != inventory.KindNode {
 				continue
@@ -142,7 +145,10 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 			}
 		}
 	}
-	if !sound {
+	sort.SliceStable(out, func(i, j int) bool {
+		return cmp.Or(strings.Compare(out[i].File, out[j].File), out[i].Line-out[j].Line) < 0
+	})
+	if !sound || !named {
 		return out
 	}
 	for _, name := range names {

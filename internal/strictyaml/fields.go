@@ -59,7 +59,7 @@ func (w walker) unknownHint(key string, fs fields) string {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
 	if places := placesOf(w.top, key, "", 0); len(places) > 0 {
-		return fmt.Sprintf("known as %s", strings.Join(places, ", "))
+		return "known elsewhere, as " + strings.Join(places, ", ")
 	}
 	return "known keys: " + strings.Join(fs.names(), ", ")
 }

@@ -1,0 +1,238 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tidemark/internal/strictyaml"
+	"tidemark/inventory"
+)
+
+var update = flag.Bool("update", false, "write the messages of testdata/bad anew")
+
+// TestBad has one file for every rule; the .txt beside it is what the operator reads.
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	here, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			_, err := LoadPublisher(file)
+			var problems strictyaml.Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("accepted, or no problems: %v", err)
+			}
+			got := strings.ReplaceAll(problems.Error(), here+"/", "") + "\n"
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("messages differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestBad_OneRule: all but a few files break one rule once, so one line must say so: no mistake makes others up.
+func TestBad_OneRule(t *testing.T) {
+	several := map[string]bool{}
+	for _, name := range []string{
+		"everything", "publish-s3", "beacon-plain-tree", "nearby-country", "nearby-twice", "anchor-yaml",
+		"inventory-bad", "inventory-unknown-tree", "two-documents",
+	} {
+		several[name] = true
+	}
+	files, _ := filepath.Glob("testdata/bad/*.txt")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		if n := strings.Count(string(data), "\n"); (n == 1) == several[name] {
+			t.Errorf("%s: %d problems, not what is expected here:\n%s", name, n, data)
+		}
+		if _, err := os.Stat(strings.TrimSuffix(file, ".txt") + ".yaml"); err != nil {
+			t.Errorf("%s: messages without a file", name)
+		}
+	}
+}
+
+func TestLoadPublisher_Full(t *testing.T) {
+	got, err := LoadPublisher("testdata/good/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.Abs("testdata/good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	share, err := inventory.ParseQuorum("80%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Publisher{
+		File: dir + "/full.yaml", Network: "centos", State: "/var/lib/tidemark", Validity: 36 * time.Hour, Keep: 14 * day,
+		Inventory: []string{filepath.Dir(dir) + "/nodes.yaml", filepath.Dir(dir) + "/vault.yaml"},
+		Trees: map[string]Tree{
+			"centos": {Master: filepath.Dir(filepath.Dir(dir)) + "/master", TimeFile: "project/trace/TIME",
+				Anchors: []string{"**/repodata/repomd.xml", "7/**/Release"}, Quorum: share, MaxWait: 36 * time.Hour},
+			"vault": {Master: "rsync://build.example.org/vault/", TimeFile: "TIME", Anchors: []string{"repomd.xml"}, MaxWait: 12 * time.Hour},
+		},
+		Sign: Sign{
+			OpenPGP: []KeyFile{
+				{Key: dir + "/keys/openpgp.asc", PassphraseFile: "/run/credentials/tidemark/pgp"},
+				{Key: dir + "/keys/second.asc", PassphraseEnv: "SECOND_PASS"},
+			},
+			Ed25519: []KeyFile{{Key: dir + "/keys/ed25519.key", Credential: "ed25519"}},
+		},
+		Trust:   dir + "/trust.json",
+		Publish: []Target{{Dir: dir + "/site", URL: "https://mirrors.example.org/centos/"}, {Dir: "/srv/www/copy"}},
+		Beacon:  &Beacon{Name: "_tidemark.centos.example.org", PlainName: "plain.centos.example.org", PlainOrder: []string{"vault", "centos"}},
+		Probe:   Probe{Concurrency: 8, Timeout: 10 * time.Second, Recheck: time.Hour, Sample: 0},
+		Settle:  0,
+		Guard:   Guard{Share: 50, Least: 2, Runs: 1},
+		Policy:  Policy{CheckInterval: time.Minute, MaxHold: 30 * time.Minute, Nearby: map[string][]string{"FI": {"SE", "NO"}, "AX": {}}},
+	}
+	opts := []cmp.Option{cmpopts.IgnoreFields(Publisher{}, "Servers"), cmp.Comparer(func(a, b inventory.Quorum) bool { return a == b })}
+	if diff := cmp.Diff(want, got, opts...); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(got.Servers) != 5 || got.Servers[0].ID != "ftp.example.org" {
+		t.Errorf("servers: %+v", got.Servers)
+	}
+}
+
+func TestLoadPublisher_Keep(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"":                           7 * day,
+		"validity: 10d\n":            10*day + time.Hour,
+		"validity: 24h\nkeep: 25h\n": 25 * time.Hour,
+	} {
+		p, err := LoadPublisher(writeConfig(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Keep != want {
+			t.Errorf("%q: keep %v, want %v", text, p.Keep, want)
+		}
+	}
+}
+
+func TestLoadPublisher_Unreadable(t *testing.T) {
+	dir := t.TempDir()
+	for _, file := range []string{dir, filepath.Join(dir, "absent.yaml")} {
+		_, err := LoadPublisher(file)
+		var problems strictyaml.Problems
+		if err == nil || errors.As(err, &problems) {
+			t.Errorf("%s: got %v, want a plain error", file, err)
+		}
+	}
+}
+
+// TestTemplate: what init writes loads as it is.
+func TestTemplate(t *testing.T) {
+	for _, v := range []TemplateValues{
+		{Network: "centos"},
+		{Network: "2024", Tree: "true"},
+		{Network: "centos", Tree: "c7", Master: `/srv/my "odd" mäster: #1`, Publish: "/srv/www/centos", URL: "https://mirrors.example.org/centos/",
+			State: "/var/lib/tidemark", OpenPGPKey: "/etc/tidemark/pgp.asc", Ed25519Key: "ed.key", Trust: "t.json", Inventory: "inventory.yaml"},
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "tidemark.yaml"), Template(v))
+		write(t, filepath.Join(dir, "inventory.yaml"), inventory.Template(otherwise(v.Tree, v.Network)))
+		p, err := LoadPublisher(filepath.Join(dir, "tidemark.yaml"))
+		if err != nil {
+			t.Errorf("%+v:\n%v", v, err)
+			continue
+		}
+		tree := p.Trees[otherwise(v.Tree, v.Network)]
+		if v.Master != "" && tree.Master != v.Master {
+			t.Errorf("master %q, want %q", tree.Master, v.Master)
+		}
+		if v.URL != "" && p.Publish[0].URL != v.URL {
+			t.Errorf("url %q, want %q", p.Publish[0].URL, v.URL)
+		}
+	}
+}
+
+// TestTemplate_Comments: the settings that the template shows as comments are valid, and are the defaults they claim to be.
+func TestTemplate_Comments(t *testing.T) {
+	plain, err := LoadPublisher(writeConfig(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(Template(TemplateValues{Network: "centos"}))
+	for _, line := range strings.Split(text, "\n") {
+		bare := strings.TrimLeft(line, " ")
+		if rest, ok := strings.CutPrefix(bare, "# "); ok && optional(rest) {
+			text = strings.Replace(text, line, strings.Repeat(" ", len(line)-len(bare))+rest, 1)
+		}
+	}
+	file := writeConfig(t, "")
+	write(t, file, []byte(text))
+	full, err := LoadPublisher(file)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if full.Beacon == nil || full.Publish[0].URL == "" {
+		t.Errorf("comments were not all taken in: %+v", full)
+	}
+	ignore := cmpopts.IgnoreFields(Publisher{}, "File", "State", "Inventory", "Trees", "Sign", "Trust", "Publish", "Beacon", "Servers")
+	if diff := cmp.Diff(plain, full, ignore); diff != "" {
+		t.Errorf("the comments do not show the defaults (-default +comment):\n%s", diff)
+	}
+	if full.Trees["centos"].MaxWait != defaultMaxWait || full.Trees["centos"].TimeFile != defaultTimeFile {
+		t.Errorf("tree: %+v", full.Trees["centos"])
+	}
+}
+
+// optional says whether a comment is a setting.
+func optional(comment string) bool {
+	key, _, ok := strings.Cut(strings.TrimSpace(comment), ":")
+	return ok && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") == ""
+}
+
+// writeConfig writes the smallest good configuration, and more at its end.
+func writeConfig(t *testing.T, more string) string {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tidemark.yaml")
+	write(t, file, []byte(`network: centos
+state: state
+inventory: inventory.yaml
+trees: {centos: {master: master, anchors: [repomd.xml]}}
+sign: {openpgp: {key: pgp.asc}, ed25519: {key: ed.key}}
+trust: trust.json
+publish: [{dir: site}]
+`+more))
+	write(t, filepath.Join(dir, "inventory.yaml"), inventory.Template("centos"))
+	return file
+}
+
+func write(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
