@@ -65,7 +65,7 @@ const (
 	RuleKind            Rule = "kind"             // node or mirror
 	RuleCountry         Rule = "country"          // ISO 3166-1 alpha-2
 	RuleContinent       Rule = "continent"        // one of seven
-	RuleASN             Rule = "asn"              // 1 to 2^32-1 when given
+	RuleASN             Rule = "asn"              // 0 to 2^32-1; 0 is as if absent
 	RuleSlots           Rule = "slots"            // 0 to MaxSlots
 	RuleSourceTrees     Rule = "source-trees"     // at least one
 	RuleSourceTree      Rule = "source-tree"      // one of the document's trees

@@ -52,6 +52,9 @@ func (e *Error) Error() string {
 // Unwrap returns the error of the type that refused its value.
 func (e *Error) Unwrap() error { return e.Err }
 
+// maxErrorPath keeps a message short when the document is deep on purpose.
+const maxErrorPath = 200
+
 // in puts a member or an index before the path, while the error climbs out of the document.
 func (e *Error) in(step string) *Error {
 	switch {
@@ -59,6 +62,9 @@ func (e *Error) in(step string) *Error {
 		e.Path = step + e.Path
 	default:
 		e.Path = step + "." + e.Path
+	}
+	if len(e.Path) > maxErrorPath {
+		e.Path = e.Path[:maxErrorPath] + "..."
 	}
 	return e
 }

@@ -114,6 +114,9 @@ func (d *decoder) null(v reflect.Value) *Error {
 
 // wanted names the JSON value that a type is read from.
 func wanted(t reflect.Type) string {
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return "a string"
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return wanted(t.Elem())
