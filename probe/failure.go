@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func classify(code rsync.Code) (quorum.FailureKind, string) {
 	case rsync.CodeRefused:
 		return quorum.FailUnreachable, "connection refused"
 	case rsync.CodeUnreachable:
-		return quorum.FailUnreachable, "unreachable"
+		return quorum.FailUnreachable, "cannot be reached"
 	case rsync.CodeTimeout:
 		return quorum.FailUnreachable, "no answer in time"
 	case rsync.CodeNotFound:
@@ -58,7 +59,7 @@ func failure(err error, doing string) *quorum.Failure {
 	f := &quorum.Failure{Kind: quorum.FailUnreachable, Text: err.Error()}
 	if e, ok := errors.AsType[*rsync.Error](err); ok {
 		f.Kind, f.Text = classify(e.Code)
-		f.Text += detail(e)
+		f.Text = detail(e, f.Text)
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		_, f.Text = classify(rsync.CodeTimeout)
 	}
@@ -68,25 +69,34 @@ func failure(err error, doing string) *quorum.Failure {
 	return f
 }
 
-// detail is what the server said, or what was met at which step where the words alone leave that open.
-func detail(e *rsync.Error) string {
-	if e.Text != "" {
-		return ": " + e.Text
-	}
+// detail adds to words what the server said, or what was met at which step, where the words alone leave that open.
+func detail(e *rsync.Error, words string) string {
 	switch e.Code {
+	case rsync.CodeBusy, rsync.CodeDenied, rsync.CodeUnknownModule, rsync.CodeAuth:
+		return cmp.Or(e.Text, words) // the server's own sentence says it all
 	case rsync.CodeTimeout:
-		return fmt.Sprintf(" (at: %s)", e.Op)
-	case rsync.CodeUnreachable:
-		if errno, ok := errors.AsType[syscall.Errno](e.Err); ok {
-			return ": " + errno.Error()
+		return fmt.Sprintf("%s (at: %s)", words, e.Op)
+	case rsync.CodeRefused:
+		if e.Op != "connect" {
+			return "closed before the greeting"
 		}
-		return ": " + e.Err.Error()
-	case rsync.CodeTooLarge, rsync.CodeIncomplete, rsync.CodeCorrupt, rsync.CodeProtocol, rsync.CodeServer:
-		if e.Err != nil {
-			return ": " + e.Err.Error()
-		}
+		return words
 	}
-	return ""
+	switch {
+	case e.Text != "":
+		return words + ": " + e.Text
+	case e.Err != nil:
+		return words + ": " + cause(e.Err)
+	}
+	return words
+}
+
+// cause is a system call's plain reason where there is one: "network is unreachable".
+func cause(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	return err.Error()
 }
 
 // timeFailure words a failure to fetch the time file: missing, a directory or far too large are hard.
