@@ -43,7 +43,7 @@ func ParseMinisignFile(text []byte) (MinisignKey, error) {
 	return ParseMinisign(lines[1])
 }
 
-// MinisignID writes a key id as minisign prints it.
+// MinisignID writes a 64-bit key id as minisign prints it: 16 hex digits in capitals.
 func MinisignID(id uint64) string { return fmt.Sprintf("%016X", id) }
 
 // String is the inverse of ParseMinisign.
