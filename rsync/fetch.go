@@ -30,7 +30,7 @@ func (c *Client) FetchFile(ctx context.Context, addr netip.Addr, u rsyncurl.URL,
 // isRefusedOption recognises "The server is configured to refuse --copy-links (-L)".
 func isRefusedOption(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Code == CodeServer && strings.Contains(e.Text, "refuse")
+	return errors.As(err, &e) && e.Code == CodeServer && strings.Contains(e.Text, refusal)
 }
 
 func (c *Client) fetchFile(ctx context.Context, addr netip.Addr, u rsyncurl.URL, name, options string) (File, error) {

@@ -148,10 +148,17 @@ func (s *stream) message(tag, size int) {
 	}
 	text := make([]byte, size)
 	s.raw(text)
-	if s.err == nil {
-		s.log.add(tag, string(text))
+	if s.err != nil {
+		return
+	}
+	s.log.add(tag, string(text))
+	if strings.Contains(string(text), refusal) {
+		s.fail(errExit) // the server hangs up by itself, but half a second later
 	}
 }
+
+// refusal is in the message of a server that does not take one of our options.
+const refusal = "is configured to refuse"
 
 // errExit is the server's own end of a session by an error; its messages say which.
 var errExit = failf(CodeServer, "the server ended the session with an error")
