@@ -162,7 +162,7 @@ func TestMaster_FailuresInWords(t *testing.T) {
 	if err := os.Symlink("/etc/hostname", filepath.Join(outside.Dir, "TIME")); err != nil {
 		t.Fatal(err)
 	}
-	dead, err := lab.NewDead("127.0.0.1")
+	dead, err := lab.NewDead("127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

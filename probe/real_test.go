@@ -228,7 +228,7 @@ func TestAll_FailuresInWords(t *testing.T) {
 		raw  string
 	}{
 		{"dead", func(t *testing.T) string {
-			d, err := lab.NewDead("127.0.0.1")
+			d, err := lab.NewDead("127.0.0.1", 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ type Role string
 
 // The roles; the package documentation says what each does.
 const (
-	Follow      Role = "follow"
+	Follow      Role = "follow" // and the zero Role
 	Behind      Role = "behind"
 	Maintenance Role = "maintenance"
 	DeadRole    Role = "dead"
@@ -140,7 +140,7 @@ func (n *Network) Start(ctx context.Context, id string) error {
 }
 
 func (s *Site) startDead() error {
-	d, err := NewDead(s.Address)
+	d, err := NewDead(s.Address, cmp.Or(int(s.Addr.Port()), s.Port))
 	if err != nil {
 		return fmt.Errorf("server %s: %w", s.ID, err)
 	}

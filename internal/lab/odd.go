@@ -17,7 +17,6 @@ func (r *Running) Hold(ctx context.Context, module string) error {
 		return fmt.Errorf("holding a connection of module %s: %w", module, err)
 	}
 	r.held = append(r.held, conn)
-	// A deadline by the socket's own clock would need the time; a timer closes the connection instead.
 	timer := time.AfterFunc(readyWithin, func() { conn.Close() })
 	defer timer.Stop()
 	if _, err := fmt.Fprintf(conn, "@RSYNCD: 29.0\n%s\n", module); err != nil {
@@ -59,8 +58,8 @@ type Dead struct {
 	fd   int
 }
 
-// NewDead makes a dead address on the IPv4 loopback address given.
-func NewDead(address string) (*Dead, error) {
+// NewDead makes a dead address on the IPv4 loopback address given; port 0 takes a free one.
+func NewDead(address string, port int) (*Dead, error) {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || !addr.Is4() {
 		return nil, fmt.Errorf("making a dead address: %q is no IPv4 address", address)
@@ -70,17 +69,31 @@ func NewDead(address string) (*Dead, error) {
 		return nil, fmt.Errorf("making a dead address: %w", err)
 	}
 	d := &Dead{fd: fd}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: addr.As4()}); err != nil {
+	if err := d.bind(addr, port); err != nil {
 		d.Close()
-		return nil, fmt.Errorf("making a dead address on %s: %w", address, err)
+		return nil, fmt.Errorf("making a dead address on %s: %w", netip.AddrPortFrom(addr, uint16(port)), err)
 	}
-	name, err := syscall.Getsockname(fd)
+	return d, nil
+}
+
+func (d *Dead) bind(addr netip.Addr, port int) error {
+	to := &syscall.SockaddrInet4{Addr: addr.As4(), Port: port}
+	err := syscall.Bind(d.fd, to)
+	if err == syscall.EADDRINUSE && port != 0 {
+		// Old connections of a daemon that was here linger. Not at once, since others could share the port as well then.
+		if err = syscall.SetsockoptInt(d.fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err == nil {
+			err = syscall.Bind(d.fd, to)
+		}
+	}
 	if err != nil {
-		d.Close()
-		return nil, fmt.Errorf("making a dead address on %s: %w", address, err)
+		return err
+	}
+	name, err := syscall.Getsockname(d.fd)
+	if err != nil {
+		return err
 	}
 	d.Addr = netip.AddrPortFrom(addr, uint16(name.(*syscall.SockaddrInet4).Port))
-	return d, nil
+	return nil
 }
 
 // URL is the rsync URL of a module that nobody serves.
