@@ -135,6 +135,16 @@ func checkArgs(c *cli.Context, want string) error {
 	return nil
 }
 
+// need refuses a call without the flags that the command cannot do without.
+func (c *call) need(flags ...string) error {
+	for _, f := range flags {
+		if c.String(f) == "" {
+			return exit(exitUsage, fmt.Errorf("%s: --%s is missing", path(c.Context), f), "see: tidemark %s --help", path(c.Context))
+		}
+	}
+	return nil
+}
+
 func logger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: slog.LevelWarn}
 	if verbose {

@@ -26,7 +26,7 @@ const (
 
 func initCommand(e *env) *cli.Command {
 	return command(e, "init", "make a configuration, keys and a trust root that work at once", "DIR", []cli.Flag{
-		&cli.StringFlag{Name: "network", Usage: "the `NAME` of your mirror network, e.g. centos", Required: true},
+		&cli.StringFlag{Name: "network", Usage: "the `NAME` of your mirror network, e.g. centos"},
 		&cli.StringFlag{Name: "import-openpgp", Usage: "sign with the key in `FILE`, exported by gpg (an offline primary with a signing subkey will do)"},
 		&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with the passphrase of the imported key, and for the keys made here"},
 	}, `Writes into DIR:
@@ -56,6 +56,9 @@ type initializer struct {
 }
 
 func (i *initializer) run() error {
+	if err := i.need("network"); err != nil {
+		return err
+	}
 	if err := ident.Check(i.network); err != nil {
 		return usage("--network: %w", err)
 	}

@@ -78,12 +78,15 @@ func writeReadings(c *call, r quorum.Readings) error {
 
 func buildCommand(e *env) *cli.Command {
 	return command(e, "build", "decide from readings, write manifest.json (unsigned)", "", []cli.Flag{
-		&cli.StringFlag{Name: "readings", Usage: "what `tidemark probe -o FILE` wrote", Required: true},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` for manifest.json", Required: true},
+		&cli.StringFlag{Name: "readings", Usage: "the `FILE` that \"tidemark probe -o\" wrote"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` for manifest.json"},
 		&cli.BoolFlag{Name: "force", Usage: "build even when the guard speaks"},
 		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
 	}, `The second piece of "run". What the deciding remembers is written beside the manifest (memory.json) and takes effect
 when "tidemark publish" succeeds.`, func(c *call) error {
+		if err := c.need("readings", "output"); err != nil {
+			return err
+		}
 		p, err := openPublisher(c, false)
 		if err != nil {
 			return err
@@ -125,7 +128,7 @@ func (p *publisher) build() error {
 	if err != nil {
 		return err
 	}
-	if err := p.complete(d.Manifest, prev, serial); err != nil {
+	if err := p.complete(ctx, d.Manifest, prev, serial); err != nil {
 		return err
 	}
 	return p.writeBuild(d)

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tidemark/internal/strictjson"
+	"tidemark/manifest"
 	"tidemark/quorum"
 )
 
@@ -55,15 +56,13 @@ type runDocument struct {
 // tell says what the run did, and makes its exit code.
 func (p *publisher) tell(o *outcome) error {
 	sources := 0
-	for _, v := range o.decision.Verdicts {
-		if v.Source {
-			sources++
-		}
+	if m := o.decision.Manifest; m != nil {
+		sources = len(m.Sources)
 	}
 	doc := runDocument{Schema: "tidemark/run/v1", Network: p.cfg.Network, Published: o.published != nil, Why: o.why, DryRun: p.dry,
 		Trees: o.decision.Trees, Guard: o.decision.Guard, Sources: sources}
 	for _, t := range o.decision.Trees {
-		p.say("%-10s %s", t.Tree, t.Note)
+		p.say("%-10s %s", t.Tree, treeLine(t))
 	}
 	switch {
 	case o.published != nil:
@@ -81,6 +80,14 @@ func (p *publisher) tell(o *outcome) error {
 		return err
 	}
 	return p.verdict(o)
+}
+
+// treeLine is a tree's state in one line.
+func treeLine(t quorum.TreeReport) string {
+	if t.Announced == 0 || t.Admit >= manifest.FullAdmission {
+		return t.Note
+	}
+	return fmt.Sprintf("%s; %d %% of the mirrors are admitted", t.Note, t.Admit/(manifest.FullAdmission/100))
 }
 
 // verdict turns an outcome into the run's exit code: the gravest thing last said.

@@ -75,7 +75,7 @@ func keep(in []quorum.Verdict, id, tree, state string) (out []quorum.Verdict) {
 func (c *call) statusTable(d statusDocument) {
 	c.say("network %s, run of %s: %s", d.Network, clock(d.At.Time), d.Why)
 	for _, t := range d.Trees {
-		c.say("%-10s %s", t.Tree, t.Note)
+		c.say("%-10s %s", t.Tree, treeLine(t))
 	}
 	if d.Guard.Spoke {
 		c.say("guard: %s", d.Guard.Reason)

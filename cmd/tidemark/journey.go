@@ -44,6 +44,9 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 		return nil, err
 	}
 	o := &outcome{decision: quorum.Decide(readings, p.policy(force), previous(prev), mem, p.now())}
+	if m := o.decision.Manifest; m != nil {
+		m.TrustVersion = p.trust.Version
+	}
 	o.trouble = masterTrouble(readings)
 	due := false
 	if due, o.why = p.due(o.decision, prev, s); due && !p.dry {
@@ -74,8 +77,6 @@ func (p *publisher) due(d quorum.Decision, prev *client.Opened, s *site) (bool, 
 		return true, "the site was set back"
 	case !manifest.SameContent(m, prev.Manifest):
 		return true, "content changed"
-	case prev.Manifest.TrustVersion != p.trust.Version:
-		return true, "new trust version"
 	}
 	half := prev.Manifest.Issued.Add(prev.Manifest.Expires.Sub(prev.Manifest.Issued.Time) / 2)
 	if !p.now().Before(half) {
@@ -93,7 +94,7 @@ func (p *publisher) release(ctx context.Context, m *manifest.Manifest, prev *cli
 	if err != nil {
 		return nil, err
 	}
-	if err := p.complete(m, prev, serial); err != nil {
+	if err := p.complete(ctx, m, prev, serial); err != nil {
 		return nil, err
 	}
 	payload, err := manifest.Encode(m)

@@ -10,6 +10,7 @@ import (
 	"tidemark/keys"
 	"tidemark/manifest"
 	"tidemark/publish"
+	"tidemark/schema"
 	"tidemark/sign"
 )
 
@@ -17,9 +18,15 @@ import (
 const leastLife = time.Hour
 
 // complete fills in what a decision leaves open: serial, times, trust version, predecessor.
-func (p *publisher) complete(m *manifest.Manifest, prev *client.Opened, serial int64) error {
+func (p *publisher) complete(ctx context.Context, m *manifest.Manifest, prev *client.Opened, serial int64) error {
 	now := strictjson.At(p.now())
 	if prev != nil {
+		if now.Equal(prev.Manifest.Issued.Time) { // two runs in one second: the later one is issued in the next
+			if err := sleep(ctx, now.Add(time.Second).Sub(p.now())); err != nil {
+				return err
+			}
+			now = strictjson.At(p.now())
+		}
 		if !now.After(prev.Manifest.Issued.Time) {
 			return exit(exitRefused, fmt.Errorf("the clock says %s, but serial %d was issued at %s", clock(now.Time), prev.Manifest.Serial, clock(prev.Manifest.Issued.Time)),
 				"set the clock right (timedatectl), then run again; nothing was published")
@@ -124,7 +131,7 @@ func (p *publisher) inline(bundle, payload []byte) ([]byte, error) {
 	return nil, fmt.Errorf("no OpenPGP signature to make %s of", client.InlineFile)
 }
 
-// ground is what lies below every release: the trust chain's newest step and the public keys.
+// ground is what lies below every release: the trust chain's newest step, the public keys, the schemas.
 func ground(envelope []byte, t *keys.Trust) ([]publish.Object, error) {
 	objects := []publish.Object{
 		{Name: fmt.Sprintf("trust/%d.json", t.Version), Data: envelope},
@@ -136,6 +143,13 @@ func ground(envelope []byte, t *keys.Trust) ([]publish.Object, error) {
 	}
 	for _, name := range sortedKeys(exported) {
 		objects = append(objects, publish.Object{Name: "keys/" + name, Data: exported[name]})
+	}
+	for _, name := range schema.Names() {
+		b, err := schema.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, publish.Object{Name: "schema/" + name, Data: b})
 	}
 	return objects, nil
 }
