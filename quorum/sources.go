@@ -123,4 +123,3 @@ func (d *decision) able(e entry) bool {
 	answered := e.memory.Answered
 	return !e.url.IsZero() && e.state != Refused && !answered.IsZero() && d.now.Sub(answered.Time) < answeredWithin
 }
-
