@@ -8,32 +8,33 @@ import (
 
 // How far Reservations looks: past so many absent serials, and for so many reserved ones in all.
 const (
-	maxGap      = 3
-	maxReserved = 100
+	maxGap      = int64(3)
+	maxReserved = 1000
+	keptBundles = 8 // the newest; memory is to be bounded
 )
 
 // Reserved is a serial that was reserved and not pointed to.
 type Reserved struct {
 	Serial int64
-	Bundle []byte // nil when it is too large to be one
+	Bundle []byte // nil when it is too large to be one, or long passed by newer ones
 }
 
 // Reservations lists reserved serials above the pointer and above floor, by looking at serial after serial. A run
 // takes the next serial after all it knows, so they lie close above the one or the other; three absent ones in a row
 // end the search: three requests where nothing is reserved.
 func Reservations(ctx context.Context, s Store, st *Standing, floor int64) ([]Reserved, error) {
-	from := st.Serial()
-	found, last, err := scan(ctx, s, from)
-	if err != nil || floor <= last {
+	found, last, err := scan(ctx, s, st.Serial(), 0)
+	if err != nil || floor <= st.Serial() {
 		return found, err
 	}
-	more, _, err := scan(ctx, s, floor)
+	// What the first scan saw above floor, at its end, was absent.
+	more, _, err := scan(ctx, s, max(floor, last), max(0, last-floor))
 	return append(found, more...), err
 }
 
-// scan looks upwards from the serial after n; last is the highest it looked at.
-func scan(ctx context.Context, s Store, n int64) (found []Reserved, last int64, err error) {
-	for gap := 0; gap < maxGap && n < maxSerial; {
+// scan looks upwards from the serial after n, with gap absent ones behind it; last is the highest it looked at.
+func scan(ctx context.Context, s Store, n, gap int64) (found []Reserved, last int64, err error) {
+	for gap < maxGap && n < maxSerial {
 		n++
 		o, err := s.Get(ctx, pathOf(n)+BundleName, limitOf(BundleName))
 		switch {
@@ -45,10 +46,13 @@ func scan(ctx context.Context, s Store, n int64) (found []Reserved, last int64, 
 		}
 		if len(found) == maxReserved {
 			return nil, n, fmt.Errorf("more than %d serials are reserved above %s: "+
-				"look for a publisher that fails again and again, then raise the pointer by one that succeeds", maxReserved, PointerName)
+				"look for a publisher that fails again and again, then remove those m/<serial>/ by hand", maxReserved, PointerName)
 		}
 		gap = 0
 		found = append(found, Reserved{n, o.Data})
+		if old := len(found) - 1 - keptBundles; old >= 0 {
+			found[old].Bundle = nil
+		}
 	}
 	return found, n, nil
 }
