@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -109,9 +110,7 @@ func startDaemonOn(t testing.TB, bin, host, modules string) *daemon {
 		cmd.Wait()
 	})
 	for start := 0; start < 500; start++ {
-		c, err := net.Dial("tcp", net.JoinHostPort(host, fmt.Sprint(d.port)))
-		if err == nil {
-			c.Close()
+		if d.answers(host) {
 			return d
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -119,6 +118,19 @@ func startDaemonOn(t testing.TB, bin, host, modules string) *daemon {
 	log, _ := os.ReadFile(d.log)
 	t.Fatalf("the daemon does not answer: %s", log)
 	return nil
+}
+
+// answers asks for the list of modules, so that the log shows no broken session.
+func (d *daemon) answers(host string) bool {
+	c, err := net.Dial("tcp", net.JoinHostPort(host, fmt.Sprint(d.port)))
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(c, "@RSYNCD: 29.0\n#list\n")
+	b, _ := io.ReadAll(c)
+	return strings.HasPrefix(string(b), serverTag)
 }
 
 func (d *daemon) url(t testing.TB, path string) rsyncurl.URL {
