@@ -18,7 +18,7 @@ SCRIPTS  = $(shell grep -lE '^\#!.*\b(ba)?sh\b' .ci/* scripts/* contrib/* 2>/dev
 DEMO    ?=
 BENCH   ?=
 
-# Parsers of foreign bytes with much room for surprise are fuzzed longer.
+# The file list, OpenPGP and the envelope have most room for surprise: fuzzed longer.
 ifeq ($(origin FUZZTIME),undefined)
 FUZZTIME      = 2m
 FUZZTIME_LONG = 10m
@@ -59,7 +59,7 @@ fuzz:
 	failed=; \
 	while read -r dir name; do \
 		case "$$dir/$$name" in \
-		*/rsync/*List* | *OpenPGP* | *Envelope*) time=$(FUZZTIME_LONG) ;; \
+		*/rsync/*[Ll]ist* | */sign/* | */keys/*[Aa]rmor* | */keys/*Packet* | */keys/*Certificate*) time=$(FUZZTIME_LONG) ;; \
 		*) time=$(FUZZTIME) ;; \
 		esac; \
 		echo "== $$dir $$name ($$time)"; \
