@@ -1,0 +1,179 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"tidemark/internal/rsyncurl"
+	"tidemark/probe"
+	"tidemark/quorum"
+)
+
+// tidemark asks as `tidemark run` does.
+func (b *bench) tidemark(ctx context.Context) (time.Duration, int, error) {
+	asks := make([]quorum.Ask, len(b.addresses))
+	for i, addr := range b.addresses {
+		u, err := rsyncurl.Parse(fmt.Sprintf("rsync://%s/centos/", addr))
+		if err != nil {
+			return 0, 0, err
+		}
+		asks[i] = quorum.Ask{Server: fmt.Sprint("m", i), Tree: "centos", URL: u, TimeFile: TimeFile}
+	}
+	before, err := ownCPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	readings := probe.All(ctx, asks, probe.Options{Concurrency: b.o.Concurrency, Timeout: b.o.Timeout, Now: b.o.Now})
+	after, err := ownCPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	answers := 0
+	for _, r := range readings {
+		if r.Failure == nil && r.Timestamp == benchTimestamp {
+			answers++
+		} else if r.Failure != nil {
+			b.o.Log(fmt.Sprintf("tidemark: %s: %s", r.Address, r.Failure.Text))
+		}
+	}
+	return after - before, answers, nil
+}
+
+// ownCPU is what this process has used. Its children, the daemon among them, are not in it.
+func ownCPU() (time.Duration, error) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, fmt.Errorf("asking for the CPU time: %w", err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
+}
+
+// run runs a command and gives the CPU time of it and of the processes it waited for.
+func (b *bench) run(ctx context.Context, stdin string, name string, args ...string) (time.Duration, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + b.o.Dir}
+	cmd.WaitDelay = stopWithin
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		return 0, fmt.Errorf("running %s: %w", name, err)
+	}
+	if err != nil {
+		b.o.Log(fmt.Sprintf("%s: %v: %s", name, err, bytes.TrimSpace(out)))
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+}
+
+// xargs is what a script would do: as many rsync processes at a time.
+func (b *bench) xargs(ctx context.Context) (time.Duration, int, error) {
+	out, err := b.emptyDir("xargs")
+	if err != nil {
+		return 0, 0, err
+	}
+	var lines strings.Builder
+	for _, addr := range b.addresses {
+		fmt.Fprintf(&lines, "rsync://%s/centos/%s %s\n", addr, TimeFile, filepath.Join(out, addr.String()))
+	}
+	seconds := strconv.Itoa(int(b.o.Timeout.Seconds()))
+	cpu, err := b.run(ctx, lines.String(), "xargs", "-P", strconv.Itoa(b.o.Concurrency), "-n", "2",
+		"rsync", "-q", "--no-motd", "--contimeout="+seconds, "--timeout="+seconds)
+	if err != nil {
+		return 0, 0, err
+	}
+	answers := 0
+	for _, addr := range b.addresses {
+		data, err := os.ReadFile(filepath.Join(out, addr.String()))
+		if err == nil && string(data) == fmt.Sprintf("%d\n", benchTimestamp) {
+			answers++
+		}
+	}
+	return cpu, answers, nil
+}
+
+// mirmon probes a list of names with the probe program of its Debian package.
+func (b *bench) mirmon(ctx context.Context) (time.Duration, int, error) {
+	dir, err := b.emptyDir("mirmon")
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := b.mirmonFiles(dir); err != nil {
+		return 0, 0, err
+	}
+	cpu, err := b.run(ctx, "", "mirmon", "-q", "-get", "all", "-c", filepath.Join(dir, "conf"))
+	if err != nil {
+		return 0, 0, err
+	}
+	state, err := os.ReadFile(filepath.Join(dir, "state"))
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading its state: %w", err)
+	}
+	return cpu, mirmonAnswers(string(state)), nil
+}
+
+// mirmonAnswers counts the sites whose line says: the timestamp, then "ok".
+func mirmonAnswers(state string) int {
+	answers := 0
+	for line := range strings.Lines(state) {
+		f := strings.Fields(line)
+		if len(f) > 2 && f[1] == strconv.Itoa(benchTimestamp) && f[2] == "ok" {
+			answers++
+		}
+	}
+	return answers
+}
+
+// mirmonFiles writes its configuration and list, and gives every address a name in the hosts file of our namespace.
+func (b *bench) mirmonFiles(dir string) error {
+	var list, hosts strings.Builder
+	hosts.WriteString("127.0.0.1 localhost\n")
+	for i, addr := range b.addresses {
+		fmt.Fprintf(&list, "fi rsync://m%d.lab/centos/ admin@m%d.lab\n", i, i)
+		fmt.Fprintf(&hosts, "%s m%d.lab\n", addr, i)
+	}
+	conf := fmt.Sprintf("project_name lab\nproject_url http://localhost/\nicons icons\ncountries /usr/share/mirmon/countries.list\n"+
+		"max_probes %d\ntimeout %d\nmirror_list %s/list\nstate %s/state\nweb_page %s/page.html\nprobe /usr/bin/probe -q -t %%TIMEOUT%% %%URL%%%s\n",
+		b.o.Concurrency, int(b.o.Timeout.Seconds()), dir, dir, dir, TimeFile)
+	for name, text := range map[string]string{"conf": conf, "list": list.String(), "hosts": hosts.String(), "state": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return fmt.Errorf("writing its files: %w", err)
+		}
+	}
+	scratch := filepath.Join(dir, "scratch")
+	if err := os.MkdirAll(scratch, 0o755); err != nil {
+		return fmt.Errorf("writing its files: %w", err)
+	}
+	if err := cover(filepath.Join(dir, "hosts"), "/etc/hosts"); err != nil {
+		return err
+	}
+	return b.coverScratch(scratch)
+}
+
+// coverScratch has mirmon's probe, which writes to a fixed directory, write below ours.
+func (b *bench) coverScratch(scratch string) error {
+	const fixed = "/tmp/mirmon"
+	if err := os.Mkdir(fixed, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("making room for its probe: %w", err)
+	}
+	return cover(scratch, fixed)
+}
+
+func (b *bench) emptyDir(name string) (string, error) {
+	dir := filepath.Join(b.o.Dir, name)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("emptying %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("making %s: %w", dir, err)
+	}
+	return dir, nil
+}

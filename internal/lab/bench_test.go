@@ -1,0 +1,71 @@
+package lab_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"tidemark/internal/lab"
+)
+
+// TestBenchTimeFiles runs the benchmark small, in namespaces of its own: what is tested is that every client gets every
+// answer, not how fast. LAB_BENCH_ADDRESSES makes it as large as wanted.
+func TestBenchTimeFiles(t *testing.T) {
+	if os.Getenv("LAB_ISOLATED") == "" {
+		isolated(t)
+		return
+	}
+	addresses, err := strconv.Atoi(os.Getenv("LAB_BENCH_ADDRESSES"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := lab.BenchTimeFiles(t.Context(), lab.BenchOptions{
+		Dir: t.TempDir(), Now: time.Now, Addresses: addresses, Log: func(line string) { t.Log(line) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.MarshalIndent(table, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", text)
+	if len(table.Rows) != 3 || len(table.Targets) != 3 {
+		t.Errorf("%d rows and %d targets, expected 3 and 3", len(table.Rows), len(table.Targets))
+	}
+	for _, row := range table.Rows {
+		if row.Answers != addresses || row.Wall <= 0 || row.CPU <= 0 {
+			t.Errorf("row %+v", row)
+		}
+	}
+}
+
+// isolated runs the same test again within lab.Isolate.
+func isolated(t *testing.T) {
+	t.Helper()
+	needRsync(t)
+	if _, err := exec.LookPath("mirmon"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("mirmon is missing: apt-get install -y mirmon")
+		}
+		t.Skip("mirmon is missing: apt-get install -y mirmon")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	addresses := os.Getenv("LAB_BENCH_ADDRESSES")
+	if addresses == "" {
+		addresses = "9"
+	}
+	cmd.Env = append(os.Environ(), "LAB_ISOLATED=1", "LAB_BENCH_ADDRESSES="+addresses)
+	lab.Isolate(cmd)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Skipf("no namespaces here: %v", err)
+	}
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
+	}
+}
