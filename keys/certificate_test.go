@@ -161,7 +161,8 @@ func TestReadCertificate_GPGMadeRefused(t *testing.T) {
 
 // A subkey bound by SHA-1 cannot sign, though the library would have it.
 func TestReadCertificate_SHA1Binding(t *testing.T) {
-	c := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, DefaultHash: crypto.SHA512, Time: func() time.Time { return day0 }}
+	plain := false
+	c := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, DefaultHash: crypto.SHA512, Time: func() time.Time { return day0 }, NonDeterministicSignaturesViaNotation: &plain}
 	e, err := openpgp.NewEntity("Test Only", "", "", c)
 	if err != nil {
 		t.Fatal(err)
