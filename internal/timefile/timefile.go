@@ -59,7 +59,10 @@ func parse(s string) (int64, bool) {
 
 // parseEpoch reads a line whose first word is a number, as mirmon does.
 func parseEpoch(line string) (int64, bool) {
-	word, _, _ := strings.Cut(line, " ")
+	word := line
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		word = line[:i]
+	}
 	if word == "" || strings.Trim(word, "0123456789") != "" {
 		return 0, false
 	}
@@ -88,14 +91,14 @@ func isDate(s string) bool {
 func layouts() []string {
 	return []string{
 		time.RFC3339,
+		"2006-01-02 15:04:05Z07:00",       // date --rfc-3339=seconds
+		"2006-01-02 15:04:05 UTC",         //
 		"Mon, _2 Jan 2006 15:04:05 -0700", // RFC 5322, date -R, a trace's Date line
+		"Mon, _2 Jan 2006 15:04:05 UTC",   // RFC 9110
 		"Mon Jan _2 15:04:05 UTC 2006",    // date -u in the C locale, a trace's first line
 		"Mon Jan _2 15:04:05 -0700 2006",  //
-		"Mon _2 Jan 2006 03:04:05 PM UTC", // date -u in the en_US locale
-		"Mon _2 Jan 2006 15:04:05 UTC",    // date -u in the en_GB locale
-		"2006-01-02 15:04:05 UTC",         //
-		"2006-01-02 15:04:05 -0700",       // date --rfc-3339=seconds writes the colon below
-		"2006-01-02 15:04:05Z07:00",       //
+		"Mon _2 Jan 2006 03:04:05 PM UTC", // date -u in the locale en_US
+		"Mon _2 Jan 15:04:05 UTC 2006",    // date -u in the locale en_GB
 	}
 }
 
