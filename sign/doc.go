@@ -1,0 +1,73 @@
+// Package sign makes and judges signatures over bytes. It knows no manifest:
+// what is signed are the exact bytes of a file, verified before they are parsed.
+//
+// # Two kinds, one signature a file
+//
+// manifest.json.asc is an OpenPGP detached signature (RFC 4880): version 4, type
+// 0x00 (binary), RSA of 3072 bits or more (or Ed25519 in its "EdDSA legacy"
+// form), SHA-512, no notation; it expires with the document, which is the only
+// protection against a frozen site that plain gpg gives. It is armored with the
+// CRC24 line, without which gpg fails on a third of all signatures, and ends in
+// a line feed. One signature a file: gpg fails when it knows one of two signers only.
+//
+//	gpgv --keyring ./centos.gpg manifest.json.asc manifest.json
+//	sqv --keyring centos.asc manifest.json.asc manifest.json
+//
+// manifest.json.minisig is Ed25519 in minisign's pre-hashed form "ED": over the
+// BLAKE2b-512 of the file, and once more over that signature and the trusted comment.
+//
+//	minisign -V -m manifest.json -p centos.pub
+//
+// manifest.json.gpg is payload and OpenPGP signature in one message, not
+// compressed, so that the two can never be of different versions:
+//
+//	gpg --no-default-keyring --keyring ./centos.gpg -o manifest.json --decrypt manifest.json.gpg
+//
+// # The envelope
+//
+// manifest.bundle.json and trust.json carry a payload with all its signatures.
+// A true one, with 23 bytes of payload and one signature:
+//
+//	{
+//	  "payload": "ewogICJoZWxsbyI6ICJ3b3JsZCIKfQo=",
+//	  "signatures": [
+//	    {
+//	      "kind": "minisign",
+//	      "key": "036A7625A2DE9B8E",
+//	      "value": "untrusted comment: signature from minisign key 036A7625A2DE9B8E\nRUSOm96iJXZqAwR85TO5/42sG/jRLgEj8ank1VCk3viNP+ypXu8Ws3xY+PasXQ6XwExZrCxtunJ+YArRk5e+52TIpj3jpQE0nws=\ntrusted comment: an example\noc2yA7IEy6GvACvDYEiQdnelUUFtFuQYe+1htGSBTo1abKSm3zDgpMKJL/5c/oDlO7l+3u1j2kxpHFC22y1HCQ==\n"
+//	    }
+//	  ]
+//	}
+//
+// Its public key, of no other use, is
+// RWSOm96iJXZqA04zYL3VXAvCkU6YVflnnp319KnocvPo4M8PsHlYH5zO.
+// The payload is base64; value is the text of the .minisig (or .asc), and key the
+// key's id: for OpenPGP the primary key's full fingerprint. To check it by hand:
+//
+//	jq -r .payload bundle.json | base64 -d > hello.json
+//	jq -j '.signatures[0].value' bundle.json > hello.json.minisig
+//	minisign -V -m hello.json -P RWSOm96iJXZqA04zYL3VXAvCkU6YVflnnp319KnocvPo4M8PsHlYH5zO
+//
+// # What is accepted
+//
+// [Verify] counts distinct holders against the role's threshold, and asks for
+// every required kind; a missing kind is a failure, never a fallback to the
+// other. A holder has one vote, with however many keys and kinds. A signature
+// counts when its key is in the role, neither revoked nor past not_after, and
+//
+//   - OpenPGP: the file is exactly one armored block with one packet and
+//     nothing around it; version 4, type 0x00; SHA-256 or SHA-512; RSA from 3072
+//     bits or Ed25519; made by one of the fingerprints that the trust document
+//     names, whatever issuer the signature claims; certificate, subkey and
+//     their bindings good when it was made and good now; its own life not over;
+//   - minisign: four lines and nothing after, "ED", both signatures good.
+//
+// Clocks may differ by [Skew] both ways. Every refusal is a [*Refusal] that lists each
+// signature with its [Cause].
+//
+// # The trust chain
+//
+// [OpenTrust] reads a pinned trust.json; [NextTrust] the one after it, signed
+// by the root thresholds of both. Root holders sign with this package's
+// minisign signer or with minisign itself, over the payload's file.
+package sign
