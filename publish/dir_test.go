@@ -100,6 +100,17 @@ func TestDirStore_KeepsModeOfDirectoriesItDidNotMake(t *testing.T) {
 	}
 }
 
+func TestDirStore_FinishesAHalfMadeDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "m"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, openDir(t, dir), "m/1/manifest.json", "{}")
+	if fi, err := os.Stat(filepath.Join(dir, "m")); err != nil || fi.Mode().Perm() != 0o755 {
+		t.Errorf("m has mode %v, %v", fi.Mode(), err)
+	}
+}
+
 func TestDirStore_SweepsLeftoversOfKilledRuns(t *testing.T) {
 	dir := t.TempDir()
 	leftovers := []string{".tidemark-AAAA.tmp", "m/1/.tidemark-BBBB.tmp"}

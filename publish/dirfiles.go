@@ -98,15 +98,26 @@ func makeDirs(root *os.Root, dir string) error {
 	if err := makeDirs(root, path.Dir(dir)); err != nil {
 		return err
 	}
-	if err := root.Mkdir(dir, dirMode); errors.Is(err, fs.ErrExist) {
+	err := root.Mkdir(dir, dirMode)
+	if errors.Is(err, fs.ErrExist) && !halfMade(root, dir) {
 		return nil
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if err := root.Chmod(dir, dirMode); err != nil {
 		return err
 	}
 	return syncDir(root, path.Dir(dir))
+}
+
+// halfMade recognizes what a run killed between mkdir and chmod leaves under a strict umask: empty and private.
+func halfMade(root *os.Root, dir string) bool {
+	fi, err := root.Lstat(dir)
+	if err != nil || !fi.IsDir() || fi.Mode()&0o055 != 0 {
+		return false
+	}
+	entries, err := fs.ReadDir(root.FS(), dir)
+	return err == nil && len(entries) == 0
 }
 
 // writeTemp writes data to a new hidden file in dir and makes it lasting.
