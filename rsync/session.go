@@ -85,18 +85,12 @@ func (s *session) close() {
 // start runs the text phase. Version and module go out in one write, before the server has spoken: that saves a round
 // trip, and a server whose accept queue is full answers a client that has spoken sooner.
 func (s *session) start(protocol int, module string) error {
-	// A server that refuses at once may have closed already: what it said is worth more than the failed write.
-	_, writeErr := s.conn.Write([]byte(greet(protocol, module)))
+	// The server may have refused and closed already: what it said is worth more than the failed write.
+	s.conn.Write([]byte(greet(protocol, module)))
 	text := &textPhase{s: s.in}
 	g, op, err := text.accept(protocol, s.authenticate)
 	s.op, s.proto = op, g.protocol
-	if err != nil && writeErr != nil && text.read == 0 && !isLost(writeErr) {
-		err = writeErr
-	}
-	if err != nil {
-		return s.wrap(err)
-	}
-	return nil
+	return s.wrap(err)
 }
 
 func (s *session) authenticate(g greeting, challenge string) error {
@@ -220,22 +214,23 @@ func (s *session) wrap(err error) error {
 
 func (s *session) typed(err error) *Error {
 	var e *Error
+	exit := err == error(errExit)
 	switch {
-	case s.ctx.Err() != nil || isTimeout(s.ctx, err):
-		return &Error{Code: CodeTimeout, Err: timeoutCause(s.ctx, err)}
-	case isLost(err) || err == error(errExit):
-		if reason := s.in.log.reason(); reason != nil {
-			return reason
-		}
-		if err == error(errExit) {
-			return &Error{Code: CodeServer, Err: errExit.Err}
-		}
-		return failf(CodeUnreachable, "connection lost: %w", noEOF(err))
-	case errors.As(err, &e):
+	case errors.As(err, &e) && !exit:
 		c := *e
 		return &c
+	case s.ctx.Err() != nil || isTimeout(s.ctx, err):
+		return &Error{Code: CodeTimeout, Err: timeoutCause(s.ctx, err)}
+	case !exit && !isLost(err):
+		return &Error{Code: CodeUnreachable, Err: err}
 	}
-	return &Error{Code: CodeUnreachable, Err: err}
+	if reason := s.in.log.reason(); reason != nil {
+		return reason
+	}
+	if exit {
+		return failf(CodeServer, "%w", errExit.Err)
+	}
+	return failf(CodeUnreachable, "connection lost: %w", noEOF(err))
 }
 
 func isBufferFull(err error) bool { return errors.Is(err, bufio.ErrBufferFull) }
