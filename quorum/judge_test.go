@@ -13,7 +13,7 @@ import (
 
 // judged is a world in which stampAt(10) is announced, stampAt(5) was before it, stampAt(20) is
 // recorded and pending, and the master shows stampAt(30), which was read once.
-func judged(t testing.TB) *world {
+func judged(t tester) *world {
 	w := newWorld(t, "all", 2, 2)
 	w.change(5, 1, 1, 1, 1)
 	w.sync("n1", "n2", "m1", "m2")

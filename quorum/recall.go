@@ -58,7 +58,7 @@ func (tm TreeMemory) recall(tree manifest.Tree, issued strictjson.Time) TreeMemo
 	}
 	tm.Recorded = slices.Clone(tm.Recorded)
 	if tm.find(tree.Timestamp) == nil {
-		r := Recorded{Timestamp: tree.Timestamp, Anchors: sortedAnchors(tree.Anchors), At: tree.Announced}
+		r := Recorded{Timestamp: tree.Timestamp, Anchors: sortedAnchors(tree.Anchors), At: tree.Announced, Recalled: true}
 		if tree.Files != 0 || tree.Bytes != 0 {
 			r.List = &ListSum{Files: tree.Files, Bytes: tree.Bytes}
 		}
@@ -69,7 +69,7 @@ func (tm TreeMemory) recall(tree manifest.Tree, issued strictjson.Time) TreeMemo
 	}
 	for _, l := range tree.Later {
 		if tm.find(l.Timestamp) == nil {
-			r := Recorded{Timestamp: l.Timestamp, Anchors: overlay(tree.Anchors, l.Anchors), At: issued}
+			r := Recorded{Timestamp: l.Timestamp, Anchors: overlay(tree.Anchors, l.Anchors), At: issued, Recalled: true}
 			tm.Recorded = append(tm.Recorded, r)
 		}
 	}

@@ -49,7 +49,7 @@ func Unsettled(mem Memory) []string {
 func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) TreeMemory {
 	m.Anchors, m.Raw = sortedAnchors(m.Anchors), clean(m.Raw)
 	tm.Master = &m
-	if m.Timestamp <= tm.newest() || inFuture(m.Timestamp, now) {
+	if m.Timestamp <= tm.newest() && !tm.completes(m) || inFuture(m.Timestamp, now) {
 		tm.Unsettled = nil
 		return tm
 	}
@@ -65,8 +65,29 @@ func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) 
 		}
 	}
 	tm.Unsettled = nil
-	tm.Recorded = append(slices.Clone(tm.Recorded), Recorded{Timestamp: m.Timestamp, Anchors: m.Anchors, List: m.List, At: m.At})
+	record := Recorded{Timestamp: m.Timestamp, Anchors: m.Anchors, List: m.List, At: m.At}
+	tm.Recorded = slices.Clone(tm.Recorded)
+	if recalled := tm.find(m.Timestamp); recalled != nil {
+		record.At = recalled.At
+		*recalled = record
+	} else {
+		tm.Recorded = append(tm.Recorded, record)
+	}
 	return tm
+}
+
+// completes reports whether a look at the master can stand for what was recalled
+// from a manifest at the same timestamp: where both hold an anchor it is the same.
+// A manifest may have left some out, and cannot tell which were deleted.
+func (tm TreeMemory) completes(m MasterReading) bool {
+	r := tm.find(m.Timestamp)
+	if r == nil || !r.Recalled {
+		return false
+	}
+	return !slices.ContainsFunc(m.Anchors, func(a manifest.Anchor) bool {
+		held, ok := lookup(r.Anchors, a.Path)
+		return ok && held != a
+	})
 }
 
 func sortedAnchors(anchors []manifest.Anchor) []manifest.Anchor {

@@ -82,8 +82,9 @@ type Recorded struct {
 	Timestamp int64             `json:"timestamp"`
 	Anchors   []manifest.Anchor `json:"anchors"`
 	List      *ListSum          `json:"list,omitempty"`
-	At        strictjson.Time   `json:"at"`               // when it was recorded
-	NoNews    bool              `json:"nonews,omitempty"` // its content equals the announced one's: never announced
+	At        strictjson.Time   `json:"at"`                 // when it was recorded
+	NoNews    bool              `json:"nonews,omitempty"`   // its content equals the announced one's: never announced
+	Recalled  bool              `json:"recalled,omitempty"` // taken from a manifest after memory was lost: may lack anchors, the master may complete it
 }
 
 // TreeMemory is what is remembered of a tree.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"testing"
 	"time"
 
 	"tidemark/internal/rsyncurl"
@@ -29,7 +28,7 @@ func set(versions ...int) []manifest.Anchor {
 			anchors = append(anchors, anchor(fmt.Sprintf("v%d/repomd.xml", i), v))
 		}
 	}
-	return anchors
+	return sortedAnchors(anchors)
 }
 
 func anchor(path string, version int) manifest.Anchor {
@@ -47,9 +46,16 @@ type holding struct {
 	family    int    // 4 when 0
 }
 
+// tester is what testing.TB and rapid.T have in common here.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // world is a network of one tree, as the publisher's runs see it.
 type world struct {
-	t         testing.TB
+	t         tester
 	policy    Policy
 	memory    Memory
 	published *manifest.Manifest
@@ -62,7 +68,7 @@ type world struct {
 	servers    map[string][]holding // one an address
 }
 
-func mustURL(t testing.TB, s string) rsyncurl.URL {
+func mustURL(t tester, s string) rsyncurl.URL {
 	u, err := rsyncurl.Parse(s)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +76,7 @@ func mustURL(t testing.TB, s string) rsyncurl.URL {
 	return u
 }
 
-func mustQuorum(t testing.TB, s string) inventory.Quorum {
+func mustQuorum(t tester, s string) inventory.Quorum {
 	q, err := inventory.ParseQuorum(s)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +85,7 @@ func mustQuorum(t testing.TB, s string) inventory.Quorum {
 }
 
 // newWorld has nodes n1... and mirrors m1..., and a master at its first timestamp that all of them hold.
-func newWorld(t testing.TB, quorum string, nodes, mirrors int) *world {
+func newWorld(t tester, quorum string, nodes, mirrors int) *world {
 	w := &world{
 		t: t, now: start, memory: NewMemory(), rnd: rand.New(rand.NewPCG(1, 2)), servers: map[string][]holding{},
 		policy: Policy{
@@ -234,7 +240,7 @@ func (w *world) announced() int64 {
 	return w.published.Trees["centos"].Timestamp
 }
 
-func verdictOf(t testing.TB, d Decision, id string) Verdict {
+func verdictOf(t tester, d Decision, id string) Verdict {
 	t.Helper()
 	for _, v := range d.Verdicts {
 		if v.Server == id {
