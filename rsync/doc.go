@@ -1,0 +1,81 @@
+// Package rsync speaks the part of the rsync daemon protocol that a prober needs: it fetches small files and streams file
+// lists. It starts no process, writes no file, and believes nothing that a server says beyond the caps of [Limits].
+//
+//	c := &rsync.Client{}
+//	f, err := c.FetchFile(ctx, addr, u, "TIME")             // one file, by its own name
+//	m, err := c.Fetch(ctx, addr, u, []string{"a/Release"})  // several, in one session
+//	err = c.List(ctx, addr, u, []string{"isos/"}, visit)    // the recursive list, entry by entry
+//
+// # Promises
+//
+// The context bounds the whole call, not the silence between two bytes; cancelling it ends a read at once. Every failure
+// after the arguments were checked is an [*Error] with a [Code]. Memory does not grow with a list, nor with what a server
+// announces, only with what it has sent, up to the caps. A fetched file has passed the transfer's checksum. A session that
+// nothing broke off ends as the protocol wants, so that the server's log shows a normal end; one call is one connection
+// (two where the server refuses the option that follows links).
+//
+// A URL names a directory: "rsync://host/module/dir" and ".../dir/" are the same. FetchFile and Fetch follow symbolic links
+// on the server, List shows them as what they are.
+//
+// # Protocol
+//
+// This is the subset that is spoken, versions 27 to 31; integers are little-endian. It was written from what rsync 3.2.7
+// and 3.5.0 do; there is no other specification. C is the client, S the server.
+//
+// Text. C sends its version, from 31 on with the digests that it knows for passwords, and the module, in one write:
+//
+//	C  @RSYNCD: 31.0 sha512 sha256 sha1 md5 md4
+//	C  centos
+//	S  @RSYNCD: 32.0 sha512 sha256 sha1 md5 md4
+//	S  Welcome to mirror.example.org               (message of the day, any lines)
+//	S  @RSYNCD: AUTHREQD 9Xy2K...                  (with auth users; C answers: user, space, base64 of the digest of password and challenge)
+//	S  @RSYNCD: OK                                 (or @ERROR: and the reason, and the end)
+//
+// The lower version holds. The password's digest is the first of C's that S has listed; MD5 where nothing was listed, and
+// below 30 MD4 after four zero bytes.
+//
+// Arguments. Each ends with NUL (below 30: a line feed), the last is empty:
+//
+//	C  --server --sender -Le.fC . centos/TIME      (L: follow links; r instead: recurse; e.fC from 30 on only)
+//
+// In "-e.fC" f says that C knows how a list ends with an error, and C that it knows where the checksum's seed goes. Left
+// out are v, which would negotiate digests, and i, which would send the list in parts. No other option is sent, since
+// servers refuse some. S answers from 30 on with its flags (varint), and with a seed (int32). From here S sends frames: a
+// header of three bytes of length and one of 7 plus a tag, then as many bytes. Tag 0 is data; 1 to 8 are messages for
+// people; 22 an error of reading (int32, or'ed); 33 and 42 say nothing of use; 86 ends the session; 102 names a file that
+// cannot be sent. C sends frames (tag 0) from 30 on.
+//
+// Rules. C sends filter rules, each an int32 of length and its text, and a length of zero:
+//
+//	C  "+ /a/"  "+ /a/Release"  "- *"               (a/Release and nothing else)
+//
+// List. S sends entries; each begins with flags, and zero flags end the list:
+//
+//	1 byte    flags; with bit 2 (from 28 on) a second byte follows as bits 8 to 15
+//	1 byte    with bit 5: how many bytes of the last name are kept
+//	length    of the rest of the name: 1 byte; with bit 6 varint (below 30 int32)
+//	name      relative to the argument
+//	size      varlong of 3 (below 30: int32, or -1 and 8 bytes)
+//	mtime     unless bit 7: varlong of 4 (below 30: 4 bytes, unsigned)
+//	nanos     with bit 13: varint (31)
+//	mode      unless bit 1: int32
+//
+// Flags 0x1004 alone end the list with an error (varint), from 30 on; below 30 an int32 with the error always follows the
+// end. An error other than zero means that the list is not whole: [CodeIncomplete].
+//
+// A varint is a byte whose leading ones count the bytes that follow, and whose rest is the number's highest bits. A varlong
+// of n is the same with n-1 more bytes after the first.
+//
+// Files. Both sides sort the list and number it from 0: the top, then in each directory the files by name, then the
+// directories by name and a slash, each followed by what is in it (below 29 all by their path). C asks by number, and S
+// answers in the same order:
+//
+//	C  number, 0x8000 (2 bytes, from 29 on), 16 zero bytes (no blocks of an older file)
+//	S  the same again; then pieces: int32 of length, and data; a length of 0; 16 bytes of checksum
+//
+// The checksum is MD5 of the data, and below 30 MD4 of the seed and the data. Numbers are int32; from 30 on one byte with
+// the difference to the last (-1 at first), or 0xfe and two bytes, or 0xfe and four with the highest bit set; 0 is -1.
+//
+// End. C sends -1 for each phase: three (two below 29), one more for the end, and from 31 on another. S sends -1 for
+// each phase, five statistics (three below 29) as varlong of 3, and from 31 on -1. All that C has to say goes out at once.
+package rsync
