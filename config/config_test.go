@@ -156,7 +156,7 @@ func TestTemplate(t *testing.T) {
 		{Network: "centos"},
 		{Network: "2024", Tree: "true"},
 		{Network: "centos", Tree: "c7", Master: `/srv/my "odd" mäster: #1`, Publish: "/srv/www/centos", URL: "https://mirrors.example.org/centos/",
-			State: "/var/lib/tidemark", OpenPGPKey: "/etc/tidemark/pgp.asc", Ed25519Key: "ed.key", Trust: "t.json", Inventory: "inventory.yaml"},
+			State: "/var/lib/tidemark", OpenPGPKey: "/etc/tidemark/pgp.asc", Ed25519Key: "ed.key", Passphrase: "keys/pass phrase", Trust: "t.json", Inventory: "inventory.yaml"},
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "tidemark.yaml"), Template(v))
@@ -169,6 +169,9 @@ func TestTemplate(t *testing.T) {
 		tree := p.Trees[otherwise(v.Tree, v.Network)]
 		if v.Master != "" && tree.Master != v.Master {
 			t.Errorf("master %q, want %q", tree.Master, v.Master)
+		}
+		if pass := p.Sign.OpenPGP[0].PassphraseFile; v.Passphrase != "" && (pass != filepath.Join(dir, v.Passphrase) || pass != p.Sign.Ed25519[0].PassphraseFile) {
+			t.Errorf("passphrase file %q", pass)
 		}
 		if v.URL != "" && p.Publish[0].URL != v.URL {
 			t.Errorf("url %q, want %q", p.Publish[0].URL, v.URL)

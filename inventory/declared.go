@@ -169,23 +169,32 @@ func lowerHint(s string) string {
 	return ""
 }
 
-// urlHint shows the daemon URL that was probably meant.
+// urlHint shows the daemon URL that was probably meant, or how to find the module.
 func urlHint(s string) string {
-	guess := ""
-	host, module, double := strings.Cut(s, "::")
-	scheme, rest, other := strings.Cut(s, "://")
-	switch {
-	case double && !strings.Contains(host, "/"):
-		guess = "rsync://" + host + "/" + module
-	case other && strings.EqualFold(scheme, "rsync"):
-		guess = "rsync://" + strings.TrimSpace(rest)
-	case other:
-		return "only rsync daemons are probed; http and ftp addresses are not"
+	rest := s
+	if scheme, after, ok := strings.Cut(s, "://"); ok {
+		if !strings.EqualFold(strings.TrimSpace(scheme), "rsync") {
+			return "only rsync daemons are probed; http and ftp addresses are not"
+		}
+		rest = after
 	}
-	if u, err := rsyncurl.Parse(guess); err == nil {
-		return fmt.Sprintf("did you mean %v?", u)
+	host, module, ok := strings.Cut(rest, "::")
+	if !ok || strings.Contains(host, "/") {
+		host, module, _ = strings.Cut(rest, "/")
 	}
-	return ""
+	host = strings.TrimSuffix(host[strings.LastIndex(host, "@")+1:], ":")
+	module = strings.TrimLeft(module, "/")
+	if _, err := rsyncurl.Parse("rsync://" + host + "/module"); err != nil || host == s {
+		return ""
+	}
+	if module == "" {
+		return fmt.Sprintf("name the module: rsync rsync://%s/ lists them", host)
+	}
+	u, err := rsyncurl.Parse("rsync://" + host + "/" + module)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %v?", u)
 }
 
 // checkKey wants minisign's public key: base64 of "Ed", a key id of 8 bytes and an Ed25519 key of 32.

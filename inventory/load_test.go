@@ -164,6 +164,24 @@ func TestCountryHint(t *testing.T) {
 	}
 }
 
+func TestURLHint(t *testing.T) {
+	for found, want := range map[string]string{
+		"ftp.example.org::centos/":            "did you mean rsync://ftp.example.org/centos/?",
+		"rsync://ftp.example.org::centos":     "did you mean rsync://ftp.example.org/centos/?",
+		"rsync://me@ftp.example.org:/centos":  "did you mean rsync://ftp.example.org/centos/?",
+		"RSYNC://ftp.example.org:8730/centos": "did you mean rsync://ftp.example.org:8730/centos/?",
+		"rsync://ftp.example.org":             "name the module: rsync rsync://ftp.example.org/ lists them",
+		"rsync://ftp.example.org/":            "name the module: rsync rsync://ftp.example.org/ lists them",
+		"http://ftp.example.org/centos":       "only rsync daemons are probed; http and ftp addresses are not",
+		"ftp.example.org/centos":              "did you mean rsync://ftp.example.org/centos/?",
+		"--rsh=sh":                            "", "centos": "", "": "", "/srv/centos": "", "rsync://-x/centos": "", "rsync://ftp.example.org/a b": "",
+	} {
+		if got := urlHint(found); got != want {
+			t.Errorf("%s: got %q, want %q", found, got, want)
+		}
+	}
+}
+
 // FuzzInventory: nothing panics, and a server that was accepted without problems keeps every promise of Server.
 func FuzzInventory(f *testing.F) {
 	for _, pattern := range []string{"testdata/bad/*.yaml", "testdata/mirrors.d/*"} {

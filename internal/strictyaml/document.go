@@ -56,9 +56,6 @@ func Read(file string, data []byte) *Document {
 // Problems found so far, by line.
 func (d *Document) Problems() Problems { return d.problems.sorted() }
 
-// Empty says that the file holds nothing but comments.
-func (d *Document) Empty() bool { return d.root == nil && !d.broken }
-
 // Given says whether the file has that field, well or badly written.
 func (d *Document) Given(field string) bool {
 	_, ok := d.lines[field]

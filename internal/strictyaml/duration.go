@@ -87,5 +87,4 @@ type hinted struct {
 	hint string
 }
 
-func (h hinted) Hint() string  { return h.hint }
-func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string { return h.hint }
