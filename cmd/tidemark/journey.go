@@ -122,6 +122,10 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 	if err := publish.Push(ctx, s.store, s.standing, *rel, p.verify); err != nil {
 		return fmt.Errorf("publish serial %d to %s: %w", rel.Serial, s.Dir, err)
 	}
+	st.Published = rel.Serial
+	if err := p.state.save("site.json", st); err != nil {
+		return err
+	}
 	return p.state.write("published.bundle.json", rel.Bundle)
 }
 

@@ -206,7 +206,9 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 	}
 	theirs, cause := p.published(ctx, s)
 	switch {
-	case theirs != nil && (own == nil || theirs.Manifest.Serial >= own.Manifest.Serial):
+	case theirs != nil && (own == nil || theirs.Manifest.Serial > own.Manifest.Serial):
+		return theirs, p.keep(theirs)
+	case theirs != nil && theirs.Manifest.Serial == own.Manifest.Serial:
 		return theirs, nil
 	case theirs != nil:
 		cause = fmt.Errorf("the site holds serial %d, older than serial %d that was published from here", theirs.Manifest.Serial, own.Manifest.Serial)
@@ -221,7 +223,7 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 	if err != nil {
 		return nil, err
 	}
-	if bootstrap || (cause == nil && known && st.Serial == 0) {
+	if bootstrap || (cause == nil && known && st.Published == 0) {
 		return nil, nil
 	}
 	if cause == nil {
@@ -229,6 +231,23 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 	}
 	return nil, exit(exitRefused, fmt.Errorf("site %s: %w", s.Dir, cause),
 		"check state: and publish: in the configuration; if this really is a new beginning: tidemark run --bootstrap")
+}
+
+// keep remembers what is known to have been published, so that a site which is lost or set back later is noticed.
+func (p *publisher) keep(o *client.Opened) error {
+	if p.dry || p.state.lock == nil {
+		return nil
+	}
+	st, _, err := p.state.site()
+	if err != nil {
+		return err
+	}
+	st.Published = o.Manifest.Serial
+	st.Serial = max(st.Serial, st.Published)
+	if err := p.state.save("site.json", st); err != nil {
+		return err
+	}
+	return p.state.write("published.bundle.json", o.Bundle)
 }
 
 // published opens the site's own manifest; nil, nil when nothing was published there.

@@ -31,9 +31,10 @@ type state struct {
 
 // siteState is what the publisher remembers of its own publications.
 type siteState struct {
-	Schema   string          `json:"schema"`
-	Serial   int64           `json:"serial"` // highest that was ever used, published or not
-	StatusAt strictjson.Time `json:"status_at,omitzero"`
+	Schema    string          `json:"schema"`
+	Serial    int64           `json:"serial"`    // highest that was ever used, published or not
+	Published int64           `json:"published"` // newest that is known to have been published; 0: nothing ever was
+	StatusAt  strictjson.Time `json:"status_at,omitzero"`
 }
 
 const siteSchema = "tidemark/site-state/v1"
@@ -131,7 +132,7 @@ func (s *state) site() (st siteState, known bool, err error) {
 		return siteState{Schema: siteSchema}, false, err
 	}
 	if err := strictjson.Unmarshal(b, &st); err != nil {
-		return st, true, hinted(fmt.Errorf("%s: %w", s.path("site.json"), err), "restore it from a copy, or write {\"schema\": %q, \"serial\": N} with the site's serial", siteSchema)
+		return st, true, hinted(fmt.Errorf("%s: %w", s.path("site.json"), err), "restore it from a copy, or write {\"schema\": %q, \"serial\": N, \"published\": N} with the serial of the site's latest.json", siteSchema)
 	}
 	return st, true, nil
 }
