@@ -260,8 +260,9 @@ func FuzzFileList(f *testing.F) {
 func FuzzMux(f *testing.F) {
 	recorded(f, func(_ string, _ int, _, rest []byte) { f.Add(rest[min(5, len(rest)):], 3) })
 	f.Fuzz(func(t *testing.T, frames []byte, step int) {
-		whole, pieces := demux(frames, 1), demux(frames, 1+int(uint(step)%100))
-		if !bytes.Equal(whole.data, pieces.data[:len(whole.data)]) || fmt.Sprint(whole.s.log.kept) != fmt.Sprint(pieces.s.log.kept) {
+		step = 1 + int(uint(step)%100)
+		whole, pieces := demux(frames, 1), demux(frames, step)
+		if !bytes.HasPrefix(whole.data, pieces.data) || len(whole.data)-len(pieces.data) >= step || fmt.Sprint(whole.s.log.kept) != fmt.Sprint(pieces.s.log.kept) {
 			t.Error("the size of the reads changes what is read")
 		}
 		if whole.s.log.bytes > whole.s.limits.Message && codeOf(whole.s.err) != CodeTooLarge || len(whole.s.log.kept) > maxMessages {
@@ -285,7 +286,7 @@ func demux(frames []byte, step int) demuxed {
 		} else {
 			d.s.full(b)
 		}
-		if step > 1 || d.s.err == nil {
+		if d.s.err == nil { // a piece that is cut short is given up
 			d.data = append(d.data, b...)
 		}
 	}
