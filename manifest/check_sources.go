@@ -13,21 +13,18 @@ import (
 
 func (m *Manifest) checkSources() error {
 	entries := 0
+	countries := make(map[string]bool)
 	for i := range m.Sources {
 		s := &m.Sources[i]
-		path := "sources" + index(i)
-		if err := s.check(path); err != nil {
+		// Paths cost more than the checks do: they are made for a refusal only.
+		if s.check("", countries) != nil {
+			return s.check("sources"+index(i), countries)
+		}
+		if i > 0 && m.Sources[i-1].ID >= s.ID {
+			return badOrder("sources"+index(i), m.Sources[i-1].ID, s.ID)
+		}
+		if err := m.checkSourceTrees(i, s); err != nil {
 			return err
-		}
-		if i > 0 {
-			if err := checkOrder(path, m.Sources[i-1].ID, s.ID); err != nil {
-				return err
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(s.Trees)) {
-			if err := m.checkSourceTree(path+".trees."+name, name, s.Trees[name]); err != nil {
-				return err
-			}
 		}
 		entries += len(s.Trees)
 	}
@@ -54,25 +51,42 @@ func (m *Manifest) largestTree() (tree string, entries int) {
 	return tree, entries
 }
 
-func checkOrder(path, before, id string) error {
-	switch c := strings.Compare(before, id); {
-	case c == 0:
-		return broken(RuleSourceTwice, path+".id", "found %s twice, expected each source once", id)
-	case c > 0:
-		return broken(RuleSourceOrder, path+".id", "found %s after %s, expected sources sorted by id", id, before)
+func (m *Manifest) checkSourceTrees(i int, s *Source) error {
+	sound := true
+	for name, st := range s.Trees {
+		sound = sound && m.checkSourceTree("", name, st) == nil
+	}
+	if sound {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Trees)) {
+		if err := m.checkSourceTree("sources"+index(i)+".trees."+name, name, s.Trees[name]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (s *Source) check(path string) error {
+func badOrder(path, before, id string) error {
+	if before == id {
+		return broken(RuleSourceTwice, path+".id", "found %s twice, expected each source once", id)
+	}
+	return broken(RuleSourceOrder, path+".id", "found %s after %s, expected sources sorted by id", id, before)
+}
+
+// check judges a source without its trees; countries remembers the valid ones.
+func (s *Source) check(path string, countries map[string]bool) error {
 	if err := ident.Check(s.ID); err != nil {
 		return broken(RuleSourceID, path+".id", "%v", err)
 	}
 	if s.Kind != KindNode && s.Kind != KindMirror {
 		return broken(RuleKind, path+".kind", "found %.40q, expected %q or %q", s.Kind, KindNode, KindMirror)
 	}
-	if s.Country != "" && !geo.ValidCountry(s.Country) {
-		return broken(RuleCountry, path+".country", "found %.20q, expected an ISO 3166-1 alpha-2 code in capitals", s.Country)
+	if s.Country != "" && !countries[s.Country] {
+		if !geo.ValidCountry(s.Country) {
+			return broken(RuleCountry, path+".country", "found %.20q, expected an ISO 3166-1 alpha-2 code in capitals", s.Country)
+		}
+		countries[s.Country] = true
 	}
 	if s.Continent != "" && !geo.ValidContinent(s.Continent) {
 		return broken(RuleContinent, path+".continent", "found %.20q, expected AF, AN, AS, EU, NA, OC or SA", s.Continent)

@@ -3,6 +3,7 @@ package manifest
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -48,27 +49,40 @@ func Rank(m *Manifest, tree string, c Client) []Ranked {
 	for i, country := range m.Policy.Nearby[c.Country] {
 		near[country] = i + 1
 	}
-	var ranked []Ranked
+	found := make([]Ranked, 0, len(m.Sources))
 	for i := range m.Sources {
 		s := &m.Sources[i]
-		st, ok := s.Trees[tree]
-		if !ok || !c.mayUse(s, st) {
-			continue
+		if st, ok := s.Trees[tree]; ok && c.mayUse(s, st) {
+			tier, place := c.tier(s, near)
+			found = append(found, Ranked{Source: s, Tree: st, Tier: tier, Near: place, Score: score(c.ID, s)})
 		}
-		r := Ranked{Source: s, Tree: st, Score: score(c.ID, s)}
-		r.Tier, r.Near = c.tier(s, near)
-		r.Reason = c.reason(r)
-		ranked = append(ranked, r)
 	}
-	slices.SortFunc(ranked, func(a, b Ranked) int {
-		return cmp.Or(
-			cmp.Compare(a.Tier, b.Tier),
-			cmp.Compare(a.Near, b.Near),
-			cmp.Compare(b.Score, a.Score),
-			cmp.Compare(a.Source.ID, b.Source.ID),
-		)
-	})
+	if len(found) == 0 {
+		return nil
+	}
+	order := make([]*Ranked, len(found)) // a Ranked is too large to be moved about
+	for i := range found {
+		order[i] = &found[i]
+	}
+	slices.SortFunc(order, compare)
+	ranked := make([]Ranked, len(order))
+	for i, r := range order {
+		r.Reason = c.reason(r)
+		ranked[i] = *r
+	}
 	return ranked
+}
+
+func compare(a, b *Ranked) int {
+	switch {
+	case a.Tier != b.Tier:
+		return cmp.Compare(a.Tier, b.Tier)
+	case a.Near != b.Near:
+		return cmp.Compare(a.Near, b.Near)
+	case a.Score != b.Score:
+		return cmp.Compare(b.Score, a.Score)
+	}
+	return cmp.Compare(a.Source.ID, b.Source.ID)
 }
 
 func (c Client) mayUse(s *Source, st SourceTree) bool {
@@ -97,7 +111,7 @@ func (c Client) tier(s *Source, near map[string]int) (tier, place int) {
 	return TierFar, 0
 }
 
-func (c Client) reason(r Ranked) string {
+func (c Client) reason(r *Ranked) string {
 	s := r.Source
 	switch r.Tier {
 	case TierASN:
@@ -142,11 +156,13 @@ func ordinal(n int) string {
 // words of SHA-256("<mirror id> <source id>"), compared as text. A source with twice the
 // slots has twice the draws, and each mirror's order is its own and stable.
 func score(mirrorID string, s *Source) string {
-	sum := sha256.Sum256([]byte(mirrorID + " " + s.ID))
-	words := hex.EncodeToString(sum[:])
-	best := ""
+	var text [256]byte // room for two names, so that it stays on the stack
+	sum := sha256.Sum256(append(append(append(text[:0], mirrorID...), ' '), s.ID...))
+	best := uint32(0)
 	for i := range min(s.Slots, MaxSlots) {
-		best = max(best, words[8*i:8*i+8])
+		best = max(best, binary.BigEndian.Uint32(sum[4*i:])) // in the order of their digits
 	}
-	return best
+	var digits [8]byte
+	hex.Encode(digits[:], binary.BigEndian.AppendUint32(nil, best))
+	return string(digits[:])
 }

@@ -15,6 +15,27 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
+	words map[string]string // short strings that were met before: one copy serves all
+}
+
+// Short strings mostly come again: names of members, countries, kinds.
+const (
+	maxWord  = 24
+	maxWords = 4096
+)
+
+func (s *scanner) word(b []byte) string {
+	if len(b) > maxWord {
+		return string(b)
+	}
+	if w, ok := s.words[string(b)]; ok {
+		return w
+	}
+	w := string(b)
+	if len(s.words) < maxWords {
+		s.words[w] = w
+	}
+	return w
 }
 
 func (s *scanner) errorf(k Kind, at int, format string, args ...any) *Error {
@@ -149,7 +170,7 @@ func (s *scanner) str() (string, *Error) {
 	for i := s.pos; i < len(s.data); i++ { // mostly there are no escapes
 		switch c := s.data[i]; {
 		case c == '"':
-			text := string(s.data[s.pos:i])
+			text := s.word(s.data[s.pos:i])
 			s.pos = i + 1
 			return text, nil
 		case c == '\\' || c < 0x20:

@@ -69,7 +69,11 @@ func (d *decoder) structure(v reflect.Value, c byte) *Error {
 	}
 	start := d.pos
 	info := d.info(v.Type())
-	seen := make([]bool, len(info.fields))
+	var few [32]bool
+	seen := few[:]
+	if len(info.fields) > len(few) {
+		seen = make([]bool, len(info.fields))
+	}
 	var unknown map[string]bool
 	err := d.object(func(name string, at int) *Error {
 		i, known := info.byName[name]

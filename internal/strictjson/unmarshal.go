@@ -28,7 +28,7 @@ func Unmarshal(data []byte, v any) error {
 	if bytes.HasPrefix(data, []byte("\uFEFF")) {
 		return &Error{Kind: BOM, Detail: "the document begins with a byte order mark, expected none"}
 	}
-	d := decoder{scanner: scanner{data: data}, structs: make(map[reflect.Type]*structInfo)}
+	d := decoder{scanner: scanner{data: data, words: make(map[string]string)}, structs: make(map[reflect.Type]*structInfo)}
 	fresh := reflect.New(dst.Type().Elem()).Elem()
 	if err := d.value(fresh); err != nil {
 		return err
@@ -136,8 +136,8 @@ func wanted(t reflect.Type) string {
 
 // own lets a type with a reader of its own read its value.
 func (d *decoder) own(v reflect.Value, c byte) (handled bool, err *Error) {
-	if v.Kind() == reflect.Pointer || !v.CanAddr() {
-		return false, nil
+	if v.Kind() == reflect.Pointer || v.Type().PkgPath() == "" || !v.CanAddr() {
+		return false, nil // only types with a name of their own have methods
 	}
 	switch u := v.Addr().Interface().(type) {
 	case json.Unmarshaler:
@@ -198,7 +198,7 @@ func (d *decoder) slice(v reflect.Value, c byte) *Error {
 	if err := d.expect(c == '[', c, "an array"); err != nil {
 		return err
 	}
-	out := reflect.MakeSlice(v.Type(), 0, 0)
+	out := reflect.MakeSlice(v.Type(), 0, 2)
 	zero := reflect.Zero(v.Type().Elem())
 	err := d.array(func(i int) *Error {
 		out = reflect.Append(out, zero)
@@ -231,6 +231,7 @@ func (d *decoder) mapping(v reflect.Value, c byte) *Error {
 	}
 	t := v.Type()
 	out := reflect.MakeMap(t)
+	elem := reflect.New(t.Elem()).Elem()
 	err := d.object(func(name string, at int) *Error {
 		key, bad := d.key(t.Key(), name, at)
 		if bad != nil {
@@ -239,7 +240,7 @@ func (d *decoder) mapping(v reflect.Value, c byte) *Error {
 		if out.MapIndex(key).IsValid() {
 			return d.duplicate(name, at)
 		}
-		elem := reflect.New(t.Elem()).Elem()
+		elem.SetZero()
 		if err := d.value(elem); err != nil {
 			return err.in(member(name))
 		}
