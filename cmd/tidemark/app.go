@@ -94,7 +94,7 @@ type call struct {
 func command(e *env, name, use, args string, flags []cli.Flag, about string, do func(*call) error) *cli.Command {
 	shared := []cli.Flag{
 		&cli.StringFlag{Name: "config", Usage: "the publisher's configuration", EnvVars: []string{"TIDEMARK_CONFIG"}, Value: "/etc/tidemark/tidemark.yaml"},
-		&cli.BoolFlag{Name: "json", Usage: "print one JSON document (schema tidemark/" + name + "/v1) instead of words"},
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON document instead of words; its schema member names its description"},
 		&cli.StringFlag{Name: "log-format", Usage: "how log lines on stderr look: text or json", Value: "text"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what is being done, on stderr"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},

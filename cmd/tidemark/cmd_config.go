@@ -34,7 +34,7 @@ func checkConfig(c *call) error {
 	if err := p.openSigners(); err != nil {
 		return err
 	}
-	d := configDocument{Schema: "tidemark/config/v1", File: p.cfg.File, OK: true, Trees: sortedKeys(p.cfg.Trees), Warnings: []string{}}
+	d := configDocument{Schema: "tidemark/config-check/v1", File: p.cfg.File, OK: true, Trees: sortedKeys(p.cfg.Trees), Warnings: []string{}}
 	for _, s := range p.cfg.Servers {
 		if s.Kind == "node" {
 			d.Nodes++

@@ -57,7 +57,7 @@ func generateKey(c *call) error {
 		return err
 	}
 	c.say("%s key %s\nprivate %s\npublic  %s", kind, id, file, file+".pub")
-	return c.document(map[string]string{"schema": "tidemark/keys/v1", "kind": kind, "key": id, "private": file, "public": file + ".pub"})
+	return c.document(map[string]string{"schema": "tidemark/keys-generate/v1", "kind": kind, "key": id, "private": file, "public": file + ".pub"})
 }
 
 func newKey(kind, uid string, pass []byte, now time.Time) (private, public []byte, id string, err error) {
@@ -127,7 +127,7 @@ func listKeys(c *call) error {
 		here[s.Key().Key] = true
 	}
 	t := p.trust
-	d := keysDocument{Schema: "tidemark/keys/v1", Network: t.Network, Version: t.Version, Expires: t.Expires}
+	d := keysDocument{Schema: "tidemark/keys-list/v1", Network: t.Network, Version: t.Version, Expires: t.Expires}
 	c.say("network %s, trust version %d, expires %s", t.Network, t.Version, clock(t.Expires.Time))
 	c.say("root: %d of %d holders must sign a new trust version", t.Root.Threshold, len(t.Root.Keys))
 	for _, k := range t.Root.Keys {
@@ -173,7 +173,7 @@ func exportKeys(c *call) error {
 		}
 		c.say("%s", filepath.Join(dir, name))
 	}
-	return c.document(map[string]any{"schema": "tidemark/keys/v1", "network": p.cfg.Network, "files": sortedKeys(files)})
+	return c.document(map[string]any{"schema": "tidemark/keys-export/v1", "network": p.cfg.Network, "dir": dir, "files": sortedKeys(files)})
 }
 
 // endings says what ends within 90 days, and louder within 30.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tidemark/internal/lab"
+	"tidemark/schema"
 )
 
 // TestMain lets the scripts call this program by its name. The test's program takes its clock from TIDEMARK_TEST_CLOCK, an
@@ -44,9 +47,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"lab":   labCommand,
-			"flip":  flip,
-			"codes": codes,
+			"lab":    labCommand,
+			"flip":   flip,
+			"codes":  codes,
+			"schema": followsSchema,
 		},
 	})
 }
@@ -148,4 +152,21 @@ func codes(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code of %s: found %s, expected %s", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// followsSchema validates a document (a file, or stdout of the last command) against the schema that it names.
+func followsSchema(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	ts.Check(err)
+	name, _ := doc.(map[string]any)["schema"].(string)
+	b, err := schema.Get(name)
+	ts.Check(err)
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	ts.Check(err)
+	c := jsonschema.NewCompiler()
+	ts.Check(c.AddResource(name, parsed))
+	s, err := c.Compile(name)
+	ts.Check(err)
+	ts.Check(s.Validate(doc))
 }
