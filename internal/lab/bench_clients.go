@@ -109,6 +109,11 @@ func (b *bench) mirmon(ctx context.Context) (time.Duration, int, error) {
 	if err := b.mirmonFiles(dir); err != nil {
 		return 0, 0, err
 	}
+	undo, err := coverFixedPaths(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer undo()
 	cpu, err := b.run(ctx, "", "mirmon", "-q", "-get", "all", "-c", filepath.Join(dir, "conf"))
 	if err != nil {
 		return 0, 0, err
@@ -132,7 +137,7 @@ func mirmonAnswers(state string) int {
 	return answers
 }
 
-// mirmonFiles writes its configuration and list, and gives every address a name in the hosts file of our namespace.
+// mirmonFiles writes its configuration and list, a hosts file with a name for every address, and room for its probe.
 func (b *bench) mirmonFiles(dir string) error {
 	var list, hosts strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
@@ -148,23 +153,35 @@ func (b *bench) mirmonFiles(dir string) error {
 			return fmt.Errorf("writing its files: %w", err)
 		}
 	}
-	scratch := filepath.Join(dir, "scratch")
-	if err := os.MkdirAll(scratch, 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "scratch"), 0o755); err != nil {
 		return fmt.Errorf("writing its files: %w", err)
 	}
-	if err := cover(filepath.Join(dir, "hosts"), "/etc/hosts"); err != nil {
-		return err
-	}
-	return b.coverScratch(scratch)
+	return nil
 }
 
-// coverScratch has mirmon's probe, which writes to a fixed directory, write below ours.
-func (b *bench) coverScratch(scratch string) error {
+// coverFixedPaths has our namespace resolve names by the hosts file in dir, and mirmon's probe, which writes to a fixed
+// directory, write to dir.
+func coverFixedPaths(dir string) (undo func(), err error) {
 	const fixed = "/tmp/mirmon"
-	if err := os.Mkdir(fixed, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("making room for its probe: %w", err)
+	made := os.Mkdir(fixed, 0o755)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
+		return nil, fmt.Errorf("making room for its probe: %w", made)
 	}
-	return cover(scratch, fixed)
+	first, err := cover(filepath.Join(dir, "scratch"), fixed)
+	if err != nil {
+		return nil, err
+	}
+	second, err := cover(filepath.Join(dir, "hosts"), "/etc/hosts")
+	if err != nil {
+		return nil, errors.Join(err, first())
+	}
+	return func() {
+		// What fails here is undone when the namespace ends, but for an empty directory.
+		_, _ = first(), second()
+		if made == nil {
+			os.Remove(fixed)
+		}
+	}, nil
 }
 
 func (b *bench) emptyDir(name string) (string, error) {

@@ -12,17 +12,20 @@ import (
 )
 
 // Isolate has cmd run in mount and network namespaces of its own: with nothing but a loopback, every port free, and
-// mounts that nobody else sees. Who is not root gets a user namespace too, in which they are; some systems forbid that,
-// and then starting cmd fails with "operation not permitted".
+// mounts that nobody else sees. Who is not root gets a user namespace too, with the rights to arrange that but the same
+// user id: as a root that may not choose its groups, rsync would refuse to serve. Some systems forbid all of this; then
+// starting cmd, or the first thing it arranges, fails with os.ErrPermission.
 func Isolate(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNS | syscall.CLONE_NEWNET
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	attr := cmd.SysProcAttr
+	attr.Cloneflags |= syscall.CLONE_NEWNS | syscall.CLONE_NEWNET
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
+		attr.Cloneflags |= syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+		attr.AmbientCaps = append(attr.AmbientCaps, unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE)
 	}
 }
 
@@ -63,10 +66,10 @@ func up(name string) error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }
 
-// cover mounts the file or directory over another one.
-func cover(over, path string) error {
+// cover mounts the file or directory over another one, until undo.
+func cover(over, path string) (undo func() error, err error) {
 	if err := unix.Mount(over, path, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mounting over %s: %w", path, err)
+		return nil, fmt.Errorf("mounting over %s: %w", path, err)
 	}
-	return nil
+	return func() error { return unix.Unmount(path, 0) }, nil
 }
