@@ -38,14 +38,15 @@ var house = arch.House{
 		"sign":      1,
 		"inventory": 1,
 
-		"keys":                0,
-		"schema":              0,
-		"internal/strictjson": 0,
-		"internal/strictyaml": 0,
-		"internal/rsyncurl":   0,
-		"internal/ident":      0,
-		"internal/geo":        0,
-		"internal/timefile":   0,
+		"keys":   0,
+		"schema": 0,
+		// The cellar: leaves that keys and everything above may use.
+		"internal/strictjson": -1,
+		"internal/strictyaml": -1,
+		"internal/rsyncurl":   -1,
+		"internal/ident":      -1,
+		"internal/geo":        -1,
+		"internal/timefile":   -1,
 
 		"internal/arch":     arch.Free,
 		"internal/lab":      arch.Free,

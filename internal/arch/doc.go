@@ -12,7 +12,8 @@
 //	floor 3   probe publish client history site, leaf adapters
 //	floor 2   quorum rsync checkin
 //	floor 1   manifest sign inventory
-//	floor 0   keys schema internal/*
+//	floor 0   keys schema
+//	cellar    internal/strictjson strictyaml rsyncurl ident geo timefile: leaves, which import nothing of the house
 //	free      internal/lab internal/arch publish/storetest (for tests)
 //
 // Check also refuses, outside tests:
