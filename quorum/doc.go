@@ -1,0 +1,93 @@
+// Package quorum decides what is announced, and who is a source for it. It is pure:
+// readings, policy, the manifest published last, memory and the time go in; a manifest,
+// verdicts and the new memory come out. The same input gives the same output.
+//
+// One run of the publisher uses it like this, with package probe for the asking:
+//
+//	mem = Record(mem, looks at the masters, policy, previous, now)
+//	// a second look, Policy.Settle later, at the masters of Unsettled(mem); Record again
+//	asks := Plan(mem, policy, now, rnd)
+//	decision := Decide(Readings{Masters: looks, Servers: answers}, policy, previous, mem, now)
+//
+// # Recording
+//
+// A timestamp of a master is recorded, with its anchors, when two looks at least
+// Policy.Settle apart agree in time file and anchors; then it is frozen. Looks that
+// disagree start anew. Not recorded: a timestamp more than 5 minutes in the future, and
+// one that is not newer than all recorded ones: a tree never goes back, and an update is
+// withdrawn by giving the master a new, later time file. While the master cannot be read
+// or is in motion, what was recorded stays in force.
+//
+// A recorded timestamp whose file list and anchors equal the announced one's (the
+// anchors alone, while a list is lacking) brings no news and is not announced. Servers
+// that have it are sources all the same.
+//
+// Kept are the announced timestamp, all newer ones and four older ones. When memory is
+// lost, they are taken from the manifest published last; the master may then complete
+// what that manifest left out.
+//
+// # Judging
+//
+// Every server that carries a tree gets one of twelve verdicts. The time file is read
+// first. The content is looked at when the time file has moved, or Policy.Recheck has
+// passed: the anchors that changed with the announcement or differ at a newer timestamp,
+// and a random sample of the others.
+//
+//	verified      the announced timestamp, and the anchors recorded for it
+//	ahead         a later recorded timestamp, and the anchors recorded for it
+//	behind        a timestamp older than the announced one
+//	moving        as the master is now, which is not recorded: no verdict
+//	mixed         anchors of two timestamps, or addresses that disagree
+//	wrong         content that no recorded timestamp has, a regression, no number (hard)
+//	incomplete    an anchor or the time file is missing (hard)
+//	busy, unreachable, refused                           (soft)
+//	unknown       nothing that could be judged
+//	maintenance   so declared: not asked, not counted
+//
+// All addresses must agree; a family that cannot be reached at all is left out, and the
+// source is listed over the other. A hard error ends a verification at once. A soft error
+// leaves the one at that same timestamp standing, twice in a row and not a third time, and
+// never carries it to a newer timestamp. One good check brings the server back.
+//
+// An anchor that the master has deleted and a server kept is no fault; a timestamp newer
+// than our last look at the master is not held against the server: it is moving.
+//
+// # Announcing
+//
+// Candidates are the recorded timestamps newer than the announced one that bring news.
+// The newest at which a quorum of the counted nodes is verified or beyond is announced.
+// Counted are the nodes that carry the tree and are not in maintenance, the unreachable
+// ones too; none never make a quorum. Until then the tree is pending, and overdue when
+// the oldest candidate has waited for longer than TreePolicy.MaxWait. The announced
+// timestamp never falls, also when memory or the site is lost.
+//
+// # Sources and admission
+//
+// A server is listed while its verification stands at the announced timestamp or at a
+// later recorded one. Partial and private ones are not listed; those without slots are,
+// but clients never choose them. Nothing in the manifest tells when was probed, so an
+// unchanged network gives an unchanged manifest.
+//
+// Admission, in parts per million, is min(10^6, 10^6 x V/Nv + 10^6 x S/N), each share
+// rounded down and a zero divisor giving 10^6: V mirrors are verified at the announced
+// timestamp or later, of Nv that can be (rsync URL, an answer within 24 hours, not refused);
+// the listed sources have S slots for N mirrors. It never falls for one timestamp.
+//
+// # Guard
+//
+// When more than Policy.GuardShare percent, and at least Policy.GuardLeast, of the sources
+// listed last are wrong, incomplete, busy, unreachable or refused, in all or in one tree,
+// nothing is published and nothing counts as announced. After Policy.GuardRuns such runs in
+// a row, or when the manifest published last has reached half its validity, what was
+// verified is published.
+//
+// # Memory
+//
+// Memory is one small JSON file (schema tidemark/memory/v1), read strictly by LoadMemory
+// and written by EncodeMemory.
+//
+// # Example
+//
+// The package's Example is a network of three nodes with a majority quorum, in which the
+// third node is still behind and the one mirror has a fresh time file over old content.
+package quorum
