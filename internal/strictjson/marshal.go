@@ -111,7 +111,7 @@ func (e *encoder) own(v reflect.Value, depth int) (handled bool, err *Error) {
 // raw re-indents a JSON text; outside of strings it is ASCII.
 func (e *encoder) raw(b []byte, depth int) *Error {
 	var out bytes.Buffer
-	if err := json.Indent(&out, b, indent(depth), "  "); err != nil {
+	if err := json.Indent(&out, bytes.TrimSpace(b), indent(depth), "  "); err != nil {
 		return refuse("%v", err)
 	}
 	if !utf8.Valid(out.Bytes()) {
