@@ -25,7 +25,8 @@ type finding struct {
 // judge holds what one server is judged by.
 type judge struct {
 	tree    TreeMemory
-	server  ServerMemory // before this round
+	present []*MasterReading // the master now, where that is not recorded
+	server  ServerMemory     // before this round
 	partial bool
 	now     time.Time
 }
@@ -39,7 +40,7 @@ func (j judge) address(r Reading) finding {
 	}
 	if r.Void {
 		f.state, f.soft, f.text = Unknown, true, "its time file changed while we looked"
-		if j.tree.inMotion() {
+		if len(j.present) > 0 {
 			f.state, f.text = Moving, f.text+", and the master is in motion"
 		}
 		return f
@@ -88,11 +89,11 @@ func (j judge) timestamp(r Reading) (State, string) {
 	case j.tree.find(said) != nil:
 		return Verified, says
 	}
-	return j.unrecorded(said, says)
+	return j.unknownTime(said, says)
 }
 
-// unrecorded judges a timestamp, newer than the announced one, that nobody recorded.
-func (j judge) unrecorded(said int64, says string) (State, string) {
+// unknownTime judges a timestamp, newer than the announced one, that nobody recorded.
+func (j judge) unknownTime(said int64, says string) (State, string) {
 	master := j.tree.Master
 	switch {
 	case master != nil && said == master.Timestamp:
@@ -236,10 +237,12 @@ func lookup(set []manifest.Anchor, path string) (manifest.Anchor, bool) {
 
 // atMaster reports whether the anchor is as on the master now, where that is not recorded.
 func (j judge) atMaster(a AnchorSeen) bool {
-	for _, look := range []*MasterReading{j.tree.Master, j.tree.Unsettled} {
-		if look != nil && !j.tree.isRecorded(*look) && a.among(look.Anchors) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.present, func(look *MasterReading) bool { return a.among(look.Anchors) })
+}
+
+// unrecorded lists the last looks at the master that show something not recorded.
+func (tm TreeMemory) unrecorded() []*MasterReading {
+	return slices.DeleteFunc([]*MasterReading{tm.Master, tm.Unsettled}, func(look *MasterReading) bool {
+		return look == nil || tm.isRecorded(*look)
+	})
 }

@@ -76,7 +76,8 @@ func (d *decision) judge(readings []Reading) {
 			e.finding = finding{state: Unknown, text: "it has no rsync URL for this tree, so it cannot be checked"}
 			e.memory.Soft, e.memory.Valid = 0, false
 		default:
-			j := judge{tree: d.before.Trees[e.tree], server: e.memory, partial: e.server.Partial, now: d.now}
+			tm := d.before.Trees[e.tree]
+			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, now: d.now}
 			e.finding = j.judgeAll(byPlace[e.place()])
 			e.memory = e.memory.after(e.finding, d.now)
 		}

@@ -88,6 +88,16 @@
 //
 // # Example
 //
-// The package's Example is a network of three nodes with a majority quorum, in which the
-// third node is still behind and the one mirror has a fresh time file over old content.
+// Three nodes make a majority of two. The master shows 1488372781 at rest; node-1 and
+// node-2 have it, node-3 still says 1488369181, and mirror-1 has the fresh time file over
+// content that nobody recorded:
+//
+//	1488372781 is announced: 2 of 3 nodes have it, 2 are needed
+//	node-1    verified  a source
+//	node-2    verified  a source
+//	node-3    behind    no source: 1 h older
+//	mirror-1  wrong     no source: its repomd.xml is not the master's
+//	admit     1000000   V/Nv = 0/1, and S/N = 4/1: the sources can feed every mirror
+//
+// The package's Example runs this, and prints the reasons in full.
 package quorum

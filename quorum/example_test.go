@@ -65,4 +65,10 @@ func Example() {
 	tree := d.Manifest.Trees["centos"]
 	fmt.Printf("announced %d, admitted %d of 1000000, %d sources\n", tree.Timestamp, tree.Admit, len(d.Manifest.Sources))
 	// Output:
+	// 1488372781 (2017-03-01 12:53:01 UTC) is newly announced, 2 of 3 nodes have it or newer
+	// mirror-1 is wrong: its time file says 1488372781 (2017-03-01 12:53:01 UTC), but anchor 7/os/x86_64/repodata/repomd.xml has 3735 bytes with SHA-256 000000000000...: expected 3735 bytes with aaaaaaaaaaaa..., so it is no source
+	// node-1 is verified: its time file says 1488372781 (2017-03-01 12:53:01 UTC), the announced timestamp, and the 1 anchor looked at equals the master's, so it is a source
+	// node-2 is verified: its time file says 1488372781 (2017-03-01 12:53:01 UTC), the announced timestamp, and the 1 anchor looked at equals the master's, so it is a source
+	// node-3 is behind: its time file says 1488369181 (2017-03-01 11:53:01 UTC), 1 h older than the announced timestamp 1488372781 (2017-03-01 12:53:01 UTC), so it is no source
+	// announced 1488372781, admitted 1000000 of 1000000, 2 sources
 }

@@ -157,11 +157,6 @@ func sameContent(a, b Recorded) bool {
 // known: a list that was made here. One remembered from a manifest has only counts.
 func (l *ListSum) known() bool { return l != nil && l.Digest != "" }
 
-// inMotion reports whether the master's last look shows something that is not recorded.
-func (tm TreeMemory) inMotion() bool {
-	return tm.Unsettled != nil || tm.Master != nil && !tm.isRecorded(*tm.Master)
-}
-
 // isRecorded reports whether a look at the master shows a recorded timestamp with its recorded anchors.
 func (tm TreeMemory) isRecorded(m MasterReading) bool {
 	r := tm.find(m.Timestamp)

@@ -104,7 +104,7 @@ func (d *decision) fleet(tree string) fleet {
 		if e.offer != 0 {
 			f.slots += int64(e.server.Slots)
 		}
-		if e.server.Kind != manifest.KindMirror || e.server.Maintenance {
+		if e.server.Kind == manifest.KindNode || e.server.Maintenance {
 			continue
 		}
 		f.mirrors++
