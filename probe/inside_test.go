@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -191,6 +193,32 @@ func TestRawText(t *testing.T) {
 	} {
 		if got := rawText([]byte(in)); got != want {
 			t.Errorf("%q: %s, expected %s", in, got, want)
+		}
+	}
+}
+
+// TestDirMaster_ChangesBetweenListAndReading has a directory change after it was walked.
+func TestDirMaster_ChangesBetweenListAndReading(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "repomd.xml"), []byte("<repomd/>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tree, fail := openDir(MasterAsk{Dir: dir, TimeFile: "TIME"})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	defer tree.close()
+	for _, tt := range []struct {
+		listed manifest.Anchor
+		text   string
+	}{
+		{manifest.Anchor{Path: "repomd.xml", Size: 9}, ""},
+		{manifest.Anchor{Path: "repomd.xml", Size: 8}, `the master is being written: "repomd.xml" had 8 bytes in the list and 9 when it was read; look again when it is at rest`},
+		{manifest.Anchor{Path: "gone.xml", Size: 9}, `the master is being written: "gone.xml" vanished while we looked; look again when it is at rest`},
+	} {
+		fail := tree.hash(t.Context(), []manifest.Anchor{tt.listed})
+		if (fail == nil) != (tt.text == "") || fail != nil && fail.Text != tt.text {
+			t.Errorf("%+v: failure %+v, expected %q", tt.listed, fail, tt.text)
 		}
 	}
 }

@@ -231,3 +231,39 @@ func TestDaemon_ErrorsShowWhatItSaid(t *testing.T) {
 		t.Errorf("a missing program gave %v", err)
 	}
 }
+
+// TestTree_TimeFileComesLast breaks a move and a copy half-way: neither may show the new time.
+func TestTree_TimeFileComesLast(t *testing.T) {
+	tree, dir := newTree(t, "centos", 1), t.TempDir()
+	if err := tree.CopyTo(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Move(start + 60); err != nil {
+		t.Fatal(err)
+	}
+	block(t, filepath.Join(dir, "7/updates/x86_64/repodata"))
+	if err := tree.CopyTo(dir); err == nil {
+		t.Error("a copy over a file in the way succeeded")
+	}
+	// The next move is in the second repository.
+	block(t, filepath.Join(tree.Dir, "7/os/x86_64/repodata"))
+	if err := tree.Move(start + 120); err == nil {
+		t.Error("a move over a file in the way succeeded")
+	}
+	for at, want := range map[string]string{dir: "1488372781\n", tree.Dir: "1488372841\n"} {
+		if got, err := os.ReadFile(filepath.Join(at, "TIME")); err != nil || string(got) != want {
+			t.Errorf("%s shows %q (%v), expected %q", at, got, err, want)
+		}
+	}
+}
+
+// block puts a file where a directory was.
+func block(t testing.TB, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
