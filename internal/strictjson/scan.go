@@ -46,7 +46,8 @@ func (s *scanner) syntax(expected string) *Error {
 	if s.pos >= len(s.data) {
 		return s.errorf(Syntax, s.pos, "the document ends here, expected %s", expected)
 	}
-	return s.errorf(Syntax, s.pos, "found %q, expected %s", s.data[s.pos], expected)
+	r, _ := utf8.DecodeRune(s.data[s.pos:])
+	return s.errorf(Syntax, s.pos, "found %+q, expected %s", r, expected)
 }
 
 func (s *scanner) space() {
