@@ -74,6 +74,9 @@ func (d *DirStore) here(root *os.Root) error {
 
 // makeSite makes the site directory and its missing parents, whatever the umask.
 func makeSite(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
 	err := os.Mkdir(dir, dirMode)
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -98,10 +101,10 @@ func makeDirs(root *os.Root, dir string) error {
 	if err := makeDirs(root, path.Dir(dir)); err != nil {
 		return err
 	}
-	err := root.Mkdir(dir, dirMode)
-	if errors.Is(err, fs.ErrExist) && !halfMade(root, dir) {
+	if _, err := root.Lstat(dir); err == nil && !halfMade(root, dir) {
 		return nil
-	} else if err != nil && !errors.Is(err, fs.ErrExist) {
+	}
+	if err := root.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if err := root.Chmod(dir, dirMode); err != nil {

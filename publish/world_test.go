@@ -201,6 +201,7 @@ var errDead = errors.New("killed")
 // faulty passes requests on until its time has come.
 type faulty struct {
 	publish.Store
+	asked  []string // the requests, in order
 	count  int
 	at     int    // this request...
 	lost   bool   // ...is passed on, but its answer is lost; otherwise it is not passed on
@@ -214,6 +215,7 @@ func (f *faulty) do(request string, pass func() error) error {
 	if f.dead {
 		return errDead
 	}
+	f.asked = append(f.asked, request)
 	f.count++
 	mine := f.count == f.at
 	switch {
