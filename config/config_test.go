@@ -139,6 +139,33 @@ func TestLoadPublisher_Keep(t *testing.T) {
 	}
 }
 
+// TestLoadPublisher_Limits: the limits themselves are allowed.
+func TestLoadPublisher_Limits(t *testing.T) {
+	for _, text := range []string{
+		"validity: 2h\nsettle: 1h\n", "validity: 30d\n", "probe: {concurrency: 1024, timeout: 10m, recheck: 0s, sample: 1000}\n",
+		"guard: {share: 100, least: 1, runs: 100}\n", "policy: {check_interval: 55m, max_hold: 1s}\n",
+	} {
+		if _, err := LoadPublisher(writeConfig(t, text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestWithin: what lies in a published directory is public.
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		file, dir string
+		want      bool
+	}{
+		{"/srv/www/keys/a", "/srv/www", true}, {"/srv/www", "/srv/www", true}, {"/srv/www/..a", "/srv/www", true}, {"/a", "/", true},
+		{"/srv", "/srv/www", false}, {"/srv/www2/a", "/srv/www", false}, {"/srv/keys", "/srv/www", false}, {"", "/srv/www", false},
+	} {
+		if got := within(tt.file, tt.dir); got != tt.want {
+			t.Errorf("%s in %s: %v", tt.file, tt.dir, got)
+		}
+	}
+}
+
 func TestLoadPublisher_Unreadable(t *testing.T) {
 	dir := t.TempDir()
 	for _, file := range []string{dir, filepath.Join(dir, "absent.yaml")} {

@@ -42,6 +42,15 @@ func TestWarnings(t *testing.T) {
 	open := "tidemark.yaml: sign: pgp.asc may be read by others than its owner (mode 0644) (chmod 600 pgp.asc)"
 	check(open)
 
+	chmod(t, filepath.Join(dir, "ed.key"), 0o604)
+	chmod(t, file, 0o664)
+	check(
+		"tidemark.yaml: tidemark.yaml may be changed by others than its owner (mode 0664) (chmod go-w tidemark.yaml)",
+		open,
+		"tidemark.yaml: sign: ed.key may be read by others than its owner (mode 0604) (chmod 600 ed.key)",
+	)
+
+	chmod(t, filepath.Join(dir, "ed.key"), 0o600)
 	chmod(t, file, 0o666)
 	chmod(t, p.Inventory[0], 0o666)
 	if err := os.Remove(p.Trees["centos"].Master); err != nil {
@@ -78,6 +87,7 @@ func TestRootKeysBeside(t *testing.T) {
 		"b.key":    secretKey,
 		"a.key":    strings.Replace(secretKey, "RWQAAEIy", "RWRTY0Iy", 1), // with a passphrase
 		"a.pub":    "untrusted comment: minisign public key\nRWQ" + strings.Repeat("A", 53) + "\n",
+		"part.key": "untrusted comment: half a key\nRWQAAEIy" + strings.Repeat("A", 100) + "\n",
 		"note.txt": "keys of 2026",
 		"big":      strings.Repeat("\n", 5000) + secretKey,
 	} {

@@ -106,18 +106,18 @@ func TestLoad_Unreadable(t *testing.T) {
 	}
 }
 
-// TestLoad_Large: a network as large as the manifest allows, in files of 1 MiB at most.
+// TestLoad_Large: three times the mirrors of the largest network, over several files.
 func TestLoad_Large(t *testing.T) {
 	dir := t.TempDir()
 	for f := range 5 {
 		var b strings.Builder
-		for i := range 4000 {
-			fmt.Fprintf(&b, "- {id: mirror-%d.example.org, country: SE, city: Umeå, asn: %d, trees: {centos: rsync://mirror-%[1]d.example.org/pub/centos/}}\n", f*4000+i, i+1)
+		for i := range 400 {
+			fmt.Fprintf(&b, "- {id: mirror-%d.example.org, country: SE, city: Umeå, asn: %d, trees: {centos: rsync://mirror-%[1]d.example.org/pub/centos/}}\n", f*400+i, i+1)
 		}
 		write(t, dir, fmt.Sprintf("%d.yaml", f), b.String())
 	}
 	got, problems := Load([]string{dir})
-	if problems != nil || len(got) != 20000 {
+	if problems != nil || len(got) != 2000 {
 		t.Errorf("got %d servers, %.500v", len(got), problems)
 	}
 }
@@ -152,6 +152,20 @@ func uncommented(text string) string {
 		out = append(out, line)
 	}
 	return strings.Join(out, "\n")
+}
+
+func TestParse_Limits(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"slots: 8": true, "slots: 0": true, "asn: 1": true, "asn: 4294967295": true,
+		"key: RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3":     true,
+		"key: RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3AAAA": false,
+		"key: RUQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3":     false, // "ED" is a signature's
+	} {
+		_, problems := Parse("f", []byte("- {id: a, trees: {c: rsync://a.example.org/c/}, "+text+"}\n"))
+		if (problems == nil) != ok {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
 }
 
 func TestCountryHint(t *testing.T) {
