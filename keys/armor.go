@@ -61,7 +61,10 @@ func dearmor(text []byte, blockType string, needCRC bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return body, checkCRC(body, sum, needCRC)
+	if err := checkCRC(body, sum, needCRC); err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 // armorLines returns the lines between the first and the last.

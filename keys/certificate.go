@@ -95,7 +95,10 @@ func newCertificate(packets []Packet) (c *Certificate, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.describe(e)
+	if err := c.describe(e); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // checkPackets refuses by the packets alone what would harm a keyring.

@@ -33,7 +33,10 @@ func ParseEnvelope(b []byte, max int) (*Envelope, error) {
 		return nil, errors.New("envelope: payload is not base64 in its one spelling")
 	}
 	e := &Envelope{Payload: payload, Signatures: raw.Signatures}
-	return e, e.check()
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 func (e *Envelope) check() error {

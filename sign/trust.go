@@ -16,7 +16,10 @@ func OpenTrust(b []byte) (*keys.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, verifyRoot(e, t)
+	if err := verifyRoot(e, t); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // NextTrust reads the trust.json that follows old, by the rules of TUF's root role (The Update Framework, 5.3): signed by the
@@ -39,7 +42,10 @@ func NextTrust(old *keys.Trust, b []byte) (*keys.Trust, error) {
 	if t.Version != old.Version+1 {
 		return nil, fmt.Errorf("trust document: version %d cannot follow version %d, only %d can", t.Version, old.Version, old.Version+1)
 	}
-	return t, verifyRoot(e, t)
+	if err := verifyRoot(e, t); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // verifyRoot counts the holders of t's root keys who signed the envelope.
