@@ -109,7 +109,7 @@ func startDaemonOn(t testing.TB, bin, host, modules string) *daemon {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	for start := 0; start < 500; start++ {
+	for start := 0; start < 3000; start++ {
 		if d.answers(host) {
 			return d
 		}
@@ -145,7 +145,7 @@ func (d *daemon) url(t testing.TB, path string) rsyncurl.URL {
 // logText waits until the daemon's log has want lines with the text.
 func (d *daemon) logText(t testing.TB, text string, want int) string {
 	t.Helper()
-	for range 500 {
+	for range 3000 {
 		b, _ := os.ReadFile(d.log)
 		if strings.Count(string(b), text) >= want {
 			return string(b)
@@ -169,7 +169,7 @@ func writeFile(t testing.TB, name, text string) {
 
 func short(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a bound, not a measure
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -222,7 +222,7 @@ path = %DIR%/not-there
 
 		// With a server kept busy by a session that is not ended.
 		s, err := (&Client{Protocol: proto}).open(short(t), d.addr, d.url(t, "busy"))
-		for range 500 {
+		for range 3000 {
 			if codeOf(err) != CodeBusy {
 				break
 			}

@@ -1,6 +1,8 @@
 package rsync
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -178,15 +180,21 @@ func TestList_Memory(t *testing.T) {
 	c := &Client{Dial: replay(func(w *wire) {
 		w.textPhase(31)
 		w.binaryStart(31)
-		for i := range entries {
-			w.entry(31, fmt.Sprintf("tree/%03d/Packages/a-package-with-a-long-name-%d.rpm", i/1000, i), int64(i), 1488372781+int64(i), 0o100644)
+		var part bytes.Buffer
+		p := &wire{bufio.NewWriter(&part)}
+		for i := range 1000 {
+			p.entry(31, fmt.Sprintf("tree/%03d/Packages/a-package-with-a-long-name.rpm", i), int64(i), 1488372781+int64(i), 0o100644)
+		}
+		p.Flush()
+		for range entries / 1000 {
+			w.Write(part.Bytes())
 		}
 		w.data(0)
 		w.goodbye(31)
 	})}
 	var peak uint64
 	n := 0
-	err := c.List(short(t), loopback, anyURL(t), nil, func(e Entry) error {
+	err := c.List(t.Context(), loopback, anyURL(t), nil, func(e Entry) error {
 		if n++; n%50_000 == 0 {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)

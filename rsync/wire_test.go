@@ -101,7 +101,7 @@ func (w *wire) goodbye(proto int) {
 // replay gives a Dial whose server writes what script says, without listening; then it hangs up.
 func replay(script func(w *wire)) func(context.Context, string, string) (net.Conn, error) {
 	return serve(func(c net.Conn) {
-		w := &wire{bufio.NewWriter(c)}
+		w := &wire{bufio.NewWriterSize(c, 64<<10)}
 		script(w)
 		w.Flush()
 	})
