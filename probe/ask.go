@@ -35,7 +35,7 @@ func (t target) read(ctx context.Context, ask quorum.Ask) quorum.Reading {
 		return r
 	}
 	// One that is gone or no number the second time has changed as well: the next round will say what it is.
-	r.Void = again.fail != nil || !bytes.Equal(first.data, again.data)
+	r.Void = !bytes.Equal(first.data, again.data)
 	r.Depth, r.Anchors = manifest.DepthAnchors, anchors
 	return r
 }

@@ -241,7 +241,14 @@ func TestTree_TimeFileComesLast(t *testing.T) {
 	if err := tree.Move(start + 60); err != nil {
 		t.Fatal(err)
 	}
-	block(t, filepath.Join(dir, "7/updates/x86_64/repodata"))
+	// In the order of names, these come before and after the time file.
+	if err := os.MkdirAll(filepath.Join(tree.Dir, "zsh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tree.Dir, "zsh/README"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	block(t, filepath.Join(dir, "zsh"))
 	if err := tree.CopyTo(dir); err == nil {
 		t.Error("a copy over a file in the way succeeded")
 	}
