@@ -268,6 +268,39 @@ func TestDirStore_ReplacedSite(t *testing.T) {
 	}
 }
 
+// moving moves the site away when it is asked for the second time: before the new bytes get their name.
+type moving struct {
+	context.Context
+	asked *int
+	move  func()
+}
+
+func (m moving) Err() error {
+	if *m.asked++; *m.asked > 1 {
+		m.move()
+	}
+	return m.Context.Err()
+}
+
+func TestDirStore_SiteReplacedWhileWriting(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "site")
+	d := openDir(t, dir)
+	put(t, d, "a", "1")
+	ctx := moving{t.Context(), new(int), func() {
+		if os.Rename(dir, dir+".old") == nil {
+			os.Mkdir(dir, 0o755)
+		}
+	}}
+	// The lock asks, too: whenever the site is moved, nothing may be written where nobody looks.
+	_, err := d.Put(ctx, publish.NewObject("b", []byte("2")), publish.Condition{})
+	if _, lost := os.Stat(filepath.Join(dir+".old", "b")); lost == nil {
+		t.Errorf("written to the old directory, error %v", err)
+	}
+	if _, there := os.Stat(filepath.Join(dir, "b")); (there == nil) != (err == nil) {
+		t.Errorf("error %v, but in the new directory: %v", err, there)
+	}
+}
+
 const inNamespace = "TIDEMARK_TEST_SITE" // set in the child: the site's directory
 
 // TestDirStore_FailingFileSystems runs itself in a mount namespace of its own, on a full, a read-only and a foreign

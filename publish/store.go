@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"strings"
 	"time"
@@ -73,7 +72,7 @@ var (
 // CheckName accepts the names that a site may hold: relative, with slashes, clean, of letters, digits and ._@+~-; no
 // part begins with a dot, a minus or another sign, except ".well-known". A store asks it before anything else.
 func CheckName(name string) error {
-	ok := len(name) <= 512 && path.Clean(name) == name
+	ok := len(name) <= 512
 	for part := range strings.SplitSeq(name, "/") {
 		ok = ok && namePart.MatchString(part)
 	}
