@@ -87,6 +87,8 @@ func TestMayStart_Edges(t *testing.T) {
 		{"clock moved back", 0, epoch.Add(24 * time.Hour), epoch, time.Hour, false},
 		{"clock moved back, all admitted", FullAdmission, epoch.Add(24 * time.Hour), epoch, time.Hour, true},
 		{"a second before the end", 0, epoch, epoch.Add(time.Hour - time.Second), time.Hour, true},
+		{"clock moved back, admit negative", -5, epoch.Add(time.Hour), epoch, time.Hour, false},
+		{"behind since the far future", 0, time.Unix(math.MaxInt64/4, 0), epoch, 1<<63 - 1, false},
 		{"held since 1970", 0, time.Unix(0, 0), epoch, time.Hour, true},
 		{"no hold at all", 0, epoch, epoch, 0, true},
 		{"negative hold", 0, epoch, epoch, -time.Hour, true},
@@ -94,6 +96,15 @@ func TestMayStart_Edges(t *testing.T) {
 	} {
 		if got := may(c.admit, c.since, c.now, c.hold); got != c.want {
 			t.Errorf("%s: %v, expected %v", c.name, got, c.want)
+		}
+	}
+}
+
+// One mirror in a million would be held by a share that is not the whole.
+func TestHeldShare_Ends(t *testing.T) {
+	for held, want := range map[int64]int64{-1: 0, 0: 0, 1: 138, 3600: 500_000, 7199: 999_861, 7200: FullAdmission, 7201: FullAdmission} {
+		if got := heldShare(epoch, epoch.Add(time.Duration(held)*time.Second), 2*time.Hour); got != want {
+			t.Errorf("held %d s of 7200: share %d, expected %d", held, got, want)
 		}
 	}
 }
