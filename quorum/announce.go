@@ -22,10 +22,10 @@ func (b ballot) reached(timestamp int64) int {
 	return n
 }
 
-// met reports whether a quorum has reached a timestamp. Nodes that do not exist never make one.
+// met reports whether a quorum has reached a timestamp. No nodes never make one: a quorum is at least one.
 func (b ballot) met(q inventory.Quorum, timestamp int64) bool {
 	need, err := q.Need(b.counted)
-	return err == nil && b.counted > 0 && b.reached(timestamp) >= need
+	return err == nil && b.reached(timestamp) >= need
 }
 
 // nodes is the count that the manifest carries.

@@ -226,6 +226,7 @@ func TestAnchorOfNoSet(t *testing.T) {
 		}
 	}
 	tm.Changed = []string{"v0/repomd.xml", "v3/repomd.xml", "v4/repomd.xml"}
+	w.memory.Trees["centos"] = tm
 	for _, tt := range []struct {
 		what     string
 		versions []int
