@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -21,7 +22,7 @@ import (
 
 var day0 = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
-// fixture is made once: an RSA-3072 key and two minisign keys. The OpenPGP entity is kept, to sign what our signer never would.
+// fixture is read once, from testdata: a fuzzer's workers are processes of their own that must agree about what is signed. The OpenPGP entity is kept, to sign what our signer never would.
 type fixture struct {
 	pgp, mini, mini2 sign.Signer
 	entity           *openpgp.Entity
@@ -36,15 +37,15 @@ var fixtures = sync.OnceValue(func() *fixture {
 		}
 	}
 	f := &fixture{}
-	private, _, err := keys.GenerateOpenPGP("Test Only <test@example.org>", nil, day0.Add(-time.Hour), 365*24*time.Hour)
+	private, err := os.ReadFile("../sign/testdata/test-only-openpgp.asc")
 	must(err)
 	f.pgp, err = sign.OpenPGPFile(private, nil, day0)
 	must(err)
 	list, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(private))
 	must(err)
 	f.entity = list[0]
-	f.mini, f.mini2 = newMinisign(), newMinisign()
-	root := newMinisign().Key()
+	f.mini, f.mini2 = testKey(1), testKey(2)
+	root := testKey(3).Key()
 	f.trust = &keys.Trust{Schema: keys.TrustSchema, Network: "centos", Version: 3, Issued: strictjson.At(day0.Add(-time.Hour)), Expires: strictjson.At(day0.Add(300 * 24 * time.Hour)),
 		Root: keys.RootRole{Threshold: 1, Keys: []keys.RootKey{{Holder: "alice", Key: root.Key, Public: root.Public}}},
 		Manifest: keys.ManifestRole{Threshold: 1, Required: []keys.Kind{keys.OpenPGP, keys.Minisign}, Keys: []keys.ManifestKey{
@@ -54,6 +55,18 @@ var fixtures = sync.OnceValue(func() *fixture {
 	must(err)
 	return f
 })
+
+func testKey(n int) sign.Signer {
+	secret, err := os.ReadFile(fmt.Sprintf("../sign/testdata/test-only-minisign-%d.key", n))
+	if err != nil {
+		panic(err)
+	}
+	s, err := sign.MinisignFile(secret, nil)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
 
 func newMinisign() sign.Signer {
 	secret, _, err := keys.GenerateMinisign(nil)

@@ -60,6 +60,36 @@ var fixtures = sync.OnceValue(func() *fixture {
 	return f
 })
 
+// checkedIn is the fixture of the fuzz targets: its keys lie in testdata, since a fuzzer's
+// workers are processes of their own that must agree about what is signed.
+var checkedIn = sync.OnceValue(func() *fixture {
+	f := &fixture{now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
+	private, err := os.ReadFile("testdata/test-only-openpgp.asc")
+	if err != nil {
+		panic(err)
+	}
+	if f.pgp, err = OpenPGPFile(private, nil, f.now); err != nil {
+		panic(err)
+	}
+	f.mini, f.mini2 = testKey(1), testKey(2)
+	f.role = keys.ManifestRole{Threshold: 1, Required: []keys.Kind{keys.OpenPGP, keys.Minisign}, Keys: []keys.ManifestKey{
+		held(f.pgp, "publisher"), held(f.mini, "publisher"), held(f.mini2, "second"),
+	}}
+	return f
+})
+
+func testKey(n int) Signer {
+	secret, err := os.ReadFile(fmt.Sprintf("testdata/test-only-minisign-%d.key", n))
+	if err != nil {
+		panic(err)
+	}
+	s, err := MinisignFile(secret, nil)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func held(s Signer, holder string) keys.ManifestKey {
 	k := s.Key()
 	k.Holder = holder

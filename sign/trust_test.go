@@ -31,7 +31,10 @@ func newHolder(t testing.TB, name string) holder {
 }
 
 func trustOf(version int64, threshold int, root ...holder) *keys.Trust {
-	f := fixtures()
+	return trustIn(fixtures(), version, threshold, root...)
+}
+
+func trustIn(f *fixture, version int64, threshold int, root ...holder) *keys.Trust {
 	x := &keys.Trust{Schema: keys.TrustSchema, Network: "centos", Version: version, Issued: strictjson.At(f.now), Expires: strictjson.At(f.now.Add(year)), Manifest: f.role}
 	x.Root.Threshold = threshold
 	for _, h := range root {
