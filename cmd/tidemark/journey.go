@@ -119,7 +119,7 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 		return err
 	}
 	p.log.Info("publish", "serial", rel.Serial, "site", s.Dir)
-	if err := publish.Push(ctx, s.store, s.standing, *rel, p.verify); err != nil {
+	if err := publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial)); err != nil {
 		return fmt.Errorf("publish serial %d to %s: %w", rel.Serial, s.Dir, err)
 	}
 	st.Published = rel.Serial
@@ -154,17 +154,19 @@ func (p *publisher) nextSerial(ctx context.Context, prev *client.Opened, s *site
 const reservedFor = 10 * time.Minute
 
 // heal brings a site that a killed run left behind into order: fixed names first, then a serial that was reserved and signed.
-func (p *publisher) heal(ctx context.Context, s *site) (err error) {
+func (p *publisher) heal(ctx context.Context, s *site) error {
 	if p.dry {
 		return nil
 	}
-	if s.standing.Pointer != nil && !s.standing.Complete() {
-		p.warn("%s: an earlier run stopped half-way through serial %d; finishing it", s.Dir, s.standing.Pointer.Serial)
-		if err := publish.Heal(ctx, s.store, s.standing, p.verify); err != nil {
-			return fmt.Errorf("finish serial %d: %w", s.standing.Pointer.Serial, err)
+	if s.standing.Pointer != nil {
+		if !s.standing.Complete() {
+			p.warn("%s: an earlier run stopped half-way through serial %d; finishing it", s.Dir, s.standing.Pointer.Serial)
 		}
-		s.standing, err = publish.Look(ctx, s.store)
-		return err
+		old := func(b []byte) error { _, err := p.openOld(b); return err }
+		if err := publish.Heal(ctx, s.store, s.standing, old); err != nil { // the next publication rewrites every name anyway
+			p.warn("%s: serial %d cannot be made whole: %v", s.Dir, s.standing.Pointer.Serial, err)
+			return nil
+		}
 	}
 	st, _, err := p.state.site()
 	if err != nil || s.standing.Pointer == nil || st.Serial <= s.standing.Pointer.Serial {
@@ -178,7 +180,7 @@ func (p *publisher) heal(ctx context.Context, s *site) (err error) {
 }
 
 // finish completes the newest reserved serial that is old enough, verifies and has not expired; others are skipped, never reused.
-func (p *publisher) finish(ctx context.Context, s *site, reserved []publish.Reserved) (err error) {
+func (p *publisher) finish(ctx context.Context, s *site, reserved []publish.Reserved) error {
 	for i := len(reserved) - 1; i >= 0; i-- {
 		r := reserved[i]
 		o, _, err := client.Open(r.Bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
@@ -190,8 +192,7 @@ func (p *publisher) finish(ctx context.Context, s *site, reserved []publish.Rese
 			continue
 		}
 		p.warn("%s: finished serial %d, which an earlier run had reserved", s.Dir, r.Serial)
-		s.standing, err = publish.Look(ctx, s.store)
-		return err
+		return nil
 	}
 	return nil
 }

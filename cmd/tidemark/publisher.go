@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -176,6 +177,7 @@ type site struct {
 	config.Target
 	store    publish.Store
 	standing *publish.Standing
+	damaged  error // the pointer or the mark lies there and cannot be read
 }
 
 // look opens a target and reads its pointer and mark: two requests.
@@ -185,16 +187,44 @@ func look(ctx context.Context, t config.Target) (*site, error) {
 		return nil, hinted(fmt.Errorf("site %s: %w", t.Dir, err), "check publish: in the configuration, and who may write there")
 	}
 	st, err := publish.Look(ctx, s)
+	found := &site{Target: t, store: s, standing: st}
+	if d := (*publish.DamagedError)(nil); errors.As(err, &d) && st != nil {
+		found.damaged = d
+		return found, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("site %s: %w", t.Dir, err)
 	}
-	return &site{Target: t, store: s, standing: st}, nil
+	return found, nil
 }
 
 // verify opens a bundle as any client with today's trust would.
 func (p *publisher) verify(bundle []byte) error {
 	_, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
 	return err
+}
+
+// readBack verifies what a push has just reserved, from the store's bytes and, where readers see the site, through the public
+// URL: a wrong answer stops the run, an unreachable URL only warns.
+func (p *publisher) readBack(ctx context.Context, s *site, serial int64) publish.Verify {
+	return func(bundle []byte) error {
+		if err := p.verify(bundle); err != nil || s.URL == "" {
+			return err
+		}
+		origin, err := client.NewOrigin(s.URL)
+		if err != nil {
+			return err
+		}
+		seen, err := origin.Fetch(ctx, fmt.Sprintf("m/%d/%s", serial, client.BundleFile), sign.MaxBundle)
+		if err != nil {
+			p.warn("the public URL cannot be read back: %v", err)
+			return nil
+		}
+		if !bytes.Equal(seen, bundle) {
+			return exit(exitRefused, fmt.Errorf("%s gives other bytes for serial %d than were put there", s.URL, serial), "look for a cache or a web server that changes files, then run again")
+		}
+		return nil
+	}
 }
 
 // predecessor opens what was published last, without its expiry. The site's is taken when it verifies and is not older than the
@@ -252,8 +282,8 @@ func (p *publisher) keep(o *client.Opened) error {
 
 // published opens the site's own manifest; nil, nil when nothing was published there.
 func (p *publisher) published(ctx context.Context, s *site) (*client.Opened, error) {
-	if s.standing.Pointer == nil {
-		return nil, nil
+	if s.damaged != nil || s.standing.Pointer == nil {
+		return nil, s.damaged
 	}
 	b, err := s.standing.Predecessor(ctx, s.store)
 	if err != nil {

@@ -134,22 +134,22 @@ func (p *publisher) inline(bundle, payload []byte) ([]byte, error) {
 // ground is what lies below every release: the trust chain's newest step, the public keys, the schemas.
 func ground(envelope []byte, t *keys.Trust) ([]publish.Object, error) {
 	objects := []publish.Object{
-		{Name: fmt.Sprintf("trust/%d.json", t.Version), Data: envelope},
-		{Name: "trust.json", Data: envelope},
+		publish.NewObject(fmt.Sprintf("trust/%d.json", t.Version), envelope),
+		publish.NewObject("trust.json", envelope),
 	}
 	exported, err := keys.Export(t)
 	if err != nil {
 		return nil, fmt.Errorf("export public keys: %w", err)
 	}
 	for _, name := range sortedKeys(exported) {
-		objects = append(objects, publish.Object{Name: "keys/" + name, Data: exported[name]})
+		objects = append(objects, publish.NewObject("keys/"+name, exported[name]))
 	}
 	for _, name := range schema.Names() {
 		b, err := schema.Get(name)
 		if err != nil {
 			return nil, err
 		}
-		objects = append(objects, publish.Object{Name: "schema/" + name, Data: b})
+		objects = append(objects, publish.NewObject("schema/"+name, b))
 	}
 	return objects, nil
 }

@@ -60,7 +60,7 @@ func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) e
 	if err != nil {
 		return fmt.Errorf("encode status.json: %w", err)
 	}
-	if _, err := s.store.Put(ctx, publish.Object{Name: "status.json", Data: append(b, '\n'), Type: "application/json"}, publish.Condition{}); err != nil {
+	if err := publish.PutStatus(ctx, s.store, []publish.Object{publish.NewObject("status.json", append(b, '\n'))}); err != nil {
 		return fmt.Errorf("publish status.json: %w", err)
 	}
 	st.StatusAt = d.At

@@ -74,7 +74,7 @@ func code(err error) int {
 		return exitUsage
 	case errors.As(err, &refused), errors.As(err, &votes):
 		return exitRefused
-	case errors.Is(err, publish.ErrConflict):
+	case errors.Is(err, publish.ErrConflict), errors.Is(err, publish.ErrLocked):
 		return exitLocked
 	}
 	return exitFailed
