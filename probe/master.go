@@ -95,7 +95,7 @@ func after(t timeRead) string {
 
 // inMotion is the failure of a look at a tree that somebody is writing to.
 func inMotion(what string) *quorum.Failure {
-	return unread("the master is being written: %s; look again when it is at rest", what)
+	return &quorum.Failure{Kind: quorum.FailMoving, Text: "the master is being written: " + what + "; look again when it is at rest"}
 }
 
 // unread is a failure to look at the master.

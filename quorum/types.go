@@ -14,6 +14,7 @@ type FailureKind string
 
 // The kinds. All are soft but Missing and NotNumber.
 const (
+	FailMoving      FailureKind = "moving"      // a master that is being written: look again when it is at rest
 	FailBusy        FailureKind = "busy"        // @ERROR: max connections
 	FailUnreachable FailureKind = "unreachable" // no address, refused, no route, timeout, not an rsync server
 	FailRefused     FailureKind = "refused"     // it answered and refused: access denied, unknown module, password

@@ -324,7 +324,7 @@ func masterTrouble(r quorum.Readings) (trouble []error) {
 		last[m.Tree] = m
 	}
 	for _, tree := range sortedKeys(last) {
-		if f := last[tree].Failure; f != nil {
+		if f := last[tree].Failure; f != nil && f.Kind != quorum.FailMoving { // being written is everyday life
 			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: %s", tree, f.Text), "check trees.%s.master in the configuration, and that this user may read it; what was recorded stays in force", tree))
 		}
 	}
