@@ -159,3 +159,16 @@ func TestPlanIsDeterministic(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A time file alone proves nothing, so at least one anchor is asked for even without a sample.
+func TestPlanAsksOneAtLeast(t *testing.T) {
+	w := newWorld(t, "all", 1, 0)
+	w.run()
+	w.policy.Sample = 0
+	tm := w.memory.Trees["centos"]
+	tm.Changed = nil
+	w.memory.Trees["centos"] = tm
+	if got := len(w.plan()["n1"].Anchors); got != 1 {
+		t.Errorf("%d anchors asked, want 1", got)
+	}
+}

@@ -335,3 +335,13 @@ func TestAnchorShare(t *testing.T) {
 		t.Errorf("announced %d, %d sources: %s", w.announced(), len(w.published.Sources), d.Verdicts[0].Reason)
 	}
 }
+
+// A later timestamp taken from a manifest holds the announced anchors too, not only those that differ.
+func TestRecallLater(t *testing.T) {
+	tm := TreeMemory{}.recall(manifest.Tree{
+		Timestamp: stampAt(0), Anchors: set(1, 1, 1), Later: []manifest.Later{{Timestamp: stampAt(5), Anchors: set(0, 2)}},
+	}, strictjson.At(start))
+	if got := tm.find(stampAt(5)).Anchors; !slices.Equal(got, set(1, 2, 1)) {
+		t.Errorf("recalled %v", got)
+	}
+}
