@@ -23,8 +23,8 @@ Nothing is published when nothing changed and less than half of the validity is 
 Exit codes: 0 done, 1 failed, 2 configuration, 3 the guard spoke, 4 refused (signature, trust, clock),
 5 another run holds the lock or was faster, 7 published, but a tree waits longer than max_wait for its quorum.
 
-Example, every five minutes:
-  */5 * * * *  root  tidemark run --config /etc/tidemark/tidemark.yaml`, func(c *call) error {
+Example, every five minutes; cron mails what goes wrong, and nothing else:
+  */5 * * * *  root  tidemark run -q --config /etc/tidemark/tidemark.yaml`, func(c *call) error {
 		p, err := openPublisher(c, c.dry)
 		if err != nil {
 			return err

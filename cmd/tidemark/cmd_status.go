@@ -104,7 +104,7 @@ func (c *call) story(d statusDocument) {
 		if v.Address != "" {
 			c.say("  address   %s", v.Address)
 		}
-		c.say("  time file %s, %s", or(v.Raw, "not read"), stamp(v.Timestamp))
+		c.say("  time file %s", timeFile(v))
 		for _, t := range d.Trees {
 			if t.Tree == v.Tree {
 				c.say("  announced %s", stamp(t.Announced))
@@ -114,6 +114,17 @@ func (c *call) story(d statusDocument) {
 		c.say("  last good %s, depth %s", when(v.Good.Time), or(v.Depth, "none"))
 		c.say("  source    %s", yesNo(v.Source))
 	}
+}
+
+// timeFile is what was read of it: the bytes, and what they mean.
+func timeFile(v quorum.Verdict) string {
+	switch {
+	case v.Raw == "":
+		return "not read"
+	case v.Timestamp == 0:
+		return v.Raw
+	}
+	return fmt.Sprintf("%s = %s", v.Raw, clock(time.Unix(v.Timestamp, 0)))
 }
 
 func or(s, instead string) string {

@@ -253,7 +253,7 @@ func (p *publisher) progress(what string, o *probe.Options) (done func()) {
 	var bar *progressbar.ProgressBar
 	o.Progress = func(n, of int) {
 		if bar == nil {
-			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish())
+			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		}
 		bar.Set(n)
 	}
