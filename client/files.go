@@ -40,26 +40,7 @@ func Pack(payload []byte, sigs []sign.Signature) ([]byte, error) {
 // Unpack gives the files of a bundle, by name: manifest.json, its first .asc and
 // .minisig, and those of further signers as manifest.json.<KEY>.asc and .minisig. It verifies nothing.
 func Unpack(bundle []byte) (map[string][]byte, error) {
-	e, err := sign.ParseEnvelope(bundle, sign.MaxBundle)
-	if err != nil {
-		return nil, fmt.Errorf("unpack the bundle: %w", err)
-	}
-	files := map[string][]byte{ManifestFile: e.Payload}
-	for _, s := range e.Signatures {
-		suffix := minisigSuffix
-		if s.Kind == keys.OpenPGP {
-			suffix = ascSuffix
-		}
-		name := ManifestFile + suffix
-		if _, taken := files[name]; taken {
-			name = ManifestFile + "." + s.Key + suffix
-		}
-		if _, taken := files[name]; taken {
-			return nil, fmt.Errorf("unpack the bundle: more than one signature would be %s", name)
-		}
-		files[name] = []byte(s.Value)
-	}
-	return files, nil
+	return sign.Unpack(bundle, ManifestFile)
 }
 
 // OpenFiles opens manifest.json with the .asc and .minisig files beside it, as Open does a bundle.

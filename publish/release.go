@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"tidemark/keys"
 	"tidemark/sign"
 )
 
@@ -40,32 +39,8 @@ type Verify func(bundle []byte) error
 // ErrIncomplete: not all immutable copies of a serial are there.
 var ErrIncomplete = errors.New("not all of its copies are there")
 
-var extension = map[keys.Kind]string{keys.OpenPGP: ".asc", keys.Minisign: ".minisig"}
-
-// Unpack gives the files that a bundle holds: manifest.json and, for each signature, its file. The first signature of
-// a kind is manifest.json.asc or .minisig, further ones manifest.json.<KEY>.asc or .minisig. It verifies nothing.
-func Unpack(bundle []byte) (map[string][]byte, error) {
-	e, err := sign.ParseEnvelope(bundle, sign.MaxBundle)
-	if err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", BundleName, err)
-	}
-	files := map[string][]byte{ManifestName: e.Payload}
-	for _, s := range e.Signatures {
-		ext, ok := extension[s.Kind]
-		if !ok {
-			return nil, fmt.Errorf("unpack %s: signature of unknown kind %q", BundleName, s.Kind)
-		}
-		name := ManifestName + ext
-		if _, taken := files[name]; taken {
-			name = ManifestName + "." + s.Key + ext
-		}
-		if _, taken := files[name]; taken || CheckName(name) != nil {
-			return nil, fmt.Errorf("unpack %s: two signatures, or none that a name can be made of, for key %q", BundleName, s.Key)
-		}
-		files[name] = []byte(s.Value)
-	}
-	return files, nil
-}
+// Unpack gives the files that a bundle holds, by the names that they have at the site. It verifies nothing.
+func Unpack(bundle []byte) (map[string][]byte, error) { return sign.Unpack(bundle, ManifestName) }
 
 // check refuses a release whose parts are not of one piece: the single objects and the pair must say the same.
 func (r *Release) check() error {

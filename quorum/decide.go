@@ -152,7 +152,9 @@ func (d *decision) conclude() {
 func (d *decision) guard() GuardReport {
 	states := map[place]State{}
 	for _, e := range d.entries {
-		states[e.place()] = e.state
+		if e.state != Busy || !e.memory.Valid { // busy is a sign of life, while an earlier check still holds
+			states[e.place()] = e.state
+		}
 	}
 	report, memory := watch(d.previous, states, d.policy, d.before.Guard, d.now)
 	d.memory.Guard = memory

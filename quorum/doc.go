@@ -76,10 +76,11 @@
 // # Guard
 //
 // When more than Policy.GuardShare percent, and at least Policy.GuardLeast, of the sources
-// listed last are wrong, incomplete, busy, unreachable or refused, in all or in one tree,
-// nothing is published and nothing counts as announced. After Policy.GuardRuns such runs in
+// listed last are wrong, incomplete, busy, unreachable or refused, in all of their trees or
+// in one tree, nothing is published and nothing counts as announced. After Policy.GuardRuns such runs in
 // a row, or when the manifest published last has reached half its validity, what was
-// verified is published.
+// verified is published. A busy server counts only when no earlier check holds any more:
+// mirrors are busy when there is news, and news must not wait for that.
 //
 // # Memory
 //

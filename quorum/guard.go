@@ -30,21 +30,26 @@ func (l loss) tooMuch(p Policy) bool {
 	return l.lost >= p.GuardLeast && l.lost > 0 && l.lost*100 > p.GuardShare*l.of
 }
 
-// losses counts in all and tree by tree: a tree whose sources all fail must not hide behind healthy trees.
+// losses counts in all, where a source is lost with its last tree, and tree by tree: a tree whose sources all fail must
+// not hide behind healthy trees.
 func losses(previous *manifest.Manifest, states map[place]State) []loss {
 	var all loss
 	trees := map[string]*loss{}
 	for _, source := range previous.Sources {
+		failed := 0
 		for tree := range source.Trees {
 			if trees[tree] == nil {
 				trees[tree] = &loss{where: " of tree " + tree}
 			}
-			all.of++
 			trees[tree].of++
 			if states[place{source.ID, tree}].isError() {
-				all.lost++
+				failed++
 				trees[tree].lost++
 			}
+		}
+		all.of++
+		if failed > 0 && failed == len(source.Trees) {
+			all.lost++
 		}
 	}
 	list := []loss{all}

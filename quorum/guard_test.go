@@ -60,7 +60,12 @@ func TestGuardWhatCounts(t *testing.T) {
 	}{
 		{"wrong content", func(w *world) { w.fail(FailNotNumber, mirrors(6)...) }, true},
 		{"incomplete", func(w *world) { w.fail(FailMissing, mirrors(6)...) }, true},
-		{"busy", func(w *world) { w.fail(FailBusy, mirrors(6)...) }, true},
+		{"busy, while an earlier check holds", func(w *world) { w.fail(FailBusy, mirrors(6)...) }, false},
+		{"busy for the third time", func(w *world) {
+			w.fail(FailBusy, mirrors(6)...)
+			w.run()
+			w.run()
+		}, true},
 		{"unreachable", func(w *world) { w.fail(FailUnreachable, mirrors(6)...) }, true},
 		{"refused", func(w *world) { w.fail(FailRefused, mirrors(6)...) }, true},
 		{"merely older", func(w *world) { w.change(5, 2, 1, 1, 1); w.sync("n1") }, false},
@@ -176,7 +181,7 @@ func TestGuardHoldsTheAnnouncement(t *testing.T) {
 	w := guarded(t, 13)
 	w.change(5, 2, 1, 1, 1)
 	w.sync("n1")
-	w.fail(FailBusy, mirrors(6)...)
+	w.fail(FailUnreachable, mirrors(6)...)
 	d := w.run()
 	if !d.Guard.Held || d.Trees[0].New || w.memory.Trees["centos"].Announced != stampAt(0) {
 		t.Fatalf("%+v, announced in memory %d", d.Guard, w.memory.Trees["centos"].Announced)

@@ -75,3 +75,27 @@ func (e *Envelope) Encode() ([]byte, error) {
 	}
 	return b, nil
 }
+
+// extension is what the file of a signature is called, behind the payload's name.
+var extension = map[keys.Kind]string{keys.OpenPGP: ".asc", keys.Minisign: ".minisig"}
+
+// Unpack gives the files that an envelope holds: the payload under name, the first signature of a kind as <name>.asc or
+// <name>.minisig, further ones as <name>.<KEY>.asc or .minisig. It verifies nothing.
+func Unpack(envelope []byte, name string) (map[string][]byte, error) {
+	e, err := ParseEnvelope(envelope, MaxBundle)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", name, err)
+	}
+	files := map[string][]byte{name: e.Payload}
+	for _, s := range e.Signatures {
+		file := name + extension[s.Kind]
+		if _, taken := files[file]; taken {
+			file = name + "." + s.Key + extension[s.Kind]
+		}
+		if _, taken := files[file]; taken {
+			return nil, fmt.Errorf("unpack %s: more than one signature would be %s", name, file)
+		}
+		files[file] = []byte(s.Value)
+	}
+	return files, nil
+}
