@@ -10,7 +10,7 @@ import (
 	"hash"
 	"slices"
 
-	"golang.org/x/crypto/md4"
+	"golang.org/x/crypto/md4" //lint:ignore SA1019 the protocol below version 30 has no other digest
 )
 
 // authDigests are the digests for passwords, best first, by rsync's names.

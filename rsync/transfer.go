@@ -6,7 +6,7 @@ import (
 	"hash"
 	"slices"
 
-	"golang.org/x/crypto/md4"
+	"golang.org/x/crypto/md4" //lint:ignore SA1019 the protocol below version 30 has no other digest
 )
 
 // itemTransfer is the bit of an item's flags that asks for the file's content (protocol 29 on).

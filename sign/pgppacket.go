@@ -2,7 +2,6 @@ package sign
 
 import (
 	"bytes"
-	"crypto"
 	"encoding/binary"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -109,11 +108,4 @@ func (s *pgpSignature) walk(b []byte) error {
 		return faultf(Malformed, "%d bytes follow inside the signature packet", len(b))
 	}
 	return nil
-}
-
-func (s *pgpSignature) hashFunc() crypto.Hash {
-	if s.hash == pgpHash256 {
-		return crypto.SHA256
-	}
-	return crypto.SHA512
 }
