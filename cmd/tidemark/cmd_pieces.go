@@ -69,11 +69,15 @@ func writeReadings(c *call, r quorum.Readings) error {
 		return fmt.Errorf("encode readings: %w", err)
 	}
 	b = append(b, '\n')
-	if f := c.String("output"); f != "" {
-		return renameio.WriteFile(f, b, 0o644)
+	f := c.String("output")
+	if f == "" {
+		_, err = c.stdout.Write(b)
+		return err
 	}
-	_, err = c.stdout.Write(b)
-	return err
+	if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() { // /dev/null or a pipe is written to, never replaced
+		return os.WriteFile(f, b, 0)
+	}
+	return renameio.WriteFile(f, b, 0o644)
 }
 
 func buildCommand(e *env) *cli.Command {

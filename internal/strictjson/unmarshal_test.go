@@ -33,7 +33,7 @@ type outer struct {
 	Raw     json.RawMessage  `json:"raw,omitempty"`
 	Any     any              `json:"any,omitempty"`
 	Hidden  string           `json:"-"`
-	private int //lint:ignore U1000 never filled in: that is the point
+	private int              //lint:ignore U1000 never filled in: that is the point
 }
 
 func TestUnmarshal(t *testing.T) {
