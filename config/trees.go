@@ -130,18 +130,14 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 	var out strictyaml.Problems
 	names := sortedKeys(p.Trees)
 	named := len(names) > 0 && !slices.ContainsFunc(names, func(s string) bool { return ident.Check(s) != nil })
-	nodes, counted := map[string]int{}, map[string]int{}
+	nodes := map[string]int{}
 	for _, s := range p.Servers {
 		for _, tree := range sortedKeys(s.Trees) {
 			if _, ok := p.Trees[tree]; !ok && named {
 				out = append(out, unknownTree(s, tree, names))
 			}
-			if s.Kind != inventory.KindNode {
-				continue
-			}
-			nodes[tree]++
-			if !s.Maintenance {
-				counted[tree]++
+			if s.Kind == inventory.KindNode {
+				nodes[tree]++ // in maintenance, too: that must not make the configuration wrong
 			}
 		}
 	}
@@ -158,8 +154,8 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 				"no node carries this tree, expected at least one")
 			continue
 		}
-		if _, err := p.Trees[name].Quorum.Need(counted[name]); err != nil {
-			c.doc.Refuse(strictyaml.Path(field, "quorum"), "nodes in maintenance do not count", "%v", err)
+		if _, err := p.Trees[name].Quorum.Need(nodes[name]); err != nil {
+			c.doc.Refuse(strictyaml.Path(field, "quorum"), "all, majority or a share such as 80% follow the number of nodes", "%v", err)
 		}
 	}
 	return out

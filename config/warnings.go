@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tidemark/internal/strictyaml"
+	"tidemark/inventory"
 )
 
 // Warnings looks at the machine, not at the text: files that too many may read or write, a master that is not there. They stop
@@ -28,6 +29,7 @@ func (p *Publisher) Warnings() strictyaml.Problems {
 	}
 	for _, name := range sortedKeys(p.Trees) {
 		w.master(name, p.Trees[name].Master)
+		w.quorum(name, p)
 	}
 	for i, t := range p.Publish {
 		w.url(strictyaml.Path(strictyaml.Item("publish", i), "url"), t.URL)
@@ -61,6 +63,19 @@ func (w *warner) master(name, master string) {
 	}
 	if info, err := os.Stat(master); err != nil || !info.IsDir() {
 		w.add(strictyaml.Path("trees", name, "master"), "nothing new of this tree is announced until it is there", "%s is no directory that can be read", master)
+	}
+}
+
+// quorum warns of a number that the nodes out of maintenance cannot reach: until they are back, nothing new is announced.
+func (w *warner) quorum(name string, p *Publisher) {
+	counted := 0
+	for _, s := range p.Servers {
+		if _, carries := s.Trees[name]; carries && s.Kind == inventory.KindNode && !s.Maintenance {
+			counted++
+		}
+	}
+	if _, err := p.Trees[name].Quorum.Need(counted); err != nil {
+		w.add(strictyaml.Path("trees", name, "quorum"), "nodes in maintenance do not count; nothing new of this tree is announced until they are back", "%v", err)
 	}
 }
 

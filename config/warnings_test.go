@@ -105,3 +105,14 @@ func chmod(t *testing.T, file string, mode os.FileMode) {
 		t.Fatal(err)
 	}
 }
+
+// A node in maintenance must not stop the cron job; that its absence stops announcing is said.
+func TestWarnings_QuorumOutOfReach(t *testing.T) {
+	p, err := LoadPublisher(filepath.Join("testdata", "quorum-maintenance.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Warnings().Error(); !strings.Contains(got, "trees.centos.quorum: quorum of 3 cannot be met: only 2 nodes count") {
+		t.Errorf("the warnings are:\n%s", got)
+	}
+}
