@@ -41,16 +41,17 @@ func TestScripts(t *testing.T) {
 			e.Setenv("MOVED2", strconv.FormatInt(labStart()+5400, 10))
 			e.Setenv("TIDEMARK_CONFIG", "")
 			e.Setenv("LC_ALL", "C")
-			for _, tool := range []string{"rsync"} {
+			for _, tool := range []string{"rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "flock", "unshare"} {
 				needTool(t, tool)
 			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"lab":    labCommand,
-			"flip":   flip,
-			"codes":  codes,
-			"schema": followsSchema,
+			"lab":         labCommand,
+			"flip":        flip,
+			"codes":       codes,
+			"schema":      followsSchema,
+			"fingerprint": fingerprint,
 		},
 	})
 }
@@ -169,4 +170,15 @@ func followsSchema(ts *testscript.TestScript, neg bool, args []string) {
 	s, err := c.Compile(name)
 	ts.Check(err)
 	ts.Check(s.Validate(doc))
+}
+
+// fingerprint puts the first fingerprint of `gpg --with-colons` into a variable.
+func fingerprint(ts *testscript.TestScript, neg bool, args []string) {
+	for _, line := range strings.Split(ts.ReadFile(args[0]), "\n") {
+		if f := strings.Split(line, ":"); f[0] == "fpr" {
+			ts.Setenv(args[1], f[9])
+			return
+		}
+	}
+	ts.Fatalf("no fingerprint there")
 }
