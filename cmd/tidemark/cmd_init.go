@@ -113,13 +113,13 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 	if err != nil {
 		return nil, hinted(fmt.Errorf("OpenPGP key: %w", err), "export it with: gpg --armor --export-secret-subkeys FINGERPRINT")
 	}
-	secret, _, err := keys.GenerateMinisign(i.pass)
+	secret, public, err := keys.GenerateMinisign(i.pass)
 	if err != nil {
 		return nil, err
 	}
-	ed, err := sign.MinisignFile(secret, pass)
+	ed, err := keys.ParseMinisignFile(public)
 	if err != nil {
-		return nil, fmt.Errorf("Ed25519 key: %w", err)
+		return nil, err
 	}
 	if err := writeNew(filepath.Join(i.dir, "keys", "openpgp.asc"), private, 0o600); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 	if err := writeNew(filepath.Join(i.dir, "keys", "ed25519.key"), secret, 0o600); err != nil {
 		return nil, err
 	}
-	both := []keys.ManifestKey{pgp.Key(), ed.Key()}
+	both := []keys.ManifestKey{pgp.Key(), {Kind: keys.Minisign, Key: ed.ID, Public: ed.String()}}
 	for n := range both {
 		both[n].Holder = "publisher"
 	}
