@@ -39,6 +39,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("START", strconv.FormatInt(labStart(), 10))
 			e.Setenv("MOVED", strconv.FormatInt(labStart()+3600, 10))
 			e.Setenv("MOVED2", strconv.FormatInt(labStart()+5400, 10))
+			e.Setenv("UNSHARE", "-m")
+			if os.Geteuid() != 0 { // root needs no user namespace, and in a chroot there is none
+				e.Setenv("UNSHARE", "-rm")
+			}
 			e.Setenv("TIDEMARK_CONFIG", "")
 			e.Setenv("LC_ALL", "C")
 			for _, tool := range []string{"rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "flock", "unshare"} {
