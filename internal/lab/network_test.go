@@ -21,15 +21,21 @@ import (
 
 const start = 1488372781
 
-// needRsync skips, or under CI fails, where there is no rsync.
 func needRsync(t testing.TB) {
 	t.Helper()
-	if _, err := exec.LookPath("rsync"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("rsync is missing: apt-get install -y rsync")
-		}
-		t.Skip("rsync is missing: apt-get install -y rsync")
+	need(t, "rsync", "rsync")
+}
+
+// need skips, or under CI fails, where there is no such program.
+func need(t testing.TB, program, pkg string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
 	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: apt-get install -y %s", program, pkg)
+	}
+	t.Skipf("%s is missing: apt-get install -y %s", program, pkg)
 }
 
 func newNetwork(t testing.TB, o lab.Options) *lab.Network {
