@@ -57,7 +57,7 @@ func TestBad(t *testing.T) {
 func TestBad_OneRule(t *testing.T) {
 	several := map[string]bool{}
 	for _, name := range []string{
-		"everything", "publish-s3", "beacon-plain-tree", "nearby-country", "nearby-twice", "anchor-yaml",
+		"everything", "beacon-plain-tree", "nearby-country", "nearby-twice", "anchor-yaml",
 		"inventory-bad", "inventory-unknown-tree", "two-documents",
 	} {
 		several[name] = true

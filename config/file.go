@@ -47,10 +47,29 @@ type keyFile struct {
 
 type targetFile struct {
 	strictyaml.Pos `yaml:"-"`
-	Dir            string              `yaml:"dir" want:"a directory"`
-	URL            *string             `yaml:"url" want:"the address at which readers see it, https://..."`
-	S3             strictyaml.Reserved `yaml:"s3" hint:"publish to a directory with dir, for a web server to serve"`
-	Purge          strictyaml.Reserved `yaml:"purge" hint:"remove it; documents that change are cached for 60 s at most"`
+	Dir            *string     `yaml:"dir" want:"a directory"`
+	URL            *string     `yaml:"url" want:"the address at which readers see it, https://..."`
+	S3             *s3File     `yaml:"s3" want:"a bucket, e.g. {bucket: mirrors, prefix: centos/, region: eu-north-1}"`
+	Purge          []purgeFile `yaml:"purge" want:"a list of caches, e.g. [{cloudfront: E2EXAMPLE}]" each:"a cache, e.g. {url: http://127.0.0.1:6081/centos/}"`
+}
+
+type s3File struct {
+	strictyaml.Pos `yaml:"-"`
+	Bucket         string  `yaml:"bucket,required" want:"the bucket's name"`
+	Prefix         *string `yaml:"prefix" want:"what the names of the objects begin with, e.g. centos/"`
+	Region         *string `yaml:"region" want:"the region, e.g. eu-north-1"`
+	Endpoint       *string `yaml:"endpoint" want:"the address of a store that is not AWS, https://..."`
+	PathStyle      *bool   `yaml:"path_style"`
+	CA             *string `yaml:"ca" want:"a PEM file with the store's certificate authority"`
+	Checksum       *string `yaml:"checksum" want:"when_required, for stores that cannot read checksums"`
+}
+
+type purgeFile struct {
+	strictyaml.Pos `yaml:"-"`
+	CloudFront     *string `yaml:"cloudfront" want:"a distribution's id, e.g. E2EXAMPLE"`
+	URL            *string `yaml:"url" want:"the address at which the cache has the site"`
+	Method         *string `yaml:"method" want:"PURGE or BAN"`
+	TokenFile      *string `yaml:"token_file" want:"a file that holds the cache's token"`
 }
 
 type beaconFile struct {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -20,22 +21,93 @@ func (c *checker) targets(f publisherFile) []Target {
 		}
 		target := Target{}
 		switch {
-		case c.doc.Given(t.At("s3")) && !c.doc.Given(t.At("dir")): // refused already
-		case !c.doc.Given(t.At("dir")):
-			c.doc.Refuse(t.At("dir"), "", "missing, expected the directory that a web server serves")
-		default:
-			target.Dir = c.path(t.At("dir"), t.Dir)
+		case t.Dir != nil && t.S3 != nil:
+			c.doc.Refuse(t.At("s3"), "make two targets of them", "found dir and s3 in one target, expected one of them")
+		case t.Dir != nil:
+			target.Dir = c.path(t.At("dir"), *t.Dir)
+		case t.S3 != nil:
+			target.S3 = c.bucket(*t.S3)
+		case !c.doc.Given(t.At("dir")) && !c.doc.Given(t.At("s3")):
+			c.doc.Refuse(t.At("dir"), "or s3: {bucket: ..., region: ...}", "missing, expected the directory that a web server serves")
 		}
-		if seen[target.Dir] && target.Dir != "" {
-			c.doc.Refuse(t.At("dir"), "remove one of the two", "%s is published to twice", target.Dir)
+		if place := target.place(); place != "" && seen[place] {
+			c.doc.Refuse(t.At("dir"), "remove one of the two", "%s is published to twice", target)
+		} else {
+			seen[place] = true
 		}
-		seen[target.Dir] = true
 		if t.URL != nil {
 			target.URL = c.url(t.At("url"), *t.URL)
 		}
+		target.Purge = c.purges(t.Purge)
 		out = append(out, target)
 	}
 	return out
+}
+
+// place tells two targets apart.
+func (t Target) place() string {
+	if t.S3 != nil {
+		return t.S3.Endpoint + " " + t.String()
+	}
+	return t.Dir
+}
+
+func (c *checker) bucket(f s3File) *S3 {
+	out := &S3{Bucket: f.Bucket, PathStyle: f.PathStyle != nil && *f.PathStyle, Region: text(f.Region), Checksum: text(f.Checksum)}
+	if strings.ContainsAny(f.Bucket, "/ ") {
+		c.doc.Refuse(f.At("bucket"), "what follows the bucket goes into prefix", "found %.120q, expected a bucket's name alone", f.Bucket)
+	}
+	if p := strings.Trim(text(f.Prefix), "/"); p != "" {
+		if path.Clean("/"+p) != "/"+p || strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			c.doc.Refuse(f.At("prefix"), "", "found %.120q, expected a plain path like centos/", *f.Prefix)
+		}
+		out.Prefix = p + "/"
+	}
+	if f.Endpoint != nil {
+		out.Endpoint = strings.TrimSuffix(c.url(f.At("endpoint"), *f.Endpoint), "/")
+	}
+	if f.CA != nil {
+		out.CA = c.path(f.At("ca"), *f.CA)
+	}
+	if out.Checksum != "" && out.Checksum != "when_required" {
+		c.doc.Refuse(f.At("checksum"), "leave it out unless the store refuses checksums", "found %.40q, expected when_required", out.Checksum)
+	}
+	return out
+}
+
+func (c *checker) purges(files []purgeFile) (out []Purge) {
+	for _, f := range files {
+		if f.Line == 0 {
+			continue
+		}
+		p := Purge{CloudFront: text(f.CloudFront), Method: text(f.Method)}
+		switch {
+		case (f.CloudFront != nil) == (f.URL != nil):
+			c.doc.Refuse(f.At("url"), "", "expected either cloudfront or url")
+		case f.URL != nil:
+			p.URL = c.url(f.At("url"), *f.URL)
+		case f.Method != nil || f.TokenFile != nil:
+			c.doc.Refuse(f.At("cloudfront"), "remove method and token_file", "a distribution is purged with the AWS credentials alone")
+		}
+		if p.URL != "" && p.Method == "" {
+			p.Method = "PURGE"
+		}
+		if p.Method != "" && p.Method != "PURGE" && p.Method != "BAN" {
+			c.doc.Refuse(f.At("method"), "", "found %.40q, expected PURGE or BAN", p.Method)
+		}
+		if f.TokenFile != nil {
+			p.TokenFile = c.path(f.At("token_file"), *f.TokenFile)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // url returns the address with a final slash.

@@ -49,10 +49,39 @@ type KeyFile struct {
 	Credential     string // a systemd credential's name, below $CREDENTIALS_DIRECTORY
 }
 
-// Target is one store. This version has Dir; s3 comes with its issue.
+// Target is one store: either a directory or a bucket.
 type Target struct {
-	Dir string
-	URL string // where readers see it, with a final slash; "" when not given
+	Dir   string
+	S3    *S3
+	URL   string // where readers see it, with a final slash
+	Purge []Purge
+}
+
+// String names the target as errors do.
+func (t Target) String() string {
+	if t.S3 != nil {
+		return "s3://" + t.S3.Bucket + "/" + t.S3.Prefix
+	}
+	return t.Dir
+}
+
+// S3 is a bucket of an S3-compatible store. Credentials come by the AWS SDK's usual chain.
+type S3 struct {
+	Bucket    string
+	Prefix    string // "" or with a final slash
+	Region    string // "": as the environment says
+	Endpoint  string // "": AWS
+	PathStyle bool
+	CA        string // PEM file, "": the system's
+	Checksum  string // "" or "when_required"
+}
+
+// Purge is a cache before a target: a CloudFront distribution, or an address that takes PURGE or BAN.
+type Purge struct {
+	CloudFront string
+	URL        string
+	Method     string // PURGE or BAN
+	TokenFile  string
 }
 
 // Beacon of tidemark.yaml.
