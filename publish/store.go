@@ -15,6 +15,9 @@ var (
 	ErrConflict = errors.New("condition failed") // somebody else wrote
 	ErrTooLarge = errors.New("larger than allowed")
 	ErrLocked   = errors.New("site is locked by another program") // directory store only
+
+	// ErrUnconditional: the store refuses to put under a condition, whatever the condition.
+	ErrUnconditional = errors.New("this store takes no conditions")
 )
 
 // Object is one file of the site.
@@ -24,6 +27,9 @@ type Object struct {
 	Type  string // media type
 	Cache string // Cache-Control
 	Tag   string // the store's ETag (for the directory: SHA-256 in hex)
+
+	// Age is how long ago the object was written when it was read, both by the store's own clock; 0: unknown.
+	Age time.Duration
 }
 
 // Condition of a Put. The zero value is unconditional; Absent and Match exclude each other.
