@@ -39,7 +39,7 @@ var fixtures = sync.OnceValue(func() *fixture {
 	f := &fixture{}
 	private, err := os.ReadFile("../sign/testdata/test-only-openpgp.asc")
 	must(err)
-	f.pgp, err = sign.OpenPGPFile(private, nil, day0)
+	f.pgp, err = sign.OpenPGPFile(private, nil, nil, day0)
 	must(err)
 	list, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(private))
 	must(err)

@@ -80,3 +80,26 @@ func (k ManifestKey) End() *time.Time {
 	}
 	return Earliest(end, last)
 }
+
+// EndOf is when this entry stops accepting what the signing key of that fingerprint makes; nil is never. It is the
+// earliest of not_after and of the end that the certificate in the trust document gives the key: a private key file
+// that was extended since may say later, but nobody reads that.
+func (k ManifestKey) EndOf(fingerprint string) *time.Time {
+	var end *time.Time
+	if k.NotAfter != nil {
+		end = &k.NotAfter.Time
+	}
+	if k.Kind != OpenPGP {
+		return end
+	}
+	cert, err := ReadCertificate([]byte(k.Public))
+	if err != nil {
+		return end
+	}
+	for i, s := range cert.Signing {
+		if s.Fingerprint == fingerprint {
+			return Earliest(end, cert.Signing[i].End)
+		}
+	}
+	return end
+}

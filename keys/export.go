@@ -4,20 +4,21 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"time"
 )
 
-// Export writes the keys of the manifest role, revoked ones left out, for other
-// tools: file name to content (see the package doc). Of a certificate it keeps
+// Export writes the keys of the manifest role for other tools, those left out that are revoked or whose not_after has
+// passed at now: file name to content (see the package doc). Of a certificate it keeps
 // the subkeys that the trust document lets sign. The first minisign key is
 // <network>.pub and .pem, a further one <network>.<KEYID>.pub and .pem.
-func Export(t *Trust) (map[string][]byte, error) {
+func Export(t *Trust, now time.Time) (map[string][]byte, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
 	var ring []byte
 	for _, k := range t.Manifest.Keys {
-		if k.Revoked {
+		if k.Revoked || k.NotAfter != nil && now.After(k.NotAfter.Time) {
 			continue
 		}
 		if k.Kind == Minisign {

@@ -182,7 +182,7 @@ func TestExport(t *testing.T) {
 		ManifestKey{Holder: "other", Kind: Minisign, Key: second.ID, Public: second.String()},
 		ManifestKey{Holder: "other", Kind: OpenPGP, Key: ed.Primary.Fingerprint, Public: string(armored), Signing: ed.SigningFingerprints()},
 		ManifestKey{Holder: "gone", Kind: Minisign, Key: revoked.ID, Public: revoked.String(), Revoked: true})
-	files, err := Export(x)
+	files, err := Export(x, day0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestExport_GPGImportsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.Manifest.Keys = append(x.Manifest.Keys, ManifestKey{Holder: "other", Kind: OpenPGP, Key: ed.Primary.Fingerprint, Public: string(armored), Signing: ed.SigningFingerprints()})
-	files, err := Export(x)
+	files, err := Export(x, day0)
 	if err != nil {
 		t.Fatal(err)
 	}

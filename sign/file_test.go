@@ -27,7 +27,7 @@ func TestOpenPGPFile_Refused(t *testing.T) {
 		"oversize":    {private + strings.Repeat("x", 2*keys.MaxCertificate), "at most", f.now},
 		"ended":       {private, "expired", f.now.Add(2 * year)},
 	} {
-		if _, err := OpenPGPFile([]byte(c.in), nil, c.now); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := OpenPGPFile([]byte(c.in), nil, nil, c.now); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, expected %q in it", name, err, c.want)
 		}
 	}
@@ -40,13 +40,13 @@ func TestOpenPGPFile_Passphrase(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := func() ([]byte, error) { return []byte("test only"), nil }
-	s, err := OpenPGPFile(private, good, f.now)
+	s, err := OpenPGPFile(private, good, nil, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.sign(t, s, text)
 	for name, pass := range map[string]Passphrase{"wrong": func() ([]byte, error) { return []byte("x"), nil }, "none": nil, "empty": func() ([]byte, error) { return nil, nil }} {
-		if _, err := OpenPGPFile(private, pass, f.now); err == nil || !strings.Contains(err.Error(), "passphrase") {
+		if _, err := OpenPGPFile(private, pass, nil, f.now); err == nil || !strings.Contains(err.Error(), "passphrase") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -38,7 +38,7 @@ var fixtures = sync.OnceValue(func() *fixture {
 	if f.private, _, err = keys.GenerateOpenPGP("Test Only <test@example.org>", nil, f.now.Add(-time.Hour), year); err != nil {
 		panic(err)
 	}
-	if f.pgp, err = OpenPGPFile(f.private, nil, f.now); err != nil {
+	if f.pgp, err = OpenPGPFile(f.private, nil, nil, f.now); err != nil {
 		panic(err)
 	}
 	if f.secretMini, _, err = keys.GenerateMinisign(nil); err != nil {
@@ -68,7 +68,7 @@ var checkedIn = sync.OnceValue(func() *fixture {
 	if err != nil {
 		panic(err)
 	}
-	if f.pgp, err = OpenPGPFile(private, nil, f.now); err != nil {
+	if f.pgp, err = OpenPGPFile(private, nil, nil, f.now); err != nil {
 		panic(err)
 	}
 	f.mini, f.mini2 = testKey(1), testKey(2)

@@ -29,7 +29,7 @@ func exported(t testing.TB, f *fixture) string {
 	tr := &keys.Trust{Schema: keys.TrustSchema, Network: "centos", Version: 1, Issued: strictjson.At(f.now), Expires: strictjson.At(f.now.Add(year)),
 		Root:     keys.RootRole{Threshold: 1, Keys: []keys.RootKey{{Holder: "alice", Key: rootSigner.Key().Key, Public: rootSigner.Key().Public}}},
 		Manifest: f.role}
-	files, err := keys.Export(tr)
+	files, err := keys.Export(tr, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestOpenPGPFile_OfflinePrimary(t *testing.T) {
 	g("--quick-add-key", fpr, "rsa3072", "sign", "1y")
 	now := time.Now().Add(2 * time.Second)
 	asked := 0
-	s, err := OpenPGPFile(g("--armor", "--export-secret-subkeys", fpr), func() ([]byte, error) { asked++; return []byte("test only"), nil }, now)
+	s, err := OpenPGPFile(g("--armor", "--export-secret-subkeys", fpr), func() ([]byte, error) { asked++; return []byte("test only"), nil }, nil, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,10 +187,10 @@ func TestOpenPGPFile_OfflinePrimary(t *testing.T) {
 		t.Errorf("decrypted %q", got)
 	}
 	wrong := func() ([]byte, error) { return []byte("wrong"), nil }
-	if _, err := OpenPGPFile(g("--armor", "--export-secret-subkeys", fpr), wrong, now); err == nil || !strings.Contains(err.Error(), "passphrase is wrong") {
+	if _, err := OpenPGPFile(g("--armor", "--export-secret-subkeys", fpr), wrong, nil, now); err == nil || !strings.Contains(err.Error(), "passphrase is wrong") {
 		t.Errorf("wrong passphrase: %v", err)
 	}
-	if _, err := OpenPGPFile(g("--armor", "--export-secret-subkeys", fpr), nil, now); err == nil || !strings.Contains(err.Error(), "no passphrase is configured") {
+	if _, err := OpenPGPFile(g("--armor", "--export-secret-subkeys", fpr), nil, nil, now); err == nil || !strings.Contains(err.Error(), "no passphrase is configured") {
 		t.Errorf("no passphrase: %v", err)
 	}
 }

@@ -2,11 +2,14 @@ package sign
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -22,9 +25,14 @@ type pgpSigner struct {
 	earliest time.Time // a signature older than its key or the key's binding is refused by all
 }
 
+// ErrNotAllowed is wrapped by OpenPGPFile when the file has keys that can sign, but none that is allowed to.
+var ErrNotAllowed = errors.New("no key in it is allowed to sign")
+
 // OpenPGPFile reads an armored private key (an offline primary with a signing subkey will do). It signs
-// with the newest subkey that may sign at now and whose secret is there, or else with the primary. The signer is an InlineSigner, too.
-func OpenPGPFile(armored []byte, pass Passphrase, now time.Time) (signer Signer, err error) {
+// with the newest subkey that may sign at now and whose secret is there, or else with the primary. allowed are the
+// fingerprints to choose from, 40 hex digits in capitals: what the trust document lists as signing, so that a subkey
+// made since is not taken before the trust document knows it; nil allows any. The signer is an InlineSigner, too.
+func OpenPGPFile(armored []byte, pass Passphrase, allowed []string, now time.Time) (signer Signer, err error) {
 	defer recovered(&err)
 	e, err := readPrivate(armored)
 	if err != nil {
@@ -34,7 +42,7 @@ func OpenPGPFile(armored []byte, pass Passphrase, now time.Time) (signer Signer,
 	if err != nil {
 		return nil, fmt.Errorf("openpgp private key: %w", err)
 	}
-	s, err := chooseKey(e, cert, now)
+	s, err := chooseKey(e, cert, allowed, now)
 	if err != nil {
 		return nil, fmt.Errorf("openpgp private key %s: %w", cert.Primary.Fingerprint, err)
 	}
@@ -71,8 +79,29 @@ func readPrivate(armored []byte) (*openpgp.Entity, error) {
 	return list[0], nil
 }
 
-// chooseKey takes the newest subkey that can sign now, else the primary.
-func chooseKey(e *openpgp.Entity, cert *keys.Certificate, now time.Time) (*pgpSigner, error) {
+// chooseKey takes the newest allowed subkey that can sign now, else the primary.
+func chooseKey(e *openpgp.Entity, cert *keys.Certificate, allowed []string, now time.Time) (*pgpSigner, error) {
+	able, err := ableKeys(e, cert, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(able) == 0 {
+		return nil, fmt.Errorf("no key in it can sign at %s: each has ended, is revoked, is for something else, or its secret is not in the file; add one with gpg --quick-add-key %s rsa3072 sign 1y and export again", rfc3339(now), cert.Primary.Fingerprint)
+	}
+	for _, s := range able {
+		if allowed == nil || slices.Contains(allowed, keys.Fingerprint(s.secret.Fingerprint)) {
+			return s, s.describe(cert)
+		}
+	}
+	var found []string
+	for _, s := range able {
+		found = append(found, keys.Fingerprint(s.secret.Fingerprint))
+	}
+	return nil, fmt.Errorf("%w: it can sign with %s, but the trust document names %s", ErrNotAllowed, strings.Join(found, ", "), cmp.Or(strings.Join(allowed, ", "), "no OpenPGP key"))
+}
+
+// ableKeys lists the keys that can sign now: subkeys, the newest first, and then the primary.
+func ableKeys(e *openpgp.Entity, cert *keys.Certificate, now time.Time) ([]*pgpSigner, error) {
 	config := keys.PacketConfig(now)
 	at := now
 	if at.Before(cert.Primary.Created) { // a key made a moment ago, by a clock a little ahead
@@ -82,27 +111,23 @@ func chooseKey(e *openpgp.Entity, cert *keys.Certificate, now time.Time) (*pgpSi
 	if err != nil {
 		return nil, fmt.Errorf("primary key at %s: %w", rfc3339(at), err)
 	}
-	var s *pgpSigner
+	var able []*pgpSigner
 	for i := range e.Subkeys {
 		sub := &e.Subkeys[i]
 		if sub.PrivateKey == nil || sub.PrivateKey.Dummy() {
 			continue
 		}
 		binding, err := sub.Verify(at, config)
-		if err != nil || !binding.FlagsValid || !binding.FlagSign {
+		if err != nil || !slices.Contains(cert.SigningFingerprints(), keys.Fingerprint(sub.PublicKey.Fingerprint)) {
 			continue
 		}
-		if s == nil || sub.PublicKey.CreationTime.After(s.secret.CreationTime) {
-			s = &pgpSigner{secret: sub.PrivateKey, earliest: latest(sub.PublicKey.CreationTime, binding.CreationTime, self.CreationTime)}
-		}
+		able = append(able, &pgpSigner{secret: sub.PrivateKey, earliest: latest(sub.PublicKey.CreationTime, binding.CreationTime, self.CreationTime)})
 	}
-	if s == nil && self.FlagsValid && self.FlagSign && !e.PrivateKey.Dummy() {
-		s = &pgpSigner{secret: e.PrivateKey, earliest: latest(e.PrimaryKey.CreationTime, self.CreationTime)}
+	slices.SortStableFunc(able, func(a, b *pgpSigner) int { return b.secret.CreationTime.Compare(a.secret.CreationTime) })
+	if self.FlagsValid && self.FlagSign && !e.PrivateKey.Dummy() {
+		able = append(able, &pgpSigner{secret: e.PrivateKey, earliest: latest(e.PrimaryKey.CreationTime, self.CreationTime)})
 	}
-	if s == nil {
-		return nil, fmt.Errorf("no key in it can sign at %s: each has ended, is revoked, is for something else, or its secret is not in the file; add one with gpg --quick-add-key %s rsa3072 sign 1y and export again", rfc3339(now), cert.Primary.Fingerprint)
-	}
-	return s, s.describe(cert)
+	return able, nil
 }
 
 func latest(times ...time.Time) time.Time {
@@ -131,6 +156,7 @@ func (s *pgpSigner) describe(cert *keys.Certificate) error {
 	return nil
 }
 
+// Key is the key as a trust document lists it; the first of Signing is the very key that signs.
 func (s *pgpSigner) Key() keys.ManifestKey { return s.key }
 
 // Sign makes a detached signature: the same request gives the same bytes with an RSA key.

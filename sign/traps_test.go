@@ -129,7 +129,7 @@ func TestOpenPGPFile_Ed25519MadeByGPG(t *testing.T) {
 		return mustRun(t, gpg, append([]string{"--homedir", home, "--batch", "--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time", f.now.Add(-time.Hour).Format("20060102T150405!")}, args...)...)
 	}
 	g("--quick-gen-key", "Ed <ed@example.org>", "ed25519", "sign,cert", "1y")
-	s, err := OpenPGPFile(g("--armor", "--export-secret-keys"), nil, f.now)
+	s, err := OpenPGPFile(g("--armor", "--export-secret-keys"), nil, nil, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}

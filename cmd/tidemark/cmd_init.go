@@ -109,7 +109,7 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 		}
 		return i.pass, nil
 	}
-	pgp, err := sign.OpenPGPFile(private, pass, i.now())
+	pgp, err := sign.OpenPGPFile(private, pass, nil, i.now())
 	if err != nil {
 		return nil, hinted(fmt.Errorf("OpenPGP key: %w", err), "export it with: gpg --armor --export-secret-subkeys FINGERPRINT")
 	}

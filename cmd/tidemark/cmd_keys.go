@@ -159,7 +159,7 @@ func exportKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	files, err := keys.Export(p.trust)
+	files, err := keys.Export(p.trust, p.now())
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}

@@ -83,9 +83,17 @@ func (p *publisher) close() {
 
 // openSigners reads the private keys and refuses one that the trust does not know: nobody would accept it.
 func (p *publisher) openSigners() error {
-	now := p.now()
+	now, allowed := p.now(), []string{}
+	for _, k := range p.trust.Manifest.Keys {
+		allowed = append(allowed, k.Signing...)
+	}
 	for _, k := range p.cfg.Sign.OpenPGP {
-		s, err := openKey(k, func(b []byte, pass sign.Passphrase) (sign.Signer, error) { return sign.OpenPGPFile(b, pass, now) }, p.getenv)
+		s, err := openKey(k, func(b []byte, pass sign.Passphrase) (sign.Signer, error) {
+			return sign.OpenPGPFile(b, pass, allowed, now)
+		}, p.getenv)
+		if errors.Is(err, sign.ErrNotAllowed) {
+			return exit(exitRefused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
+		}
 		if err != nil {
 			return err
 		}

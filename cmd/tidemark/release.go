@@ -101,7 +101,7 @@ func (p *publisher) pack(bundle []byte) (*publish.Release, error) {
 	if files[client.InlineFile], err = p.inline(bundle, o.Payload); err != nil {
 		return nil, err
 	}
-	ground, err := ground(p.envelope, p.trust)
+	ground, err := ground(p.envelope, p.trust, p.now())
 	if err != nil {
 		return nil, err
 	}
@@ -132,12 +132,12 @@ func (p *publisher) inline(bundle, payload []byte) ([]byte, error) {
 }
 
 // ground is what lies below every release: the trust chain's newest step, the public keys, the schemas.
-func ground(envelope []byte, t *keys.Trust) ([]publish.Object, error) {
+func ground(envelope []byte, t *keys.Trust, now time.Time) ([]publish.Object, error) {
 	objects := []publish.Object{
 		publish.NewObject(fmt.Sprintf("trust/%d.json", t.Version), envelope),
 		publish.NewObject("trust.json", envelope),
 	}
-	exported, err := keys.Export(t)
+	exported, err := keys.Export(t, now)
 	if err != nil {
 		return nil, fmt.Errorf("export public keys: %w", err)
 	}
