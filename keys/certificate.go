@@ -31,7 +31,16 @@ type Certificate struct {
 	UserID  string
 	Signing []PGPKey // the keys that may sign: subkeys, and the primary if its flags say so
 
-	packets []Packet
+	packets      []Packet
+	left         []leftOut // subkeys that sign, but not for us
+	material     []string  // of the primary and of Signing
+	primarySigns bool      // stock tools take what the primary signs
+}
+
+// leftOut is a subkey that is not in Signing, and why.
+type leftOut struct {
+	fingerprint string
+	why         error
 }
 
 // Fingerprint writes a fingerprint as this package does: hex, in capitals.

@@ -3,6 +3,7 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -115,11 +116,23 @@ func (c *checker) minisign(where, id, public string) {
 	if k.ID != id {
 		c.refuse("%s: the public key's id is %s", where, k.ID)
 	}
-	// Two ids over one key would be two votes of one holder.
 	c.once(where, id, string(k.Public))
 }
 
+var fingerprintPattern = regexp.MustCompile(`^[0-9A-F]{40}$`)
+
+// openpgp looks at names before it looks into the certificate: an entry that revokes a key counts even
+// if nobody can read its certificate any more.
 func (c *checker) openpgp(where string, k ManifestKey) {
+	for _, f := range append([]string{k.Key}, k.Signing...) {
+		if !fingerprintPattern.MatchString(f) {
+			c.refuse("%s: %.50q is no fingerprint, expected 40 hex digits in capitals", where, f)
+			return
+		}
+	}
+	if !c.once(where, append([]string{k.Key}, k.Signing...)...) {
+		return
+	}
 	if !strings.HasPrefix(k.Public, "-----BEGIN ") {
 		c.refuse("%s: public is not an armored certificate", where)
 		return
@@ -134,33 +147,42 @@ func (c *checker) openpgp(where string, k ManifestKey) {
 	if cert.Primary.Fingerprint != k.Key {
 		c.refuse("%s: the certificate's primary fingerprint is %s", where, cert.Primary.Fingerprint)
 	}
+	if !k.Revoked {
+		c.signing(where, k, cert)
+	}
+	c.once(where, cert.material...)
+}
+
+func (c *checker) signing(where string, k ManifestKey, cert *Certificate) {
 	can := cert.SigningFingerprints()
 	if len(k.Signing) == 0 {
 		c.refuse("%s: signing names no fingerprint; the certificate can sign with %s", where, strings.Join(can, ", "))
 	}
 	for i, s := range k.Signing {
 		if !slices.Contains(can, s) {
-			c.refuse("%s: signing names %.50q, but the certificate can sign only with %s", where, s, strings.Join(can, ", "))
+			c.refuse("%s: signing names %s, but the certificate can sign only with %s%s", where, s, strings.Join(can, ", "), cert.whyLeftOut())
 		} else if slices.Contains(k.Signing[:i], s) {
 			c.refuse("%s: signing names %s twice", where, s)
 		}
 	}
-	c.once(where, append([]string{k.Key}, k.Signing...)...)
+	if cert.primarySigns && !slices.Contains(k.Signing, k.Key) {
+		c.refuse("%s: the primary key can sign too, so gpgv and sqv take what it signs, but signing does not name it: name it, or leave it only the right to certify (gpg --edit-key %s change-usage)", where, k.Key)
+	}
 }
 
-// once refuses a key that stands anywhere else in the document, roles included:
-// root keys are offline, the others are not.
-func (c *checker) once(where string, marks ...string) {
-	slices.Sort(marks)
-	for _, m := range slices.Compact(marks) {
-		if at, ok := c.seen[m]; ok {
+// once refuses a key that stands anywhere else in the document, roles included: root keys are offline, the others are
+// not. A mark is an id, a fingerprint or the key's material: the same material under two names would be two votes.
+func (c *checker) once(where string, marks ...string) bool {
+	for _, m := range marks {
+		if at, ok := c.seen[m]; ok && at != where {
 			c.refuse("%s: the same key, or key id, as %s", where, at)
-			return
+			return false
 		}
 	}
 	for _, m := range marks {
 		c.seen[m] = where
 	}
+	return true
 }
 
 func (c *checker) holder(where, name string) {

@@ -1,10 +1,13 @@
 package keys
 
 import (
+	"crypto/rsa"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
@@ -27,32 +30,74 @@ func (c *Certificate) describe(e *openpgp.Entity) error {
 	if _, id := e.PrimaryIdentity(time.Time{}, config); id != nil {
 		c.UserID = id.Name
 	}
+	c.primarySigns = signsForStockTools(e, self, config)
+	c.material = []string{material(e.PrimaryKey)}
 	for i := range e.Subkeys {
-		if err := c.describeSubkey(&e.Subkeys[i], config); err != nil {
-			return err
-		}
+		c.describeSubkey(&e.Subkeys[i], config)
 	}
 	if self.FlagsValid && self.FlagSign {
 		c.Signing = append(c.Signing, c.Primary)
 	}
 	if len(c.Signing) == 0 {
-		return fmt.Errorf("certificate %s: no key in it may sign; add one with gpg --quick-add-key %s rsa%d sign 1y", c.Primary.Fingerprint, c.Primary.Fingerprint, rsaBits)
+		return fmt.Errorf("certificate %s: no key in it may sign%s; add one with gpg --quick-add-key %s rsa%d sign 1y", c.Primary.Fingerprint, c.whyLeftOut(), c.Primary.Fingerprint, rsaBits)
 	}
 	return nil
 }
 
-func (c *Certificate) describeSubkey(s *openpgp.Subkey, config *packet.Config) error {
+// signsForStockTools reports whether gpgv takes what the primary signs: some user id, not only the first, gives it the
+// flag, or gives it no flags at all.
+func signsForStockTools(e *openpgp.Entity, self *packet.Signature, config *packet.Config) bool {
+	signs := func(s *packet.Signature) bool { return !s.FlagsValid || s.FlagSign }
+	for _, id := range e.Identities {
+		if s, err := id.LatestValidSelfCertification(time.Time{}, config); err == nil && signs(s) {
+			return true
+		}
+	}
+	return signs(self)
+}
+
+// describeSubkey leaves out a subkey that nobody should sign with: one that is not used harms nobody.
+func (c *Certificate) describeSubkey(s *openpgp.Subkey, config *packet.Config) {
+	leave := func(why error) {
+		c.left = append(c.left, leftOut{Fingerprint(s.PublicKey.Fingerprint), why})
+	}
 	binding, err := s.Verify(time.Time{}, config)
-	if err != nil || !binding.FlagsValid || !binding.FlagSign {
-		return nil // revoked, badly bound, or for something else
+	if err != nil {
+		leave(err)
+		return
+	}
+	if !binding.FlagsValid || !binding.FlagSign {
+		return
 	}
 	if err := strongEnough(s.PublicKey); err != nil {
-		return fmt.Errorf("certificate %s: signing subkey: %w", c.Primary.Fingerprint, err)
+		leave(err)
+		return
 	}
 	k := pgpKey(s.PublicKey, binding)
 	k.End = Earliest(k.End, c.Primary.End)
 	c.Signing = append(c.Signing, k)
-	return nil
+	c.material = append(c.material, material(s.PublicKey))
+}
+
+// whyLeftOut lists the subkeys left out, with the reason.
+func (c *Certificate) whyLeftOut() string {
+	var b strings.Builder
+	for _, l := range c.left {
+		fmt.Fprintf(&b, " (subkey %s: %v)", l.fingerprint, l.why)
+	}
+	return b.String()
+}
+
+// material is what a key is made of: the RSA modulus, or the 32 bytes of an Ed25519 key as minisign holds them.
+// Dates and ids around it are chosen freely.
+func material(k *packet.PublicKey) string {
+	switch p := k.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return string(p.N.Bytes())
+	case *eddsa.PublicKey:
+		return string(p.X)
+	}
+	return Fingerprint(k.Fingerprint)
 }
 
 // explainSelf says why no self-signature will do: most often it is SHA-1.

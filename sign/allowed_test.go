@@ -84,3 +84,40 @@ func TestOpenPGPFile_Allowed(t *testing.T) {
 		}
 	}
 }
+
+// A primary that can sign is in the key's own description: a trust document made of it passes its check.
+func TestOpenPGPFile_PrimarySigns(t *testing.T) {
+	f := fixtures()
+	private, e, _, newer, primary := twoSubkeys(t)
+	s, err := OpenPGPFile(private, nil, nil, f.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Key().Signing; len(got) != 2 || got[0] != newer || got[1] != primary {
+		t.Errorf("signing %s, expected %s and the primary %s", got, newer, primary)
+	}
+	x := *f
+	x.role = f.with(func(r *keys.ManifestRole) { r.Keys[0] = held(s, "publisher") })
+	dir := exported(t, &x)
+	// What gpgv takes by the exported ring, we take by the trust document.
+	byPrimary := craft(t, e.PrivateKey, text, nil)
+	byPrimary.Key = primary
+	asc, doc := write(t, dir, "m.asc", []byte(byPrimary.Value)), write(t, dir, "m", []byte(text))
+	mustRun(t, tool(t, "gpgv", "gpgv"), "--keyring", dir+"/centos.gpg", asc, doc)
+	if _, err := Verify([]byte(text), []Signature{byPrimary}, onlyPGP(x.role.Keys[0]), f.now); err != nil {
+		t.Error(err)
+	}
+}
+
+// One entry that revokes a key outweighs every other that names it, in either order.
+func TestVerify_RevokedTwice(t *testing.T) {
+	f := fixtures()
+	for i, s := range []Signer{f.pgp, f.mini} {
+		revoked := f.role.Keys[i]
+		revoked.Revoked = true
+		for _, list := range [][]keys.ManifestKey{{f.role.Keys[i], revoked}, {revoked, f.role.Keys[i]}} {
+			_, err := Verify([]byte(text), []Signature{f.sign(t, s, text)}, keys.ManifestRole{Threshold: 1, Keys: list}, f.now)
+			refusal(t, err, RevokedKey)
+		}
+	}
+}

@@ -152,11 +152,15 @@ func (s *pgpSigner) describe(cert *keys.Certificate) error {
 			end := strictTime(*k.End)
 			s.key.NotAfter = &end
 		}
+		if k.Fingerprint == cert.Primary.Fingerprint && k.Fingerprint != mine {
+			s.key.Signing = append(s.key.Signing, k.Fingerprint) // a trust document must name it
+		}
 	}
 	return nil
 }
 
-// Key is the key as a trust document lists it; the first of Signing is the very key that signs.
+// Key is the key as a trust document lists it: the first of Signing is the very key that signs, and the primary follows
+// if it can sign too.
 func (s *pgpSigner) Key() keys.ManifestKey { return s.key }
 
 // Sign makes a detached signature: the same request gives the same bytes with an RSA key.

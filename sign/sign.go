@@ -35,7 +35,7 @@ type Request struct {
 // Signer makes one signature. Implementations: file (here), gpg, ssh-agent, KMS (later).
 type Signer interface {
 	// Key says what it signs with: Kind, Key, NotAfter (nil: never ends), Public, Signing, as a trust document lists them
-	// (OpenPGP: Signing[0] is the fingerprint of the very key that signs). Holder is left empty.
+	// (OpenPGP: Signing[0] is the fingerprint of the very key that signs; a primary that can sign too follows). Holder is left empty.
 	Key() keys.ManifestKey
 	Sign(ctx context.Context, r Request) (Signature, error)
 }

@@ -105,8 +105,8 @@ func (j judge) find(role keys.ManifestRole, kind keys.Kind, id string) (keys.Man
 		return keys.ManifestKey{}, faultf(UnknownKey, "the trust document does not name this key")
 	}
 	k := role.Keys[i]
-	if k.Revoked {
-		return k, faultf(RevokedKey, "the trust document revokes this key")
+	if slices.ContainsFunc(role.Keys[i:], func(k keys.ManifestKey) bool { return k.Revoked && k.Kind == kind && k.Key == id }) {
+		return k, faultf(RevokedKey, "the trust document revokes this key") // whatever another entry says
 	}
 	if k.NotAfter != nil && j.over(&k.NotAfter.Time) {
 		return k, faultf(EndedKey, "the trust document lets this key sign until %s only", k.NotAfter.Format(time.RFC3339))
