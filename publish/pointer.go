@@ -89,31 +89,54 @@ type Standing struct {
 // can publish over the damage.
 func Look(ctx context.Context, s Store) (*Standing, error) {
 	st := new(Standing)
-	p, err := s.Get(ctx, PointerName, maxPointer)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return st, damagedIfLarge(PointerName, err)
+	p, err := lookAt(ctx, s, PointerName, maxPointer)
+	if err != nil && !errors.Is(err, ErrNotFound) && !isDamaged(err) {
+		return st, err
 	}
-	there := err == nil
-	m, err := s.Get(ctx, MarkName, maxMark)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return st, damagedIfLarge(MarkName, err)
+	there, damage := err == nil, err
+	m, err := lookAt(ctx, s, MarkName, maxMark)
+	if err != nil && !errors.Is(err, ErrNotFound) && !isDamaged(err) {
+		return st, err
 	}
-	st.markTag, st.Mark = m.Tag, strings.TrimSuffix(string(m.Data), "\n")
-	if !there {
+	st.pointerTag, st.markTag = p.Tag, m.Tag
+	if err == nil {
+		st.Mark = strings.TrimSuffix(string(m.Data), "\n")
+	}
+	if isDamaged(damage) {
+		return st, damage
+	}
+	if !there { // a mark alone, damaged or not, is written over
 		return st, nil
 	}
-	st.pointerTag = p.Tag
 	if st.Pointer, err = ParsePointer(p.Data); err != nil {
 		return st, &DamagedError{PointerName, err}
 	}
 	return st, nil
 }
 
-func damagedIfLarge(name string, err error) error {
-	if errors.Is(err, ErrTooLarge) {
-		return &DamagedError{name, err}
+// lookAt gets a small object. Of one that is too large to be what a publisher wrote it still learns the tag, so that it can be
+// replaced.
+func lookAt(ctx context.Context, s Store, name string, max int64) (Object, error) {
+	o, err := s.Get(ctx, name, max)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return o, err
 	}
-	return fmt.Errorf("look at the site: %w", err)
+	if !errors.Is(err, ErrTooLarge) {
+		return o, fmt.Errorf("look at the site: %w", err)
+	}
+	large, lerr := s.Get(ctx, name, maxDamage)
+	if lerr != nil {
+		return o, fmt.Errorf("look at the site: %w", lerr)
+	}
+	return Object{Name: name, Tag: large.Tag}, &DamagedError{name, err}
+}
+
+// maxDamage bounds what is read of a damaged object to learn its tag.
+const maxDamage = 64 << 20
+
+func isDamaged(err error) bool {
+	var d *DamagedError
+	return errors.As(err, &d)
 }
 
 // Serial is the published serial, 0 when there is none.

@@ -90,6 +90,7 @@ func TestLook_DamagedPointer(t *testing.T) {
 		"sum": strings.Replace(string(good), "aaaa", "AAAA", 1), "path": strings.Replace(string(good), "m/7/", "m/8/", 1),
 		"escape": strings.Replace(string(good), "m/7/", "../7", 1), "serial": strings.Replace(string(good), "7,", "0,", 1),
 		"huge serial": strings.NewReplacer("7,", "9007199254740992,", "m/7/", "m/9007199254740992/").Replace(string(good)),
+		"oversize":    strings.Repeat(" ", 5000),
 		"trailing":    string(good) + "{}", "duplicate": strings.Replace(string(good), "{", `{"serial": 7,`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,15 +111,26 @@ func TestLook_DamagedPointer(t *testing.T) {
 			}
 		})
 	}
-	s := openDir(t, fastDir(t))
-	put(t, s, "latest.json", strings.Repeat(" ", 5000))
-	_, err = publish.Look(t.Context(), s)
-	var damaged *publish.DamagedError
-	if !errors.As(err, &damaged) {
-		t.Errorf("oversize: %v", err)
-	}
 	if p, err := publish.ParsePointer(good); err != nil || p.Serial != 7 {
 		t.Errorf("the good one: %v, %v", p, err)
+	}
+}
+
+// A mark that somebody filled with rubbish hides nothing, and is written over.
+func TestLook_DamagedMark(t *testing.T) {
+	dir := fastDir(t)
+	s := openDir(t, dir)
+	mustPush(t, s, release(1, "one"))
+	put(t, s, "latest.txt", strings.Repeat("x", 3000))
+	st := look(t, s)
+	if st.Serial() != 1 || st.Complete() {
+		t.Fatalf("%+v", st)
+	}
+	if err := publish.Push(t.Context(), s, st, release(2, "two"), genuine); err != nil {
+		t.Fatal(err)
+	}
+	if err := newWorld(dir).is(release(2, "two")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -30,7 +30,7 @@ type URL struct {
 func Parse(s string) (URL, error) {
 	u, err := parse(s)
 	if err != nil {
-		return URL{}, fmt.Errorf("rsync URL %.120q: %w", s, err)
+		return URL{}, fmt.Errorf("rsync URL %.120q: %w", redacted(s), err)
 	}
 	return u, nil
 }
@@ -191,4 +191,17 @@ func (u *URL) UnmarshalText(b []byte) error {
 	}
 	*u = p
 	return nil
+}
+
+// redacted hides a password: refusals are logged and mailed.
+func redacted(s string) string {
+	start := 0
+	if i := strings.Index(s, "://"); i >= 0 {
+		start = i + 3
+	}
+	user, rest, found := strings.Cut(s[start:], "@")
+	if name, _, secret := strings.Cut(user, ":"); found && secret {
+		return s[:start] + name + ":***@" + rest
+	}
+	return s
 }

@@ -268,3 +268,12 @@ func unsafe(text string) error {
 	}
 	return nil
 }
+
+func TestParse_HidesPasswords(t *testing.T) {
+	for _, s := range []string{"rsync://bob:s3cret@host/module", "bob:s3cret@host::module", "rsync://bob:s3cret@[::1]/m"} {
+		_, err := Parse(s)
+		if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "bob:***@") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
