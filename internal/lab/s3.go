@@ -151,15 +151,20 @@ func (g *S3) Env() []string {
 
 // makeBucket makes the bucket, or takes the one that is there from an earlier start.
 func (g *S3) makeBucket(ctx context.Context, private bool) error {
-	if err := g.request(ctx, http.MethodPut, "/"+g.Bucket, "", nil); err != nil && !strings.Contains(err.Error(), "BucketAlready") {
+	if err := g.request(ctx, http.MethodPut, "/"+g.Bucket, "", nil, nil); err != nil && !strings.Contains(err.Error(), "BucketAlready") {
 		return fmt.Errorf("making bucket %s: %w", g.Bucket, err)
 	}
 	if private {
 		return nil
 	}
 	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::%s/*"}]}`, g.Bucket)
-	if err := g.request(ctx, http.MethodPut, "/"+g.Bucket, "policy=", []byte(policy)); err != nil {
+	if err := g.request(ctx, http.MethodPut, "/"+g.Bucket, "policy=", []byte(policy), nil); err != nil {
 		return fmt.Errorf("letting everybody read bucket %s: %w", g.Bucket, err)
 	}
 	return nil
+}
+
+// Put puts an object with the headers given, as another program would.
+func (g *S3) Put(ctx context.Context, name string, data []byte, header http.Header) error {
+	return g.request(ctx, http.MethodPut, "/"+g.Bucket+"/"+name, "", data, header)
 }

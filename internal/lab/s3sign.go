@@ -8,17 +8,19 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
 )
 
 // request sends one signed request, for what a lab does before any program under test comes: the package links no SDK.
-func (g *S3) request(ctx context.Context, method, path, query string, body []byte) error {
+func (g *S3) request(ctx context.Context, method, path, query string, body []byte, header http.Header) error {
 	req, err := http.NewRequestWithContext(ctx, method, g.Endpoint+path+"?"+query, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
+	maps.Copy(req.Header, header)
 	now, err := g.clock(ctx)
 	if err != nil {
 		return err
