@@ -165,11 +165,11 @@ func (st *Standing) Predecessor(ctx context.Context, s Store) ([]byte, error) {
 
 // unmoved checks that the pointer is still the one that st knows.
 func (st *Standing) unmoved(ctx context.Context, s Store) error {
-	o, err := s.Get(ctx, PointerName, maxPointer)
-	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrTooLarge) {
+	o, err := lookAt(ctx, s, PointerName, maxPointer)
+	if err != nil && !errors.Is(err, ErrNotFound) && !isDamaged(err) {
 		return err
 	}
-	if err != nil && st.pointerTag == "" && errors.Is(err, ErrNotFound) || err == nil && o.Tag == st.pointerTag {
+	if o.Tag == st.pointerTag { // "" when absent
 		return nil
 	}
 	return fmt.Errorf("%s was moved by another publisher meanwhile: %w", PointerName, ErrConflict)
