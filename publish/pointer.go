@@ -82,6 +82,9 @@ type Standing struct {
 
 	pointerTag string // "" when absent
 	markTag    string
+
+	note    *note // what is known of a Remote; nil: not asked yet
+	warning string
 }
 
 // Look reads the pointer and the completion mark: two requests. Nothing there is no error: a site begins empty. With

@@ -19,23 +19,36 @@ func Push(ctx context.Context, s Store, st *Standing, r Release, verify Verify) 
 	if err := st.mayTake(&r); err != nil {
 		return err
 	}
-	if err := putGround(ctx, s, st, r.Ground); err != nil {
+	var step *StepError
+	err := st.within(ctx, s, r.Serial, func(s Store) error { return push(ctx, s, st, &r, verify) })
+	if err != nil && !errors.As(err, &step) {
 		return &StepError{Ground, err}
 	}
-	slots, err := readSlots(ctx, s, &r)
+	return err
+}
+
+func push(ctx context.Context, s Store, st *Standing, r *Release, verify Verify) error {
+	if err := st.ground(ctx, s, r.Ground); err != nil {
+		return &StepError{Ground, err}
+	}
+	look := tagsOf
+	if st.Pointer != nil && *st.Pointer == r.pointer() {
+		look = readSlots // so that nothing is written twice
+	}
+	slots, err := look(ctx, s, r)
 	if err != nil {
 		return &StepError{Reserve, err}
 	}
-	if err := reserve(ctx, s, &r); err != nil {
+	if err := reserve(ctx, s, r); err != nil {
 		return &StepError{Reserve, err}
 	}
-	if err := readBack(ctx, s, &r, verify); err != nil {
+	if err := readBack(ctx, s, r, verify); err != nil {
 		return &StepError{ReadBack, err}
 	}
-	if err := swap(ctx, s, st, &r); err != nil {
+	if err := swap(ctx, s, st, r); err != nil {
 		return &StepError{Swap, err}
 	}
-	if err := settle(ctx, s, st, &r, slots); err != nil {
+	if err := settle(ctx, s, st, r, slots); err != nil {
 		return err
 	}
 	return PutStatus(ctx, s, r.Status)
@@ -54,16 +67,20 @@ func Finish(ctx context.Context, s Store, st *Standing, serial int64, verify Ver
 	if err := st.mayTake(r); err != nil {
 		return err
 	}
+	return st.within(ctx, s, serial, func(s Store) error { return finish(ctx, s, st, r, verify) })
+}
+
+func finish(ctx context.Context, s Store, st *Standing, r *Release, verify Verify) error {
 	slots, err := readSlots(ctx, s, r)
 	if err != nil {
-		return fmt.Errorf("finish serial %d: %w", serial, err)
+		return fmt.Errorf("finish serial %d: %w", r.Serial, err)
 	}
 	err = readBack(ctx, s, r, verify)
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %w", ErrIncomplete, err)
 	}
 	if err != nil {
-		return fmt.Errorf("finish serial %d: %w", serial, err)
+		return fmt.Errorf("finish serial %d: %w", r.Serial, err)
 	}
 	if err := swap(ctx, s, st, r); err != nil {
 		return &StepError{Swap, err}
@@ -88,6 +105,10 @@ func Heal(ctx context.Context, s Store, st *Standing, verify Verify) error {
 	if r.SHA256 != st.Pointer.SHA256 {
 		return fmt.Errorf("heal: %s says SHA-256 %s, %s%s holds %s", PointerName, st.Pointer.SHA256, st.Pointer.Path, BundleName, r.SHA256)
 	}
+	return st.within(ctx, s, r.Serial, func(s Store) error { return heal(ctx, s, st, r) })
+}
+
+func heal(ctx context.Context, s Store, st *Standing, r *Release) error {
 	slots, err := readSlots(ctx, s, r)
 	if err != nil {
 		return fmt.Errorf("heal: %w", err)

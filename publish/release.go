@@ -72,8 +72,9 @@ func (r *Release) checkOthers() error {
 		if err := CheckName(o.Name); err != nil {
 			return err
 		}
-		if strings.HasPrefix(o.Name, "m/") || strings.HasPrefix(o.Name, "latest.") || strings.HasPrefix(o.Name, "manifest.") {
-			return fmt.Errorf("%s belongs to the manifest: it cannot be a ground or status file", o.Name)
+		if strings.HasPrefix(o.Name, "m/") || strings.HasPrefix(o.Name, "latest.") || strings.HasPrefix(o.Name, "manifest.") ||
+			o.Name == NoteName || o.Name == LeaseName {
+			return fmt.Errorf("%s belongs to the publication: it cannot be a ground or status file", o.Name)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tidemark/publish"
+	"tidemark/publish/storetest"
 )
 
 func look(t *testing.T, s publish.Store) *publish.Standing {
@@ -159,8 +160,8 @@ func TestPush_RefusesAReleaseNotOfOnePiece(t *testing.T) {
 		"more":      {func(r *publish.Release) { r.Files["index.html"] = nil }, "index.html is not in the bundle"},
 		"fewer":     {func(r *publish.Release) { delete(r.Files, "manifest.json.minisig") }, "not in the release"},
 		"bundle":    {func(r *publish.Release) { r.Bundle = []byte("{") }, "unpack"},
-		"ground":    {func(r *publish.Release) { r.Ground[0].Name = "manifest.json" }, "belongs to the manifest"},
-		"status":    {func(r *publish.Release) { r.Status[0].Name = "m/1/x" }, "belongs to the manifest"},
+		"ground":    {func(r *publish.Release) { r.Ground[0].Name = "manifest.json" }, "belongs to the publication"},
+		"status":    {func(r *publish.Release) { r.Status[0].Name = "m/1/x" }, "belongs to the publication"},
 		"name":      {func(r *publish.Release) { r.Status[0].Name = "../x" }, "not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +207,7 @@ func (l lying) Get(ctx context.Context, name string, max int64) (publish.Object,
 }
 
 func TestPush_ReadBackFindsEveryFlippedByte(t *testing.T) {
-	for _, name := range fixedNames {
+	for _, name := range storetest.FixedNames() {
 		s := openDir(t, fastDir(t))
 		err := push(t.Context(), lying{s, "m/1/" + name}, release(1, "one"))
 		wants(t, err, "m/1/"+name+": the store gives back")

@@ -1,69 +1,22 @@
 package publish_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"tidemark/publish"
-	"tidemark/sign"
+	"tidemark/publish/storetest"
 )
 
-// release makes a publication whose "signatures" are hashes: publish verifies nothing itself, genuine does.
-func release(serial int64, content string) publish.Release {
-	payload := fmt.Appendf(nil, "{\"serial\": %d, \"content\": %q}\n", serial, content)
-	sum := sha256.Sum256(payload)
-	hash := hex.EncodeToString(sum[:])
-	e := sign.Envelope{Payload: payload, Signatures: []sign.Signature{
-		{Kind: "openpgp", Key: strings.Repeat("A", 40), Value: "openpgp " + hash + "\n"},
-		{Kind: "minisign", Key: strings.Repeat("B", 16), Value: "minisign " + hash + "\n"},
-		{Kind: "minisign", Key: strings.Repeat("C", 16), Value: "third " + hash + "\n"},
-	}}
-	bundle, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		panic(err)
-	}
-	bundle = append(bundle, '\n')
-	files, err := publish.Unpack(bundle)
-	if err != nil {
-		panic(err)
-	}
-	files["manifest.json.gpg"] = []byte("inline " + hash + "\n" + string(payload))
-	return publish.Release{Serial: serial, SHA256: hash, Bundle: bundle, Files: files,
-		Ground: []publish.Object{publish.NewObject("trust/1.json", []byte("trust 1")), publish.NewObject("trust.json", []byte("trust 1")),
-			publish.NewObject("keys/centos.asc", []byte("key"))},
-		Status: []publish.Object{publish.NewObject("status.json", fmt.Appendf(nil, "status %d", serial))}}
-}
-
-// genuine is what a client's verification would be.
-func genuine(bundle []byte) error {
-	files, err := publish.Unpack(bundle)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(files["manifest.json"])
-	if string(files["manifest.json.asc"]) != "openpgp "+hex.EncodeToString(sum[:])+"\n" {
-		return errors.New("bad signature")
-	}
-	return nil
-}
-
-func push(ctx context.Context, s publish.Store, r publish.Release) error {
-	st, err := publish.Look(ctx, s)
-	if err != nil {
-		return err
-	}
-	return publish.Push(ctx, s, st, r, genuine)
-}
+var (
+	release = storetest.Release
+	genuine = storetest.Genuine
+	push    = storetest.Push
+	next    = storetest.Next
+)
 
 func mustPush(t *testing.T, s publish.Store, r publish.Release) {
 	t.Helper()
@@ -72,52 +25,27 @@ func mustPush(t *testing.T, s publish.Store, r publish.Release) {
 	}
 }
 
-// next is a publisher's run: heal, finish or skip what is reserved, publish content under the next serial.
-func next(ctx context.Context, s publish.Store, content string) (publish.Release, error) {
-	var r publish.Release
-	st, err := publish.Look(ctx, s)
-	if err != nil {
-		return r, err
-	}
-	if !st.Complete() {
-		if err := publish.Heal(ctx, s, st, genuine); err != nil {
-			return r, err
-		}
-	}
-	reserved, err := publish.Reservations(ctx, s, st, 0)
-	if err != nil {
-		return r, err
-	}
-	for _, o := range reserved {
-		if err := publish.Finish(ctx, s, st, o.Serial, genuine); err != nil && !errors.Is(err, publish.ErrIncomplete) {
-			return r, err
-		}
-	}
-	serial, err := publish.NextSerial(st.Serial(), 0, 0, reserved...)
-	if err != nil {
-		return r, err
-	}
-	r = release(serial, content)
-	return r, publish.Push(ctx, s, st, r, genuine)
-}
-
-var fixedNames = []string{"manifest.bundle.json", "manifest.json.gpg", "manifest.json.asc", "manifest.json.minisig",
-	"manifest.json." + strings.Repeat("C", 16) + ".minisig", "manifest.json"}
-
-func content(r publish.Release, name string) []byte {
-	if name == "manifest.bundle.json" {
-		return r.Bundle
-	}
-	return r.Files[name]
-}
-
-// world watches a site directory as readers see it.
+// world watches a site directory.
 type world struct {
-	dir    string
-	bundle map[string]string // m/<n>/manifest.bundle.json ever seen
+	storetest.World
+	dir string
 }
 
-func newWorld(dir string) *world { return &world{dir, map[string]string{}} }
+func newWorld(dir string) *world {
+	w := &world{dir: dir}
+	w.Read = w.read
+	w.Copies = func() []string {
+		all, err := filepath.Glob(filepath.Join(dir, "m/*/manifest*"))
+		if err != nil {
+			panic(err)
+		}
+		for i, p := range all {
+			all[i], _ = filepath.Rel(dir, p)
+		}
+		return all
+	}
+	return w
+}
 
 func (w *world) read(name string) []byte {
 	b, err := os.ReadFile(filepath.Join(w.dir, name))
@@ -127,73 +55,8 @@ func (w *world) read(name string) []byte {
 	return b
 }
 
-// check is what must hold at every moment, whatever was killed where.
-func (w *world) check(releases ...publish.Release) error {
-	var serial int64
-	if b := w.read("latest.json"); b != nil {
-		p, err := publish.ParsePointer(b)
-		if err != nil {
-			return fmt.Errorf("latest.json: %w", err)
-		}
-		if serial = p.Serial; !slices.ContainsFunc(releases, func(r publish.Release) bool { return r.Serial == serial && r.SHA256 == p.SHA256 }) {
-			return fmt.Errorf("latest.json names serial %d with %s, which nobody published", serial, p.SHA256)
-		}
-	}
-	for _, name := range fixedNames {
-		b := w.read(name)
-		i := slices.IndexFunc(releases, func(r publish.Release) bool { return bytes.Equal(b, content(r, name)) })
-		if b != nil && i < 0 {
-			return fmt.Errorf("%s is not whole: %q", name, b)
-		}
-		if b != nil && releases[i].Serial > serial {
-			return fmt.Errorf("%s changed to serial %d before the pointer, which is at %d", name, releases[i].Serial, serial)
-		}
-	}
-	return w.checkCopies(serial, releases)
-}
-
-func (w *world) checkCopies(pointed int64, releases []publish.Release) error {
-	all, err := filepath.Glob(filepath.Join(w.dir, "m/*/manifest*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range all {
-		name, _ := filepath.Rel(w.dir, path)
-		b := string(w.read(name))
-		if old, seen := w.bundle[name]; seen && old != b {
-			return fmt.Errorf("%s changed: a serial with two manifests", name)
-		}
-		w.bundle[name] = b
-		if !slices.ContainsFunc(releases, func(r publish.Release) bool {
-			return name == fmt.Sprintf("m/%d/%s", r.Serial, filepath.Base(name)) && b == string(content(r, filepath.Base(name)))
-		}) {
-			return fmt.Errorf("%s is not whole", name)
-		}
-	}
-	if pointed > 0 && len(all) < len(fixedNames) {
-		return fmt.Errorf("the pointer names serial %d, whose copies are not all there: %v", pointed, all)
-	}
-	return nil
-}
-
-// is checks that the site is r, complete.
-func (w *world) is(r publish.Release) error {
-	for _, name := range fixedNames {
-		for _, at := range []string{name, fmt.Sprintf("m/%d/%s", r.Serial, name)} {
-			if !bytes.Equal(w.read(at), content(r, name)) {
-				return fmt.Errorf("%s is not serial %d's: %q", at, r.Serial, w.read(at))
-			}
-		}
-	}
-	p, err := publish.ParsePointer(w.read("latest.json"))
-	if err != nil {
-		return err
-	}
-	if mark := string(w.read("latest.txt")); p.Serial != r.Serial || mark != p.Path+"\n" {
-		return fmt.Errorf("pointer at %d, mark %q, expected %d", p.Serial, mark, r.Serial)
-	}
-	return nil
-}
+func (w *world) check(releases ...publish.Release) error { return w.Check(releases...) }
+func (w *world) is(r publish.Release) error              { return w.Is(r) }
 
 // errDead is what a killed process would not live to see.
 var errDead = errors.New("killed")
