@@ -178,5 +178,9 @@ func (c *call) document(v any) error {
 
 // warn prints something that the operator should know and that stops nothing.
 func (c *call) warn(format string, args ...any) {
+	if c.String("log-format") == "json" {
+		c.log.Warn(fmt.Sprintf(format, args...))
+		return
+	}
 	fmt.Fprintf(c.stderr, "tidemark: warning: %s\n", fmt.Sprintf(format, args...))
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"tidemark/client"
 	"tidemark/keys"
 	"tidemark/manifest"
 	"tidemark/sign"
@@ -34,14 +33,17 @@ Example:
 			if err != nil {
 				return err
 			}
-			o, err := p.published(c.Context.Context, s)
+			o, err := p.published(c.Context.Context, s, nil)
 			if err != nil {
 				return err
 			}
 			if o == nil {
-				return hinted(fmt.Errorf("nothing is published at %s", s.Dir), "tidemark run --config %s", p.cfg.File)
+				return hinted(fmt.Errorf("nothing is published at %s", s), "tidemark run --config %s", p.cfg.File)
 			}
-			return p.printBeacon(o)
+			if err := o.manifest.CheckTime(p.now()); err != nil {
+				return exit(exitRefused, fmt.Errorf("what is published has no beacon: %w", err), "tidemark run --config %s", p.cfg.File)
+			}
+			return p.printBeacon(o.manifest)
 		})
 }
 
@@ -55,8 +57,8 @@ type beaconDocument struct {
 	Plain  string   `json:"plain,omitempty"`
 }
 
-func (p *publisher) printBeacon(o *client.Opened) error {
-	b, err := p.beacon(o.Manifest)
+func (p *publisher) printBeacon(m *manifest.Manifest) error {
+	b, err := p.beacon(m)
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (p *publisher) printBeacon(o *client.Opened) error {
 	if p.cfg.Beacon.PlainName != "" {
 		var stamps []string
 		for _, t := range p.cfg.Beacon.PlainOrder {
-			stamps = append(stamps, fmt.Sprint(o.Manifest.Trees[t].Timestamp))
+			stamps = append(stamps, fmt.Sprint(m.Trees[t].Timestamp))
 		}
 		d.Plain = strings.Join(stamps, ":")
 		p.say("%s. %d IN TXT \"%s\"", p.cfg.Beacon.PlainName, beaconTTL, d.Plain)

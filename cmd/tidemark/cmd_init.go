@@ -75,10 +75,10 @@ func (i *initializer) run() error {
 	if _, err := os.Stat(filepath.Join(i.dir, "tidemark.yaml")); err == nil {
 		return exit(exitFailed, fmt.Errorf("%s is there already, nothing was changed", filepath.Join(i.dir, "tidemark.yaml")), "choose another directory, or edit what is there")
 	}
-	for _, d := range []string{"keys", "root", "state", "site"} {
-		mode := os.FileMode(0o755)
-		if d == "keys" || d == "root" {
-			mode = 0o700
+	for _, d := range []string{".", "site", "keys", "root", "state"} { // DIR itself first: a web server must get to DIR/site
+		mode := os.FileMode(0o700)
+		if d == "." || d == "site" {
+			mode = 0o755
 		}
 		if err := os.MkdirAll(filepath.Join(i.dir, d), mode); err != nil {
 			return fmt.Errorf("make directories: %w", err)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
 
 	"tidemark/config"
@@ -168,7 +167,7 @@ func exportKeys(c *call) error {
 		return fmt.Errorf("export: %w", err)
 	}
 	for _, name := range sortedKeys(files) {
-		if err := renameio.WriteFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
+		if err := writeFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
 		c.say("%s", filepath.Join(dir, name))

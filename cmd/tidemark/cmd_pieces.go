@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
 
 	"tidemark/client"
@@ -43,7 +44,7 @@ Example:
 		if err != nil {
 			return err
 		}
-		r, _, err := p.ask(c.Context.Context, previous(prev), false)
+		r, _, err := p.ask(c.Context.Context, prev.previous(), false)
 		if err != nil {
 			return err
 		}
@@ -57,6 +58,9 @@ Example:
 			}
 		}
 		if c.String("output") != "" {
+			if err := c.document(r); err != nil {
+				return err
+			}
 			c.say("%d readings of %d masters and %d servers, %d failed -> %s", len(r.Servers), len(p.cfg.Trees), len(p.cfg.Servers), failed, c.String("output"))
 		}
 		return errors.Join(masterTrouble(r)...)
@@ -74,10 +78,7 @@ func writeReadings(c *call, r quorum.Readings) error {
 		_, err = c.stdout.Write(b)
 		return err
 	}
-	if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() { // /dev/null or a pipe is written to, never replaced
-		return os.WriteFile(f, b, 0)
-	}
-	return renameio.WriteFile(f, b, 0o644)
+	return writeFile(f, b, 0o644)
 }
 
 func buildCommand(e *env) *cli.Command {
@@ -106,6 +107,9 @@ func (p *publisher) build() error {
 	if err != nil {
 		return err
 	}
+	if err := fresh(r, p.now()); err != nil {
+		return err
+	}
 	s, err := look(ctx, p.cfg.Publish[0])
 	if err != nil {
 		return err
@@ -118,7 +122,7 @@ func (p *publisher) build() error {
 	if err != nil {
 		return err
 	}
-	d := quorum.Decide(r, p.policy(p.Bool("force")), previous(prev), mem, p.now())
+	d := quorum.Decide(r, p.policy(p.Bool("force")), prev.previous(), mem, p.now())
 	if d.Guard.Held {
 		return exit(exitGuard, fmt.Errorf("guard: %s", d.Guard.Reason), "if these errors are real: tidemark build --force …")
 	}
@@ -151,8 +155,12 @@ func (p *publisher) writeBuild(d quorum.Decision) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	for name, data := range map[string][]byte{"manifest.json": b, "memory.json": mem} {
-		if err := renameio.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
+	base, err := p.memoryBase()
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{"manifest.json": b, "memory.json": mem, "memory.base": []byte(base + "\n")} {
+		if err := writeFile(filepath.Join(out, name), data, 0o644); err != nil {
 			return fmt.Errorf("output: %w", err)
 		}
 	}
@@ -169,6 +177,7 @@ type pieceDocument struct {
 	SHA256  string          `json:"sha256"`
 	Expires strictjson.Time `json:"expires,omitzero"`
 	Files   []string        `json:"files,omitempty"`
+	DryRun  bool            `json:"dry_run,omitempty"`
 }
 
 func readReadings(file, network string) (r quorum.Readings, err error) {
@@ -183,6 +192,31 @@ func readReadings(file, network string) (r quorum.Readings, err error) {
 		return r, usage("readings %s: found schema %q of network %q, expected %q of %q", file, r.Schema, r.Network, probeSchema, network)
 	}
 	return r, nil
+}
+
+// freshFor is how old readings may be: an hour ago a server may have been another one.
+const freshFor = time.Hour
+
+// fresh refuses readings of another time than now.
+func fresh(r quorum.Readings, now time.Time) error {
+	var last time.Time
+	for _, m := range r.Masters {
+		last = later(last, m.At.Time)
+	}
+	for _, s := range r.Servers {
+		last = later(last, s.At.Time)
+	}
+	if age := now.Sub(last); age > freshFor || age < -manifest.Skew {
+		return hinted(fmt.Errorf("the readings are of %s, now it is %s: expected them to be at most an hour old", when(last), clock(now)), "probe again: tidemark probe -o FILE")
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func signCommand(e *env) *cli.Command {
@@ -216,7 +250,7 @@ after opening them as a mirror would.`, func(c *call) error {
 					c.say("would write %s (%d bytes)", filepath.Join(dir, name), len(out[name]))
 					continue
 				}
-				if err := renameio.WriteFile(filepath.Join(dir, name), out[name], 0o644); err != nil {
+				if err := writeFile(filepath.Join(dir, name), out[name], 0o644); err != nil {
 					return fmt.Errorf("signature: %w", err)
 				}
 				c.say("%s", filepath.Join(dir, name))
@@ -259,26 +293,59 @@ func (p *publisher) publishDir(dir string) error {
 	if err := follows(bundle, prev); err != nil {
 		return err
 	}
+	mem, err := p.builtMemory(dir)
+	if err != nil {
+		return err
+	}
+	doc := pieceDocument{Schema: "tidemark/publish/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires), DryRun: p.dry}
 	if p.dry {
-		p.say("would publish serial %d -> %s", rel.Serial, s.Dir)
-		return nil
+		p.say("would publish serial %d -> %s", rel.Serial, s)
+		return p.document(doc)
 	}
 	if err := p.push(ctx, s, rel); err != nil {
 		return err
 	}
+	if mem != nil {
+		if err := p.state.write("memory.json", mem); err != nil {
+			return err
+		}
+	}
+	p.say("published serial %d, expires %s -> %s", rel.Serial, clock(rel.Expires), s)
+	return p.document(doc)
+}
+
+// memoryBase is the digest of the memory that a build begins from.
+func (p *publisher) memoryBase() (string, error) {
+	b, err := p.state.read("memory.json")
+	return manifest.SHA256(b), err
+}
+
+// builtMemory is what `build` left in dir to take effect now; nil when there is none (another machine signed). It is refused
+// when a run has learnt something meanwhile: that would be forgotten.
+func (p *publisher) builtMemory(dir string) ([]byte, error) {
 	mem, err := readFile(filepath.Join(dir, "memory.json"), maxReadings)
-	if err == nil {
-		err = p.state.write("memory.json", mem)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("take over memory: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("take over memory: %w", err)
 	}
-	p.say("published serial %d, expires %s -> %s", rel.Serial, clock(rel.Expires), s.Dir)
-	return p.document(pieceDocument{Schema: "tidemark/publish/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires)})
+	if _, err := quorum.LoadMemory(mem); err != nil {
+		return nil, hinted(fmt.Errorf("%s: %w", filepath.Join(dir, "memory.json"), err), "build again: tidemark build --readings FILE -o %s", dir)
+	}
+	base, err := readFile(filepath.Join(dir, "memory.base"), 128)
+	if err != nil {
+		return nil, hinted(fmt.Errorf("take over memory: %w", err), "build again: tidemark build --readings FILE -o %s", dir)
+	}
+	now, err := p.memoryBase()
+	if err == nil && strings.TrimSpace(string(base)) != now {
+		err = exit(exitLocked, errors.New("another run has learnt something since this was built"), "probe, build and sign again")
+	}
+	return mem, err
 }
 
 // follows refuses a document that was built on another predecessor than the one that is published now.
-func follows(bundle []byte, prev *client.Opened) error {
+func follows(bundle []byte, prev *predecessor) error {
 	files, err := client.Unpack(bundle)
 	if err != nil {
 		return err
@@ -289,7 +356,7 @@ func follows(bundle []byte, prev *client.Opened) error {
 	}
 	found, want := m.Previous, ""
 	if prev != nil {
-		want = manifest.SHA256(prev.Payload)
+		want = manifest.SHA256(prev.payload)
 	}
 	if found != want {
 		return exit(exitLocked, fmt.Errorf("serial %d was built on another predecessor: found %s, expected %s", m.Serial, or(found, "none"), or(want, "none")),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -67,7 +68,7 @@ func (p *publisher) tell(o *outcome) error {
 	switch {
 	case o.published != nil:
 		doc.Serial, doc.Expires = o.published.Serial, strictjson.At(o.expires)
-		p.say("published serial %d (%s), %d sources, expires %s -> %s", o.published.Serial, o.why, sources, clock(o.expires), p.cfg.Publish[0].Dir)
+		p.say("published serial %d (%s), %d sources, expires %s -> %s", o.published.Serial, o.why, sources, clock(o.expires), p.cfg.Publish[0])
 	case p.dry:
 		p.say("dry run, nothing was written: %s, %d sources", o.why, sources)
 	default:
@@ -118,9 +119,25 @@ func (p *publisher) verdict(o *outcome) error {
 	return nil
 }
 
-// warnEnds warns 90 and 30 days before any key, certificate or trust version ends (DESIGN 4.5).
+// warnEnds warns 90 and 30 days before any key, certificate or trust version ends (DESIGN 4.5); under --quiet, where cron mails
+// every word, once a day.
 func (p *publisher) warnEnds() {
-	for _, w := range endings(p.trust, p.now()) {
+	words := endings(p.trust, p.now())
+	if len(words) == 0 {
+		return
+	}
+	st, _, err := p.state.site()
+	if age := p.now().Sub(st.WarnedAt.Time); p.quiet && err == nil && age >= 0 && age < 24*time.Hour {
+		return
+	}
+	for _, w := range words {
 		p.warn("%s", w)
+	}
+	if err != nil || p.readOnly() {
+		return
+	}
+	st.WarnedAt = strictjson.At(p.now())
+	if err := p.state.save("site.json", st); err != nil {
+		p.warn("%v", err)
 	}
 }

@@ -63,7 +63,8 @@ func (p *publisher) lastStatus() (statusDocument, error) {
 	return d, nil
 }
 
-func keep(in []quorum.Verdict, id, tree, state string) (out []quorum.Verdict) {
+func keep(in []quorum.Verdict, id, tree, state string) []quorum.Verdict {
+	out := []quorum.Verdict{}
 	for _, v := range in {
 		if (id == "" || v.Server == id) && (tree == "" || v.Tree == tree) && (state == "" || string(v.State) == state) {
 			out = append(out, v)

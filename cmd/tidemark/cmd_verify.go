@@ -75,6 +75,7 @@ type finding struct {
 	OK    bool   `json:"ok"`
 	Found string `json:"found"` // in words
 	err   error
+	gone  bool // it could not be fetched at all
 }
 
 // verifyDocument is `verify --json`.
@@ -110,12 +111,12 @@ func (x *examination) all() []finding {
 func (x *examination) form(name string, check func([]byte) (string, error)) finding {
 	b, err := x.origin.Fetch(x.Context.Context, name, sign.MaxBundle)
 	if errors.Is(err, fs.ErrNotExist) {
-		return finding{Form: name, Found: "not there", err: fmt.Errorf("%s: not there: %w", name, err)}
+		return finding{Form: name, Found: "not there", err: fmt.Errorf("%s: not there: %w", name, err), gone: true}
 	}
-	words := ""
-	if err == nil {
-		words, err = check(b)
+	if err != nil {
+		return finding{Form: name, Found: err.Error(), err: fmt.Errorf("%s: %w", name, err), gone: true}
 	}
+	words, err := check(b)
 	if err != nil {
 		return finding{Form: name, Found: err.Error(), err: fmt.Errorf("%s: %w", name, err)}
 	}
@@ -135,12 +136,15 @@ func (x *examination) bundle(b []byte) (string, error) {
 	return words, nil
 }
 
-// same says that payload is the bundle's.
-func (x *examination) same(payload []byte) error {
-	if x.opened == nil || bytes.Equal(payload, x.opened.Payload) {
-		return nil
+// same says in words how payload goes with the bundle.
+func (x *examination) same(payload []byte) (string, error) {
+	switch {
+	case x.opened == nil:
+		return "no bundle to compare it with", nil
+	case bytes.Equal(payload, x.opened.Payload):
+		return "the same document as the bundle", nil
 	}
-	return fmt.Errorf("holds another document (sha256 %s) than the bundle (%s)", manifest.SHA256(payload), manifest.SHA256(x.opened.Payload))
+	return "", fmt.Errorf("holds another document (sha256 %s) than the bundle (%s)", manifest.SHA256(payload), manifest.SHA256(x.opened.Payload))
 }
 
 func (x *examination) inline(b []byte) (string, error) {
@@ -148,7 +152,18 @@ func (x *examination) inline(b []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "one OpenPGP message, the same document as the bundle", x.same(payload)
+	m, err := manifest.Parse(payload)
+	if err != nil {
+		return "", err
+	}
+	if m.Network != x.trust.Network {
+		return "", fmt.Errorf("it is of network %q, expected %q", m.Network, x.trust.Network)
+	}
+	if err := m.CheckTime(x.now); err != nil {
+		return "", err
+	}
+	words, err := x.same(payload)
+	return "one OpenPGP message, " + words, err
 }
 
 // pair opens manifest.json by the signature files beside it.
@@ -182,7 +197,8 @@ func (x *examination) pair(b []byte) (string, error) {
 	if _, _, err := client.Open(bundle, client.Options{Network: x.trust.Network, Trust: x.trust, Now: x.now}); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("with %d signature files beside it, the same document as the bundle", len(sigs)), x.same(b)
+	words, err := x.same(b)
+	return fmt.Sprintf("with %d signature files beside it, %s", len(sigs), words), err
 }
 
 func (x *examination) pointer(b []byte) (string, error) {
@@ -203,11 +219,13 @@ func (x *examination) tell(forms []finding) error {
 		doc.Serial, doc.Issued, doc.Expires, doc.SHA256 = m.Serial, m.Issued, m.Expires, manifest.SHA256(x.opened.Payload)
 	}
 	var last error
+	reached := false
 	for _, f := range forms {
 		word := "ok     "
 		if !f.OK {
 			word, doc.OK, last = "REFUSED", false, f.err
 		}
+		reached = reached || !f.gone
 		x.say("%s %-21s %s", word, f.Form, f.Found)
 	}
 	if err := x.document(doc); err != nil {
@@ -215,6 +233,9 @@ func (x *examination) tell(forms []finding) error {
 	}
 	if last == nil {
 		return nil
+	}
+	if !reached {
+		return hinted(fmt.Errorf("nothing of %s could be fetched: %w", x.Args().First(), last), "check the address, and that it serves the site")
 	}
 	return exit(exitRefused, fmt.Errorf("%s does not verify: %w", x.Args().First(), last), "keep what you have, and tell the network's operators; do not sync by this manifest")
 }

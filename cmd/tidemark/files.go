@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+
+	"github.com/google/renameio/v2"
 )
 
 // readFile reads a file of at most max bytes; a larger one is refused, not cut.
@@ -23,6 +27,22 @@ func readFile(name string, max int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, max)
 	}
 	return b, nil
+}
+
+// writeFile gives a file new content, whole or not at all. What is no regular file (a device, a pipe) is written to, never replaced.
+func writeFile(name string, b []byte, mode os.FileMode) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, b, 0)
+	}
+	dir := filepath.Dir(name)
+	if err := renameio.WriteFile(name, b, mode, renameio.WithTempDir(dir)); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close()) // the new name, too, survives a power cut
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"tidemark/client"
-	"tidemark/config"
 	"tidemark/internal/geo"
 	"tidemark/manifest"
 	"tidemark/probe"
@@ -32,18 +32,18 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 	if err != nil {
 		return nil, err
 	}
-	if err := p.heal(ctx, s); err != nil {
-		return nil, err
-	}
 	prev, err := p.predecessor(ctx, s, bootstrap)
 	if err != nil {
 		return nil, err
 	}
-	readings, mem, err := p.ask(ctx, previous(prev), force)
+	if err := p.finishReserved(ctx, s); err != nil {
+		return nil, err
+	}
+	readings, mem, err := p.ask(ctx, prev.previous(), force)
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{decision: quorum.Decide(readings, p.policy(force), previous(prev), mem, p.now())}
+	o := &outcome{decision: quorum.Decide(readings, p.policy(force), prev.previous(), mem, p.now())}
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}
@@ -51,7 +51,7 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 	due := false
 	if due, o.why = p.due(o.decision, prev, s); due && !p.dry {
 		if o.published, err = p.release(ctx, o.decision.Manifest, prev, s); err != nil {
-			return nil, err
+			return nil, errors.Join(err, p.rememberFailure(o, mem, err))
 		}
 		o.expires = o.published.Expires
 	}
@@ -61,8 +61,17 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 	return o, err
 }
 
+// rememberFailure keeps what was learnt of the servers, and says in status what went wrong; nothing counts as announced.
+func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) error {
+	learnt := o.decision.Memory
+	learnt.Trees, learnt.Guard = mem.Trees, mem.Guard
+	o.why, o.published = "publishing failed", nil
+	o.trouble = append(o.trouble, cause)
+	return errors.Join(p.state.saveMemory(learnt), p.state.save("status.json", p.status(o)))
+}
+
 // due says whether something is to be published, and why.
-func (p *publisher) due(d quorum.Decision, prev *client.Opened, s *site) (bool, string) {
+func (p *publisher) due(d quorum.Decision, prev *predecessor, s *site) (bool, string) {
 	m := d.Manifest
 	switch {
 	case d.Guard.Held:
@@ -73,20 +82,20 @@ func (p *publisher) due(d quorum.Decision, prev *client.Opened, s *site) (bool, 
 		return true, "first publication"
 	case s.standing.Pointer == nil:
 		return true, "the site is empty"
-	case s.standing.Pointer.Serial < prev.Manifest.Serial:
+	case s.standing.Pointer.Serial < prev.manifest.Serial:
 		return true, "the site was set back"
-	case !manifest.SameContent(m, prev.Manifest):
+	case !manifest.SameContent(m, prev.manifest):
 		return true, "content changed"
 	}
-	half := prev.Manifest.Issued.Add(prev.Manifest.Expires.Sub(prev.Manifest.Issued.Time) / 2)
+	half := prev.manifest.Issued.Add(prev.manifest.Expires.Sub(prev.manifest.Issued.Time) / 2)
 	if !p.now().Before(half) {
 		return true, "half of the validity is over"
 	}
-	return false, fmt.Sprintf("nothing changed since serial %d", prev.Manifest.Serial)
+	return false, fmt.Sprintf("nothing changed since serial %d", prev.manifest.Serial)
 }
 
 // release takes a serial, signs and publishes. The serial is remembered before it is used: it is never used twice.
-func (p *publisher) release(ctx context.Context, m *manifest.Manifest, prev *client.Opened, s *site) (*publish.Release, error) {
+func (p *publisher) release(ctx context.Context, m *manifest.Manifest, prev *predecessor, s *site) (*publish.Release, error) {
 	if err := p.openSigners(); err != nil {
 		return nil, err
 	}
@@ -118,69 +127,53 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 	if err := p.state.save("site.json", st); err != nil {
 		return err
 	}
-	p.log.Info("publish", "serial", rel.Serial, "site", s.Dir)
+	p.log.Info("publish", "serial", rel.Serial, "site", s.String())
 	if err := publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial)); err != nil {
-		return fmt.Errorf("publish serial %d to %s: %w", rel.Serial, s.Dir, err)
+		return fmt.Errorf("publish serial %d to %s: %w", rel.Serial, s, err)
 	}
-	st.Published = rel.Serial
-	if err := p.state.save("site.json", st); err != nil {
-		return err
-	}
-	return p.state.write("published.bundle.json", rel.Bundle)
+	return p.keep(&predecessor{manifest: &manifest.Manifest{Serial: rel.Serial}, bundle: rel.Bundle})
 }
 
-// nextSerial is one above everything that was ever used here or reserved there (DESIGN 4.5).
-func (p *publisher) nextSerial(ctx context.Context, prev *client.Opened, s *site) (int64, error) {
+// nextSerial is one above everything that was ever used here or reserved there (DESIGN 4.5), and, at a new beginning, above what
+// the copies hold.
+func (p *publisher) nextSerial(ctx context.Context, prev *predecessor, s *site) (int64, error) {
 	st, _, err := p.state.site()
 	if err != nil {
 		return 0, err
 	}
 	highest := st.Serial
 	if prev != nil {
-		highest = max(highest, prev.Manifest.Serial)
+		highest = max(highest, prev.manifest.Serial)
+	} else {
+		for _, t := range p.cfg.Publish[1:] {
+			c, err := look(ctx, t)
+			if err != nil {
+				return 0, hinted(fmt.Errorf("a new beginning must know what the copies hold: %w", err), "bring the copy back, or take it out of publish:")
+			}
+			highest = max(highest, c.standing.Serial())
+		}
 	}
 	reserved, err := publish.Reservations(ctx, s.store, s.standing, highest)
 	if err != nil {
 		return 0, fmt.Errorf("look for reserved serials: %w", err)
 	}
-	var pointer int64
-	if s.standing.Pointer != nil {
-		pointer = s.standing.Pointer.Serial
-	}
-	return publish.NextSerial(pointer, highest, p.trust.MinSerial, reserved...)
+	return publish.NextSerial(s.standing.Serial(), highest, p.trust.MinSerial, reserved...)
 }
 
 // reservedFor is how long a reserved serial is left to the run that reserved it.
 const reservedFor = 10 * time.Minute
 
-// heal brings a site that a killed run left behind into order: fixed names first, then a serial that was reserved and signed.
-func (p *publisher) heal(ctx context.Context, s *site) error {
-	if p.dry {
-		return nil
-	}
-	if s.standing.Pointer != nil {
-		if !s.standing.Complete() {
-			p.warn("%s: an earlier run stopped half-way through serial %d; finishing it", s.Dir, s.standing.Pointer.Serial)
-		}
-		old := func(b []byte) error { _, err := p.openOld(b); return err }
-		if err := publish.Heal(ctx, s.store, s.standing, old); err != nil { // the next publication rewrites every name anyway
-			p.warn("%s: serial %d cannot be made whole: %v", s.Dir, s.standing.Pointer.Serial, err)
-			return nil
-		}
-	}
+// finishReserved completes the newest serial that this publisher reserved and never pointed to, when it is old enough, verifies
+// and has not expired; others are skipped, never reused.
+func (p *publisher) finishReserved(ctx context.Context, s *site) error {
 	st, _, err := p.state.site()
-	if err != nil || s.standing.Pointer == nil || st.Serial <= s.standing.Pointer.Serial {
+	if err != nil || p.readOnly() || s.standing.Pointer == nil || st.Serial <= s.standing.Serial() {
 		return err
 	}
-	reserved, err := publish.Reservations(ctx, s.store, s.standing, s.standing.Pointer.Serial)
+	reserved, err := publish.Reservations(ctx, s.store, s.standing, s.standing.Serial())
 	if err != nil {
 		return fmt.Errorf("look for reserved serials: %w", err)
 	}
-	return p.finish(ctx, s, reserved)
-}
-
-// finish completes the newest reserved serial that is old enough, verifies and has not expired; others are skipped, never reused.
-func (p *publisher) finish(ctx context.Context, s *site, reserved []publish.Reserved) error {
 	for i := len(reserved) - 1; i >= 0; i-- {
 		r := reserved[i]
 		o, _, err := client.Open(r.Bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
@@ -188,11 +181,11 @@ func (p *publisher) finish(ctx context.Context, s *site, reserved []publish.Rese
 			continue
 		}
 		if err := publish.Finish(ctx, s.store, s.standing, r.Serial, p.verify); err != nil {
-			p.warn("%s: serial %d was reserved and cannot be finished, it is skipped: %v", s.Dir, r.Serial, err)
+			p.warn("%s: serial %d was reserved and cannot be finished, it is skipped: %v", s, r.Serial, err)
 			continue
 		}
-		p.warn("%s: finished serial %d, which an earlier run had reserved", s.Dir, r.Serial)
-		return nil
+		p.warn("%s: finished serial %d, which an earlier run had reserved", s, r.Serial)
+		return p.keep(opened(o))
 	}
 	return nil
 }
@@ -278,43 +271,15 @@ func (p *publisher) remember(ctx context.Context, o *outcome, s *site) error {
 	}
 	for _, t := range p.cfg.Publish[1:] {
 		if err := p.copyTo(ctx, t); err != nil {
-			o.trouble = append(o.trouble, hinted(fmt.Errorf("copy %s: %w", t.Dir, err), "the authority %s is in order; this copy catches up at the next run", s.Dir))
+			o.trouble = append(o.trouble, hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s is in order; this copy catches up at the next run", s))
 		}
 	}
 	if o.published != nil {
-		st, err := publish.Look(ctx, s.store)
-		if err == nil {
-			_, err = publish.Clean(ctx, s.store, st, p.cfg.Keep, p.now())
-		}
-		if err != nil {
-			o.trouble = append(o.trouble, fmt.Errorf("remove old serials from %s: %w", s.Dir, err))
+		if _, err := publish.Clean(ctx, s.store, s.standing, p.cfg.Keep, p.now()); err != nil {
+			o.trouble = append(o.trouble, fmt.Errorf("remove old serials from %s: %w", s, err))
 		}
 	}
 	return nil
-}
-
-// copyTo brings a copy up to what was published last; the authority alone decides what that is.
-func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
-	b, err := p.state.read("published.bundle.json")
-	if err != nil || b == nil {
-		return err
-	}
-	s, err := look(ctx, t)
-	if err != nil {
-		return err
-	}
-	own, err := p.openOld(b)
-	if err != nil {
-		return err
-	}
-	if s.standing.Pointer != nil && s.standing.Pointer.Serial >= own.Manifest.Serial && s.standing.Complete() {
-		return nil
-	}
-	rel, err := p.pack(b)
-	if err != nil {
-		return err
-	}
-	return publish.Push(ctx, s.store, s.standing, *rel, p.verify)
 }
 
 // masterTrouble lists the masters that could not be read at the last look.

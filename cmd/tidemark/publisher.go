@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"tidemark/client"
 	"tidemark/config"
 	"tidemark/internal/rsyncurl"
 	"tidemark/keys"
-	"tidemark/manifest"
 	"tidemark/probe"
-	"tidemark/publish"
 	"tidemark/quorum"
 	"tidemark/sign"
 )
@@ -179,153 +174,3 @@ func (p *publisher) masters() []probe.MasterAsk {
 
 // masterTimeout bounds one look at one master: a walk of a large tree on slow disks fits in it.
 const masterTimeout = 10 * time.Minute
-
-// site is one target, looked at once at the start of a run.
-type site struct {
-	config.Target
-	store    publish.Store
-	standing *publish.Standing
-	damaged  error // the pointer or the mark lies there and cannot be read
-}
-
-// look opens a target and reads its pointer and mark: two requests.
-func look(ctx context.Context, t config.Target) (*site, error) {
-	s, err := publish.Dir(t.Dir)
-	if err != nil {
-		return nil, hinted(fmt.Errorf("site %s: %w", t.Dir, err), "check publish: in the configuration, and who may write there")
-	}
-	st, err := publish.Look(ctx, s)
-	found := &site{Target: t, store: s, standing: st}
-	if d := (*publish.DamagedError)(nil); errors.As(err, &d) && st != nil {
-		found.damaged = d
-		return found, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", t.Dir, err)
-	}
-	return found, nil
-}
-
-// verify opens a bundle as any client with today's trust would.
-func (p *publisher) verify(bundle []byte) error {
-	_, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
-	return err
-}
-
-// readBack verifies what a push has just reserved, from the store's bytes and, where readers see the site, through the public
-// URL: a wrong answer stops the run, an unreachable URL only warns.
-func (p *publisher) readBack(ctx context.Context, s *site, serial int64) publish.Verify {
-	return func(bundle []byte) error {
-		if err := p.verify(bundle); err != nil || s.URL == "" {
-			return err
-		}
-		origin, err := client.NewOrigin(s.URL)
-		if err != nil {
-			return err
-		}
-		seen, err := origin.Fetch(ctx, fmt.Sprintf("m/%d/%s", serial, client.BundleFile), sign.MaxBundle)
-		if err != nil {
-			p.warn("the public URL cannot be read back: %v", err)
-			return nil
-		}
-		if !bytes.Equal(seen, bundle) {
-			return exit(exitRefused, fmt.Errorf("%s gives other bytes for serial %d than were put there", s.URL, serial), "look for a cache or a web server that changes files, then run again")
-		}
-		return nil
-	}
-}
-
-// predecessor opens what was published last, without its expiry. The site's is taken when it verifies and is not older than the
-// state's own copy; else the own copy, with an alarm. Nothing at all is right only for a first publication.
-func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*client.Opened, error) {
-	own, err := p.ownCopy()
-	if err != nil {
-		return nil, err
-	}
-	theirs, cause := p.published(ctx, s)
-	switch {
-	case theirs != nil && (own == nil || theirs.Manifest.Serial > own.Manifest.Serial):
-		return theirs, p.keep(theirs)
-	case theirs != nil && theirs.Manifest.Serial == own.Manifest.Serial:
-		return theirs, nil
-	case theirs != nil:
-		cause = fmt.Errorf("the site holds serial %d, older than serial %d that was published from here", theirs.Manifest.Serial, own.Manifest.Serial)
-	case cause == nil && own != nil:
-		cause = errors.New("the site is gone")
-	}
-	if own != nil {
-		p.warn("%s: %v; going on from the copy in %s", s.Dir, cause, p.state.dir)
-		return own, nil
-	}
-	st, known, err := p.state.site()
-	if err != nil {
-		return nil, err
-	}
-	if bootstrap || (cause == nil && known && st.Published == 0) {
-		return nil, nil
-	}
-	if cause == nil {
-		cause = errors.New("nothing is published there, and the state remembers no publication")
-	}
-	return nil, exit(exitRefused, fmt.Errorf("site %s: %w", s.Dir, cause),
-		"check state: and publish: in the configuration; if this really is a new beginning: tidemark run --bootstrap")
-}
-
-// keep remembers what is known to have been published, so that a site which is lost or set back later is noticed.
-func (p *publisher) keep(o *client.Opened) error {
-	if p.dry || p.state.lock == nil {
-		return nil
-	}
-	st, _, err := p.state.site()
-	if err != nil {
-		return err
-	}
-	st.Published = o.Manifest.Serial
-	st.Serial = max(st.Serial, st.Published)
-	if err := p.state.save("site.json", st); err != nil {
-		return err
-	}
-	return p.state.write("published.bundle.json", o.Bundle)
-}
-
-// published opens the site's own manifest; nil, nil when nothing was published there.
-func (p *publisher) published(ctx context.Context, s *site) (*client.Opened, error) {
-	if s.damaged != nil || s.standing.Pointer == nil {
-		return nil, s.damaged
-	}
-	b, err := s.standing.Predecessor(ctx, s.store)
-	if err != nil {
-		return nil, fmt.Errorf("what is published cannot be read: %w", err)
-	}
-	o, err := p.openOld(b)
-	if err != nil {
-		return nil, fmt.Errorf("what is published does not verify: %w", err)
-	}
-	return o, nil
-}
-
-func (p *publisher) openOld(b []byte) (*client.Opened, error) {
-	o, _, err := client.Open(b, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now(), AnyAge: true})
-	return o, err
-}
-
-func (p *publisher) ownCopy() (*client.Opened, error) {
-	b, err := p.state.read("published.bundle.json")
-	if err != nil || b == nil {
-		return nil, err
-	}
-	o, err := p.openOld(b)
-	if err != nil {
-		p.warn("own copy %s is not usable: %v", p.state.path("published.bundle.json"), err)
-		return nil, nil
-	}
-	return o, nil
-}
-
-// previous is the manifest of o, nil for a first publication.
-func previous(o *client.Opened) *manifest.Manifest {
-	if o == nil {
-		return nil
-	}
-	return o.Manifest
-}

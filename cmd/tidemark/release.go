@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"tidemark/client"
@@ -18,26 +19,38 @@ import (
 const leastLife = time.Hour
 
 // complete fills in what a decision leaves open: serial, times, trust version, predecessor.
-func (p *publisher) complete(ctx context.Context, m *manifest.Manifest, prev *client.Opened, serial int64) error {
+func (p *publisher) complete(ctx context.Context, m *manifest.Manifest, prev *predecessor, serial int64) error {
 	now := strictjson.At(p.now())
 	if prev != nil {
-		if now.Equal(prev.Manifest.Issued.Time) { // two runs in one second: the later one is issued in the next
+		if now.Equal(prev.manifest.Issued.Time) { // two runs in one second: the later one is issued in the next
 			if err := sleep(ctx, now.Add(time.Second).Sub(p.now())); err != nil {
 				return err
 			}
 			now = strictjson.At(p.now())
 		}
-		if !now.After(prev.Manifest.Issued.Time) {
-			return exit(exitRefused, fmt.Errorf("the clock says %s, but serial %d was issued at %s", clock(now.Time), prev.Manifest.Serial, clock(prev.Manifest.Issued.Time)),
-				"set the clock right (timedatectl), then run again; nothing was published")
+		ahead := !now.After(prev.manifest.Issued.Time)
+		if ahead && !p.Bool("bootstrap") { // no reader believes a document from the future, so a new beginning hurts nobody
+			return exit(exitRefused, fmt.Errorf("the clock says %s, but serial %d was issued at %s", clock(now.Time), prev.manifest.Serial, clock(prev.manifest.Issued.Time)),
+				"set the clock right (timedatectl), then run again; if it is right now and was ahead then: tidemark run --bootstrap")
 		}
-		m.Previous = manifest.SHA256(prev.Payload)
+		m.Previous = manifest.SHA256(prev.payload)
 	}
 	expires, limit := p.expires(now.Time)
 	if expires.Sub(now.Time) < leastLife {
 		return exit(exitRefused, fmt.Errorf("%s ends at %s: less than an hour is left to sign for", limit, clock(expires)), "renew it first: see `tidemark keys list`")
 	}
 	m.Serial, m.Issued, m.Expires, m.TrustVersion = serial, now, strictjson.At(expires), p.trust.Version
+	return nil
+}
+
+// mayLive refuses a document that would outlive its keys or the trust, or has hardly any life left (DESIGN 4.2).
+func (p *publisher) mayLive(m *manifest.Manifest) error {
+	if end, limit := p.expires(m.Issued.Time); m.Expires.After(end) {
+		return exit(exitRefused, fmt.Errorf("serial %d expires at %s, but %s ends at %s", m.Serial, clock(m.Expires.Time), limit, clock(end)), "build it again: tidemark build --readings FILE -o DIR")
+	}
+	if left := m.Expires.Sub(p.now()); left < leastLife {
+		return exit(exitRefused, fmt.Errorf("serial %d expires at %s: less than an hour is left to sign for", m.Serial, clock(m.Expires.Time)), "build it again: tidemark build --readings FILE -o DIR")
+	}
 	return nil
 }
 
@@ -57,8 +70,13 @@ func (p *publisher) expires(issued time.Time) (end time.Time, limit string) {
 			earlier(k.NotAfter.Time, name)
 		}
 		for _, t := range p.trust.Manifest.Keys {
-			if t.Kind == k.Kind && t.Key == k.Key && t.NotAfter != nil {
-				earlier(t.NotAfter.Time, name)
+			if t.Kind != k.Kind || t.Key != k.Key {
+				continue
+			}
+			for _, f := range append([]string{""}, k.Signing...) { // readers judge by the trust's certificate, not by the private file
+				if end := t.EndOf(f); end != nil {
+					earlier(*end, name)
+				}
 			}
 		}
 	}
@@ -71,6 +89,9 @@ func (p *publisher) signAll(ctx context.Context, payload []byte) (*publish.Relea
 	m, err := manifest.Parse(payload)
 	if err != nil {
 		return nil, fmt.Errorf("manifest to sign: %w", err)
+	}
+	if err := p.mayLive(m); err != nil {
+		return nil, err
 	}
 	req := sign.Request{Payload: payload, Comment: m.Comment(payload), Issued: m.Issued.Time, Expires: m.Expires.Time}
 	var sigs []sign.Signature
@@ -101,7 +122,7 @@ func (p *publisher) pack(bundle []byte) (*publish.Release, error) {
 	if files[client.InlineFile], err = p.inline(bundle, o.Payload); err != nil {
 		return nil, err
 	}
-	ground, err := ground(p.envelope, p.trust, p.now())
+	ground, err := p.ground()
 	if err != nil {
 		return nil, err
 	}
@@ -131,13 +152,39 @@ func (p *publisher) inline(bundle, payload []byte) ([]byte, error) {
 	return nil, fmt.Errorf("no OpenPGP signature to make %s of", client.InlineFile)
 }
 
-// ground is what lies below every release: the trust chain's newest step, the public keys, the schemas.
-func ground(envelope []byte, t *keys.Trust, now time.Time) ([]publish.Object, error) {
-	objects := []publish.Object{
-		publish.NewObject(fmt.Sprintf("trust/%d.json", t.Version), envelope),
-		publish.NewObject("trust.json", envelope),
+// chain is every trust version that this publisher ever worked with, kept in the state: a site that is laid anew has them all.
+func (p *publisher) chain() (objects []publish.Object, err error) {
+	current := fmt.Sprintf("trust/%d.json", p.trust.Version)
+	if !p.readOnly() {
+		if err := os.MkdirAll(p.state.path("trust"), 0o700); err != nil {
+			return nil, fmt.Errorf("keep the trust chain: %w", err)
+		}
+		if err := p.state.write(current, p.envelope); err != nil {
+			return nil, err
+		}
 	}
-	exported, err := keys.Export(t, now)
+	for v := int64(1); v < p.trust.Version; v++ {
+		name := fmt.Sprintf("trust/%d.json", v)
+		b, err := p.state.read(name)
+		if err != nil {
+			return nil, err
+		}
+		if b != nil {
+			objects = append(objects, publish.NewObject(name, b))
+		}
+	}
+	return append(objects, publish.NewObject(current, p.envelope)), nil
+}
+
+// ground is what lies below every release: the trust chain, the public keys, the schemas.
+func (p *publisher) ground() ([]publish.Object, error) {
+	t := p.trust
+	objects, err := p.chain()
+	if err != nil {
+		return nil, err
+	}
+	objects = append(objects, publish.NewObject("trust.json", p.envelope))
+	exported, err := keys.Export(t, p.now())
 	if err != nil {
 		return nil, fmt.Errorf("export public keys: %w", err)
 	}

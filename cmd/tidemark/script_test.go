@@ -15,7 +15,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tidemark/internal/lab"
+	"tidemark/keys"
 	"tidemark/schema"
+	"tidemark/sign"
 )
 
 // TestMain lets the scripts call this program by its name. The test's program takes its clock from TIDEMARK_TEST_CLOCK, an
@@ -56,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"codes":       codes,
 			"schema":      followsSchema,
 			"fingerprint": fingerprint,
+			"rotate":      rotate,
 		},
 	})
 }
@@ -185,4 +188,35 @@ func fingerprint(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no fingerprint there")
+}
+
+// rotate makes the next trust version, signed by two root keys, in which a new Ed25519 key replaces the old one:
+// `rotate DIR KEY`.
+func rotate(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	trust, err := sign.OpenTrust([]byte(ts.ReadFile(filepath.Join(dir, "trust.json"))))
+	ts.Check(err)
+	k, err := keys.ParseMinisignFile([]byte(ts.ReadFile(args[1] + ".pub")))
+	ts.Check(err)
+	trust.Version++
+	for i := range trust.Manifest.Keys {
+		if trust.Manifest.Keys[i].Kind == keys.Minisign {
+			trust.Manifest.Keys[i].Revoked = true
+		}
+	}
+	trust.Manifest.Keys = append(trust.Manifest.Keys, keys.ManifestKey{Holder: "publisher", Kind: keys.Minisign, Key: k.ID, Public: k.String()})
+	payload, err := trust.Encode()
+	ts.Check(err)
+	env := sign.Envelope{Payload: payload}
+	for _, holder := range []string{"root-1", "root-2"} {
+		s, err := sign.MinisignFile([]byte(ts.ReadFile(filepath.Join(dir, "root", holder+".key"))), nil)
+		ts.Check(err)
+		sig, err := s.Sign(context.Background(), sign.Request{Payload: payload, Comment: "next"})
+		ts.Check(err)
+		env.Signatures = append(env.Signatures, sig)
+	}
+	b, err := env.Encode()
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(dir, "trust.json"), b, 0o644))
+	ts.Check(os.Rename(ts.MkAbs(args[1]), filepath.Join(dir, "keys", "ed25519.key")))
 }

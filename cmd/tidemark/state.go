@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 
 	"tidemark/internal/strictjson"
 	"tidemark/quorum"
@@ -32,9 +32,11 @@ type state struct {
 // siteState is what the publisher remembers of its own publications.
 type siteState struct {
 	Schema    string          `json:"schema"`
-	Serial    int64           `json:"serial"`    // highest that was ever used, published or not
-	Published int64           `json:"published"` // newest that is known to have been published; 0: nothing ever was
+	Serial    int64           `json:"serial"`           // highest that was ever used, published or not
+	Published int64           `json:"published"`        // newest that is known to have been published; 0: nothing ever was
+	Bundle    string          `json:"bundle,omitempty"` // SHA-256 of published.bundle.json
 	StatusAt  strictjson.Time `json:"status_at,omitzero"`
+	WarnedAt  strictjson.Time `json:"warned_at,omitzero"` // of keys that end
 }
 
 const siteSchema = "tidemark/site-state/v1"
@@ -46,7 +48,7 @@ type holder struct {
 
 // openState locks the state directory, which must exist. The lock ends with the process, whatever becomes of it.
 func openState(dir string, now time.Time) (*state, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
 	}
 	s := &state{dir: dir, lock: flock.New(dir, flock.SetFlag(os.O_RDONLY))}
@@ -55,18 +57,36 @@ func openState(dir string, now time.Time) (*state, error) {
 		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
 	}
 	if !got {
-		var h holder
-		text := "another run"
-		if b, err := os.ReadFile(s.path("lock.json")); err == nil && json.Unmarshal(b, &h) == nil {
-			text = fmt.Sprintf("process %d, since %s,", h.PID, clock(h.Since.Time))
-		}
-		return nil, exit(exitLocked, fmt.Errorf("%s holds the lock on %s", text, dir), "wait for it to end; a dead process holds no lock")
+		return nil, exit(exitLocked, fmt.Errorf("%s holds the lock on %s", s.holder(), dir), "wait for it to end (a dead process holds no lock), or find it: fuser %s", dir)
 	}
+	os.Chmod(dir, 0o700) // private servers are named in it, and whoever may read it may hold the lock; not ours to change: never mind
+	s.sweep()
 	if err := s.save("lock.json", holder{PID: os.Getpid(), Since: strictjson.At(now)}); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// holder names who has the lock, as far as can be known.
+func (s *state) holder() string {
+	var h holder
+	b, err := os.ReadFile(s.path("lock.json"))
+	if err == nil && json.Unmarshal(b, &h) == nil && syscall.Kill(h.PID, 0) == nil {
+		return fmt.Sprintf("process %d, since %s,", h.PID, clock(h.Since.Time))
+	}
+	return "another process"
+}
+
+// sweep removes the temporary files of killed runs; the lock is held, so nobody else is writing.
+func (s *state) sweep() {
+	left, err := filepath.Glob(s.path(".*.json*"))
+	if err != nil {
+		return
+	}
+	for _, f := range left {
+		os.Remove(f)
+	}
 }
 
 func (s *state) close()                  { s.lock.Close() }
@@ -82,7 +102,7 @@ func (s *state) save(name string, v any) error {
 }
 
 func (s *state) write(name string, b []byte) error {
-	if err := renameio.WriteFile(s.path(name), b, 0o644); err != nil {
+	if err := writeFile(s.path(name), b, 0o600); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
