@@ -56,11 +56,15 @@
 // counts when its key is in the role, neither revoked nor past not_after, and
 //
 //   - OpenPGP: the file is exactly one armored block with one packet and
-//     nothing around it; version 4, type 0x00; SHA-256 or SHA-512; RSA from 3072
+//     nothing around it; in the area that nobody signed only its issuer's id and
+//     fingerprint; version 4, type 0x00; SHA-256 or SHA-512; RSA from 3072
 //     bits or Ed25519; made by one of the fingerprints that the trust document
 //     names, whatever issuer the signature claims; certificate, subkey and
 //     their bindings good when it was made and good now; its own life not over;
-//   - minisign: four lines and nothing after, "ED", both signatures good.
+//   - minisign: four lines and nothing after, in UTF-8 and without a carriage
+//     return, "ED", both signatures good.
+//
+// An entry of the trust document that revokes a key outweighs every other entry of that key.
 //
 // Clocks may differ by [Skew] both ways. Every refusal is a [*Refusal] that lists each
 // signature with its [Cause].

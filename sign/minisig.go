@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"aead.dev/minisign"
 	"golang.org/x/crypto/blake2b"
@@ -29,8 +30,12 @@ type minisig struct {
 	global  []byte // over sig and comment
 }
 
-// parseMinisig reads the four lines of minisign's file, strictly, in the pre-hashed form "ED" only.
+// parseMinisig reads the four lines of minisign's file, strictly, in the pre-hashed form "ED" only: text is the one
+// text of what it returns and of the untrusted comment.
 func parseMinisig(text string) (*minisig, error) {
+	if strings.Contains(text, "\r") || !utf8.ValidString(text) { // base64 readers pass over a carriage return
+		return nil, faultf(Malformed, "not a minisign signature: expected UTF-8 without carriage returns")
+	}
 	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || lines[4] != "" {
 		return nil, faultf(Malformed, "not a minisign signature: expected four lines and a final line feed, found %d line feeds", len(lines)-1)

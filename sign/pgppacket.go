@@ -20,6 +20,9 @@ const (
 	onePassSize  = 13
 	onePassV3    = 3
 	literalFixed = 6 // format, length of the name, date
+
+	subIssuer            = 16
+	subIssuerFingerprint = 33
 )
 
 // pgpSignature is one signature packet whose every byte was accounted for.
@@ -84,11 +87,16 @@ func (s *pgpSignature) walk(b []byte) error {
 		return faultf(Algorithm, "hash algorithm %d, expected SHA-256 (8) or SHA-512 (10)", s.hash)
 	}
 	b = b[4:]
+	var unhashed []byte
 	for range 2 { // hashed and unhashed subpackets
 		if len(b) < 2 || len(b)-2 < int(binary.BigEndian.Uint16(b)) {
 			return short
 		}
-		b = b[2+int(binary.BigEndian.Uint16(b)):]
+		end := 2 + int(binary.BigEndian.Uint16(b))
+		unhashed, b = b[2:end], b[end:]
+	}
+	if err := onlyIssuers(unhashed); err != nil {
+		return err
 	}
 	numbers := 1
 	if s.algo == pgpEdDSA {
@@ -106,6 +114,24 @@ func (s *pgpSignature) walk(b []byte) error {
 	}
 	if len(b) != 0 {
 		return faultf(Malformed, "%d bytes follow inside the signature packet", len(b))
+	}
+	return nil
+}
+
+// onlyIssuers refuses an unhashed area with anything but what gpg, sq and others put there: who made the signature, by
+// key id and by fingerprint, each once. Nobody signed the area: whatever else it holds was put there by anybody.
+func onlyIssuers(b []byte) error {
+	length := map[byte]int{subIssuer: 1 + 8, subIssuerFingerprint: 1 + 1 + 20}
+	for len(b) > 0 {
+		n := int(b[0])
+		if n == 0 || len(b) < 1+n {
+			return faultf(Malformed, "the unhashed subpackets are cut short, or longer than an issuer is")
+		}
+		if length[b[1]] != n {
+			return faultf(Malformed, "an unhashed subpacket of type %d and %d bytes, expected only the issuer (16) and its fingerprint (33), once each", b[1], n)
+		}
+		delete(length, b[1])
+		b = b[1+n:]
 	}
 	return nil
 }
