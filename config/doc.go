@@ -26,8 +26,13 @@
 //	guard: {share: 30, least: 5, runs: 3}
 //	policy: {check_interval: 5m, max_hold: 2h, nearby: {FI: [SE, NO]}}
 //
-// Relative paths start at the directory of the file. Durations are whole numbers with a unit (10m, 24h, 7d). The keys s3
-// and purge of a publish target and rfc2136 of the beacon are known, and refused by this version.
+// Relative paths start at the directory of the file. Durations are whole numbers with a unit (10m, 24h, 7d). The
+// key rfc2136 of the beacon is known, and refused by this version. A publish target is a directory, or a bucket:
+//
+//	publish:
+//	  - s3: {bucket: mirrors, prefix: centos/, region: eu-north-1}   # endpoint, path_style, ca, checksum: when_required
+//	    url: https://mirrors.example.org/centos/
+//	    purge: [{cloudfront: E2EXAMPLE}, {url: "http://127.0.0.1:6081/centos/", method: BAN, token_file: ban.token}]
 //
 // Only cmd imports this package; it copies the values on.
 package config

@@ -310,6 +310,9 @@ func (p *publisher) publishDir(dir string) error {
 			return err
 		}
 	}
+	if trouble := p.announce(ctx, s, rel); len(trouble) > 0 {
+		return errors.Join(trouble...)
+	}
 	p.say("published serial %d, expires %s -> %s", rel.Serial, clock(rel.Expires), s)
 	return p.document(doc)
 }

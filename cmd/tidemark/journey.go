@@ -54,6 +54,7 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 			return nil, errors.Join(err, p.rememberFailure(o, mem, err))
 		}
 		o.expires = o.published.Expires
+		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
 	}
 	if !p.dry {
 		err = p.remember(ctx, o, s)
@@ -126,6 +127,9 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 	st.Serial = max(st.Serial, rel.Serial)
 	if err := p.state.save("site.json", st); err != nil {
 		return err
+	}
+	if err := publish.Foreign(ctx, s.store, s.standing); err != nil {
+		return hinted(err, "check bucket and prefix of publish: in the configuration")
 	}
 	p.log.Info("publish", "serial", rel.Serial, "site", s.String())
 	if err := publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial)); err != nil {

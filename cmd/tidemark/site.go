@@ -1,14 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"time"
 
 	"tidemark/client"
 	"tidemark/config"
 	"tidemark/publish"
+	"tidemark/publish/cloudfront"
 	"tidemark/publish/s3"
 	"tidemark/sign"
 )
@@ -60,20 +62,78 @@ func (p *publisher) readBack(ctx context.Context, s *site, serial int64) publish
 		if err := p.verify(bundle); err != nil || s.URL == "" {
 			return err
 		}
-		origin, err := client.NewOrigin(s.URL)
-		if err != nil {
-			return err
-		}
-		seen, err := origin.Fetch(ctx, fmt.Sprintf("m/%d/%s", serial, client.BundleFile), sign.MaxBundle)
-		if err != nil {
-			p.warn("the public URL cannot be read back: %v", err)
-			return nil
-		}
-		if !bytes.Equal(seen, bundle) {
-			return exit(exitRefused, fmt.Errorf("%s gives other bytes for serial %d than were put there", s.URL, serial), "look for a cache or a web server that changes files, then run again")
-		}
-		return nil
+		return p.await(ctx, s, fmt.Sprintf("m/%d/%s", serial, client.BundleFile), bundle, 0)
 	}
+}
+
+// await looks at what readers see, with patience for the caches on the way. Only a wrong answer is an error.
+func (p *publisher) await(ctx context.Context, s *site, name string, want []byte, patience time.Duration) error {
+	origin, err := client.NewOrigin(s.URL)
+	if err != nil {
+		return err
+	}
+	fetch := func(ctx context.Context, name string) ([]byte, error) { return origin.Fetch(ctx, name, sign.MaxBundle) }
+	err = publish.Await(ctx, fetch, name, want, patience)
+	if d := (*publish.DifferentError)(nil); errors.As(err, &d) {
+		return exit(exitRefused, fmt.Errorf("%s: %w", s.URL, err), "look for a cache or a web server that changes files, then run again")
+	}
+	if err != nil {
+		p.warn("%s: %v", s.URL, err)
+	}
+	return nil
+}
+
+// ttl is how long caches may keep a fixed name (max-age), and a little.
+const ttl = 65 * time.Second
+
+// announce tells the caches before s that there is something new, then looks once whether readers see it. What fails only delays
+// readers by the caches' time to live: it is said, and stops nothing.
+func (p *publisher) announce(ctx context.Context, s *site, rel *publish.Release) (trouble []error) {
+	fail := func(err error) {
+		if err != nil {
+			trouble = append(trouble, hinted(fmt.Errorf("caches of %s: %w", s, err), "readers see serial %d within a minute all the same; check purge: in the configuration", rel.Serial))
+		}
+	}
+	var caches []publish.Cache
+	for _, c := range s.Purge {
+		if c.CloudFront != "" {
+			fail(cloudfront.Invalidate(ctx, cloudfront.Options{Distribution: c.CloudFront, Serial: rel.Serial, SHA256: rel.SHA256}, p.paths(s, rel)))
+			continue
+		}
+		cache := publish.Cache{URL: c.URL, Method: c.Method}
+		if c.TokenFile != "" {
+			b, err := readFile(c.TokenFile, 64<<10)
+			if err == nil {
+				cache.Header, err = publish.PurgeHeader(string(b))
+			}
+			if err != nil {
+				fail(fmt.Errorf("token %s: %w", c.TokenFile, err))
+				continue
+			}
+		}
+		caches = append(caches, cache)
+	}
+	if len(caches) > 0 {
+		fail(publish.Purge(ctx, publish.PurgeOptions{Caches: caches}, rel.Names()))
+	}
+	if s.URL != "" {
+		if err := p.await(ctx, s, client.BundleFile, rel.Bundle, ttl); err != nil {
+			trouble = append(trouble, err)
+		}
+	}
+	return trouble
+}
+
+// paths are the fixed names as a distribution knows them: behind the path of the public URL.
+func (p *publisher) paths(s *site, rel *publish.Release) (out []string) {
+	base := "/"
+	if u, err := url.Parse(s.URL); err == nil && u.Path != "" {
+		base = u.Path
+	}
+	for _, n := range rel.Names() {
+		out = append(out, base+n)
+	}
+	return out
 }
 
 // copyTo brings a copy up to what was published last; the authority alone decides what that is.
@@ -100,7 +160,12 @@ func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
 		if perr != nil {
 			return perr
 		}
-		err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
+		if err = publish.Foreign(ctx, s.store, s.standing); err == nil {
+			err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
+		}
+		if err == nil {
+			err = errors.Join(p.announce(ctx, s, rel)...)
+		}
 	}
 	if err != nil {
 		return err
