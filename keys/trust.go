@@ -6,7 +6,7 @@ import (
 	"tidemark/internal/strictjson"
 )
 
-// MaxTrust is the largest trust document, and the largest trust.json, in bytes.
+// MaxTrust is the largest trust document in bytes; the trust.json around it may be larger (sign.MaxTrustFile).
 const MaxTrust = 1 << 20
 
 // ParseTrust reads a trust document strictly and checks it. The caller has

@@ -90,23 +90,45 @@ func plan(asks []quorum.Ask, found map[string]resolved) []job {
 	return jobs
 }
 
-// byHost groups the jobs that must follow each other, longest queues first so that none of them starts last. Names
-// without an address are nobody's host: each such job is a group.
+// byHost groups the jobs that must follow each other, longest queues first so that none of them starts last: those with
+// the same name or the same address, or linked through others with either. A name's A and AAAA are one machine.
 func byHost(jobs []job) [][]job {
-	var groups [][]job
-	index := map[netip.Addr]int{}
+	same := links{}
 	for _, j := range jobs {
-		at, seen := index[j.addr]
-		if !seen || !j.addr.IsValid() {
+		if j.addr.IsValid() {
+			same.join(j.ask.URL.Host(), j.addr.String())
+		}
+	}
+	var groups [][]job
+	index := map[string]int{}
+	for _, j := range jobs {
+		host := same.find(j.ask.URL.Host())
+		at, seen := index[host]
+		if !seen {
 			at = len(groups)
 			groups = append(groups, nil)
-			index[j.addr] = at
+			index[host] = at
 		}
 		groups[at] = append(groups[at], j)
 	}
 	slices.SortStableFunc(groups, func(a, b []job) int { return cmp.Compare(len(b), len(a)) })
 	return groups
 }
+
+// links says which names and addresses belong together: each points to another one, the last to itself.
+type links map[string]string
+
+func (l links) find(name string) string {
+	next, ok := l[name]
+	if !ok || next == name {
+		return name
+	}
+	last := l.find(next)
+	l[name] = last
+	return last
+}
+
+func (l links) join(a, b string) { l[l.find(a)] = l.find(b) }
 
 // each calls do for every item, at most n at a time, and waits for all.
 func each[T any](items []T, n int, do func(T)) {

@@ -7,9 +7,10 @@
 //
 //   - The name is resolved (A and AAAA); the addresses are sorted, duplicates dropped, the first 8 asked. A name without
 //     an address is one reading with a failure and an empty Address.
-//   - The time file is fetched and parsed (package internal/timefile; at most 4096 bytes).
-//   - Only when its timestamp is not [quorum.Ask.Known], or [quorum.Ask.Deep] is set, the anchors are fetched too, all in
-//     one session, and the time file once more. Bytes that differ from the first ones make the reading void: the server
+//   - The time file is fetched, up to 64 KiB, and parsed (package internal/timefile: one of more than 4096 bytes holds
+//     no timestamp).
+//   - Only when its timestamp is not [quorum.Ask.Known], or not known at this address ([quorum.Ask.Addresses]), or
+//     [quorum.Ask.Deep] is set, the anchors are fetched too, all in one session, and the time file once more. Bytes that differ from the first ones make the reading void: the server
 //     was in the middle of its own sync.
 //   - Of anchors, the size and the SHA-256 are kept, or that they are missing.
 //
@@ -19,10 +20,12 @@
 //
 // # Politeness and bounds
 //
-// A host is a resolved address. Whatever there is to ask at one host, several trees, several servers or ports, is asked
-// one after the other, over one connection at a time; [Options.Concurrency] hosts are asked at the same time. Everything
-// has an end: [Options.Timeout] bounds one tree at one address, whatever is being done; a session reads at most 128 MiB,
-// an anchor has at most 16 MiB.
+// A host is a name with all of its addresses, and all other names at any of these. Whatever there is to ask at one host,
+// several addresses, trees, servers or ports, is asked one after the other, over one connection at a time;
+// [Options.Concurrency] hosts are asked at the same time. Everything has an end: [Options.Timeout] bounds one tree at one
+// address, whatever is being done; a session for the time file reads at most 1 MiB; one for anchors at most 8 MiB and
+// twice what they have on the master ([quorum.Ask.Bytes]), at most 128 MiB; an anchor has at most 1 MiB or twice the
+// largest ([quorum.Ask.Largest]), at most 16 MiB.
 //
 // A cancelled context ends the round soon; what was not asked then reads as a failure. A caller that cancels looks at
 // the context's error and throws the round away.
@@ -31,7 +34,7 @@
 //
 // [Master] looks at a master's tree, in a local directory or through an rsync daemon: time file, whole file list,
 // anchors by pattern, time file again. Symbolic links are not followed, and rsync's own scaffolding is passed over:
-// directories named .~tmp~, and temporary files such as ".bash.rpm.x4TqWz" while only their owner may read them.
+// directories named .~tmp~, fsck's lost+found at the top, and temporary files such as ".bash.rpm.x4TqWz" while only their owner may read them.
 // A time file that changed meanwhile is a failure that says so; whoever calls looks again later.
 //
 // The list's sum ([quorum.ListSum]) says whether two lists are the same without keeping either:

@@ -51,6 +51,9 @@ func (s *listSum) result() *quorum.ListSum {
 	return &quorum.ListSum{Files: s.files, Bytes: s.bytes, Digest: hex.EncodeToString(b[:])}
 }
 
+// lostFound, at the top of a tree that is a file system of its own, is fsck's: only root may read it, and no mirror gets it.
+const lostFound = "lost+found"
+
 // partialDir is where rsync --delay-updates keeps files until it renames them.
 const partialDir = ".~tmp~"
 

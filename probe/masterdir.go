@@ -99,7 +99,7 @@ func (d dirMaster) entry(ctx context.Context, dir *os.Root, name, base string, v
 		return d.cannot(name, err)
 	}
 	switch {
-	case info.IsDir() && base != partialDir:
+	case info.IsDir() && base != partialDir && name != lostFound:
 		sub, err := dir.OpenRoot(base)
 		if err != nil {
 			return d.cannot(name, err)

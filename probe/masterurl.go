@@ -57,7 +57,7 @@ func (u urlMaster) timeFile(ctx context.Context) timeRead {
 }
 
 func (u urlMaster) walk(ctx context.Context, visit func(item) error) *quorum.Failure {
-	exclude := []string{partialDir + "/"}
+	exclude := []string{partialDir + "/", "/" + lostFound + "/"}
 	var refused error
 	err := u.at.client.List(ctx, u.at.addr, u.at.url, exclude, func(e rsync.Entry) error {
 		if e.Mode&modeType != modeRegular || scaffolding(e.Name, e.Mode) {
@@ -102,7 +102,7 @@ func (u urlMaster) hashSome(ctx context.Context, found []manifest.Anchor) *quoru
 	for i, a := range found {
 		paths[i] = a.Path
 	}
-	seen, err := u.at.anchors(ctx, paths)
+	seen, err := u.at.anchors(ctx, paths, limits{maxAnchor, maxSession})
 	if err != nil {
 		return u.failed(err, "fetching the master's anchors")
 	}

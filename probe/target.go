@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	maxTimeFile = 64 << 10  // bytes of a time file that are fetched: enough to show what lies there instead of a number
-	maxAnchor   = 16 << 20  // bytes of one anchor
-	maxSession  = 128 << 20 // bytes of one session that fetches anchors: it holds them in memory
-	maxRaw      = 64        // bytes of a time file that a reading keeps
+	maxTimeFile    = 64 << 10  // bytes of a time file that are fetched: enough to show what lies there instead of a number
+	maxAnchor      = 16 << 20  // bytes of one anchor
+	maxSession     = 128 << 20 // bytes of one session that fetches anchors: it holds them in memory
+	maxTimeSession = 1 << 20   // bytes of one session that fetches a time file
+	maxRaw         = 64        // bytes of a time file that a reading keeps
 )
 
 // target is a tree at one address.
@@ -38,7 +39,7 @@ type timeRead struct {
 }
 
 func (t target) timeFile(ctx context.Context, path string) timeRead {
-	f, err := t.limited(maxTimeFile, maxSession).FetchFile(ctx, t.addr, t.url, path)
+	f, err := t.limited(limits{maxTimeFile, maxTimeSession}).FetchFile(ctx, t.addr, t.url, path)
 	if err != nil {
 		return timeRead{fail: timeFailure(err, path)}
 	}
@@ -54,10 +55,13 @@ func parseTime(data []byte, path string) timeRead {
 	return timeRead{data: data, timestamp: timestamp}
 }
 
+// limits cap what one session reads, in bytes.
+type limits struct{ file, session int64 }
+
 // anchors fetches the files at paths in one session; the result is sorted by path, each path once.
-func (t target) anchors(ctx context.Context, paths []string) ([]quorum.AnchorSeen, error) {
+func (t target) anchors(ctx context.Context, paths []string, most limits) ([]quorum.AnchorSeen, error) {
 	paths = slices.Compact(slices.Sorted(slices.Values(paths)))
-	files, err := t.limited(maxAnchor, maxSession).Fetch(ctx, t.addr, t.url, paths)
+	files, err := t.limited(most).Fetch(ctx, t.addr, t.url, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +78,13 @@ func (t target) anchors(ctx context.Context, paths []string) ([]quorum.AnchorSee
 }
 
 // limited is the client with tighter caps; a cap that the operator set lower stays.
-func (t target) limited(file, session int64) *rsync.Client {
+func (t target) limited(most limits) *rsync.Client {
 	c := *t.client
-	if c.Limits.File == 0 || c.Limits.File > file {
-		c.Limits.File = file
+	if c.Limits.File == 0 || c.Limits.File > most.file {
+		c.Limits.File = most.file
 	}
-	if c.Limits.Bytes == 0 || c.Limits.Bytes > session {
-		c.Limits.Bytes = session
+	if c.Limits.Bytes == 0 || c.Limits.Bytes > most.session {
+		c.Limits.Bytes = most.session
 	}
 	return &c
 }

@@ -16,10 +16,13 @@ type finding struct {
 	said     int64  // what the time file says, 0 when it was not read
 	soft     bool   // nothing was learned: an earlier verification stands for a while
 	kept     bool   // verified by its time file alone, which has not changed since
+	unproven bool   // the time file of the verification, at an address where its content was never looked at
 	text     string // what was found and what was expected
 	proof    string // of Verified: why
 	reading  Reading
-	families []int
+
+	families  []int // of Verified: over these ...
+	addresses []string
 }
 
 // judge holds what one server is judged by.
@@ -28,6 +31,7 @@ type judge struct {
 	present []*MasterReading // the master now, where that is not recorded
 	server  ServerMemory     // before this round
 	partial bool
+	maxHold time.Duration
 	now     time.Time
 }
 
@@ -50,6 +54,7 @@ func (j judge) address(r Reading) finding {
 	if f.state == Verified {
 		j.content(&f, r, *j.tree.find(r.Timestamp))
 	}
+	f.soft = f.state == Moving // no verdict
 	return f
 }
 
@@ -105,7 +110,12 @@ func (j judge) unknownTime(said int64, says string) (State, string) {
 	case said > master.At.Unix():
 		return Moving, fmt.Sprintf("%s, newer than our last look at the master (%s)", says, master.At.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	return Wrong, fmt.Sprintf("%s, which the master was never seen to show at rest: expected %s", says, j.expected())
+	text := fmt.Sprintf("%s, which the master was never seen to show at rest: expected %s", says, j.expected())
+	// The master may have moved on before we looked twice, so a mirror that was faster is honest; but it moves on, too.
+	if j.server.Seen != said || j.now.Sub(j.server.SeenSince.Time) <= j.maxHold {
+		return Moving, text
+	}
+	return Wrong, fmt.Sprintf("%s, and it has not changed for %s", text, span(int64(j.now.Sub(j.server.SeenSince.Time).Seconds())))
 }
 
 // expected names the timestamps that would be right.
@@ -121,11 +131,14 @@ func (j judge) expected() string {
 // file's timestamp. f is so far verified by its timestamp.
 func (j judge) content(f *finding, r Reading, rec Recorded) {
 	if r.Depth == manifest.DepthTime || r.Depth == "" {
+		before := j.server.Valid && j.server.Timestamp == rec.Timestamp
 		switch {
-		case j.server.Valid && j.server.Timestamp == rec.Timestamp:
+		case before && slices.Contains(j.server.Addresses, r.Address):
 			f.kept, f.proof = true, ", its content was verified at that timestamp before"
 		case len(rec.Anchors) == 0:
 			f.proof = ", and the tree has no anchors to look at"
+		case before:
+			f.state, f.unproven, f.text = Unknown, true, f.text+", but its content was not looked at at this address"
 		default:
 			f.state, f.text = Unknown, f.text+", but its content was not looked at, and a time file alone proves nothing"
 		}
@@ -164,7 +177,7 @@ func (j judge) compare(seen []AnchorSeen, rec Recorded) comparison {
 		switch {
 		case known && !a.Missing && a.is(expected):
 			c.matched++
-		case !known && a.Missing:
+		case !known && (a.Missing || rec.Recalled): // what was recalled may lack anchors
 		default:
 			j.differs(&c, a, expected, known, rec.Timestamp)
 		}
@@ -213,7 +226,7 @@ func (j judge) elsewhere(a AnchorSeen, known bool, timestamp int64) int64 {
 		if r.Timestamp == timestamp || r.Timestamp < timestamp && (a.Missing || !known) {
 			continue
 		}
-		if a.among(r.Anchors) {
+		if a.among(r.Anchors) && !(a.Missing && r.Recalled) {
 			return r.Timestamp
 		}
 	}

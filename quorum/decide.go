@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -17,9 +18,11 @@ type entry struct {
 	tree    string
 	url     rsyncurl.URL
 	finding finding
+	before  ServerMemory // the memory before this round
 	memory  ServerMemory // after the finding
 	state   State        // the finding seen from what is announced
-	offer   int64        // the timestamp at which the manifest lists it, 0: not listed
+	offer   int64        // the timestamp at which the manifest in force lists it, 0: not listed
+	would   int64        // the one at which a new manifest would; differs from offer while the guard holds
 }
 
 func (e entry) place() place  { return place{e.server.ID, e.tree} }
@@ -34,15 +37,18 @@ type decision struct {
 	now      time.Time
 	entries  []entry // sorted by server, tree
 	reports  []TreeReport
+	listed   map[place]manifest.SourceTree // in previous, those with slots or without
+	held     bool                          // by the guard: previous stays in force
+	withheld map[string]int64              // what the guard keeps from being announced, by tree
 }
 
 // Decide concludes. Pure: the same input gives the same output. previous may be nil (first run).
 // It records r.Masters first; recording the same readings twice changes nothing.
 //
-// When the guard holds, Decision.Manifest is what would be published, and
-// Decision.Memory announces nothing: what was not published was not announced.
+// When the guard holds, Decision.Manifest is what would be published. Decision.Memory announces nothing: what was
+// not published was not announced; verdicts and reports describe what is in force, and say what is held back.
 func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now time.Time) Decision {
-	d := decision{policy: p, previous: previous, now: now}
+	d := decision{policy: p, previous: previous, now: now, listed: listing(previous)}
 	d.before = Record(mem, r.Masters, p, previous, now)
 	d.memory = clone(d.before)
 	d.judge(r.Servers)
@@ -52,8 +58,11 @@ func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now t
 	d.conclude()
 	m := d.manifest()
 	guard := d.guard()
+	if guard.Held {
+		d.hold()
+	}
 	for i := range d.reports {
-		d.explain(&d.reports[i], r.Masters, guard.Held)
+		d.explain(&d.reports[i], r.Masters)
 	}
 	return Decision{Manifest: m, Verdicts: d.verdicts(), Memory: d.memory, Trees: d.reports, Guard: guard}
 }
@@ -67,7 +76,8 @@ func (d *decision) judge(readings []Reading) {
 	d.entries = carriers(d.policy)
 	for i := range d.entries {
 		e := &d.entries[i]
-		e.memory = d.before.Servers[e.server.ID][e.tree]
+		e.before = d.before.Servers[e.server.ID][e.tree].under(e.url)
+		e.memory = e.before
 		switch {
 		case e.server.Maintenance:
 			e.finding = finding{state: Maintenance, text: "it is in maintenance, so it was not asked"}
@@ -77,9 +87,9 @@ func (d *decision) judge(readings []Reading) {
 			e.memory.Soft, e.memory.Valid = 0, false
 		default:
 			tm := d.before.Trees[e.tree]
-			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, now: d.now}
+			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, maxHold: d.policy.MaxHold, now: d.now}
 			e.finding = j.judgeAll(byPlace[e.place()])
-			e.memory = e.memory.after(e.finding, d.now)
+			e.memory = d.asPublished(e.memory.after(e.finding, d.now), *e)
 		}
 	}
 }
@@ -123,6 +133,10 @@ func (d *decision) announce(name string) TreeReport {
 
 // conclude sees every finding from what is announced now, and remembers it.
 func (d *decision) conclude() {
+	later := map[string][]Recorded{}
+	for name := range d.policy.Trees {
+		later[name] = d.later(name)
+	}
 	for i := range d.entries {
 		e := &d.entries[i]
 		tm := d.memory.Trees[e.tree]
@@ -135,9 +149,13 @@ func (d *decision) conclude() {
 				e.state = Ahead
 			}
 		}
-		e.offer = offered(*e, tm)
-		if e.memory.State != e.state {
-			e.memory.State, e.memory.StateSince = e.state, strictjson.At(d.now)
+		e.would = offered(*e, tm, later[e.tree])
+		if e.offer = e.would; d.held {
+			e.offer = d.listed[e.place()].Timestamp
+		}
+		e.memory.State, e.memory.StateSince = e.state, e.before.StateSince
+		if e.before.State != e.state {
+			e.memory.StateSince = strictjson.At(d.now)
 		}
 		e.memory.Reason = e.reason(tm)
 		id := e.server.ID
@@ -148,7 +166,52 @@ func (d *decision) conclude() {
 	}
 }
 
-// guard asks the guard; while it holds, nothing is announced.
+// asPublished takes from the manifest published last what it says of the same verification: another publisher may
+// have come to it earlier, and two that keep their own word would publish against each other for ever.
+func (d *decision) asPublished(sm ServerMemory, e entry) ServerMemory {
+	st, ok := d.listed[e.place()]
+	if !ok || !sm.Valid || st.URL != sm.URL || st.Timestamp != sm.Timestamp {
+		return sm
+	}
+	sm.Since = st.Since
+	if e.finding.kept || e.finding.soft {
+		sm.Depth = st.Depth
+	}
+	if e.finding.soft {
+		sm.Families = slices.Clone(st.Families)
+	}
+	return sm
+}
+
+func listing(m *manifest.Manifest) map[place]manifest.SourceTree {
+	listed := map[place]manifest.SourceTree{}
+	if m != nil {
+		for _, source := range m.Sources {
+			for tree, st := range source.Trees {
+				listed[place{source.ID, tree}] = st
+			}
+		}
+	}
+	return listed
+}
+
+// hold sees everything from what stays in force: the manifest published last.
+func (d *decision) hold() {
+	d.held, d.withheld = true, map[string]int64{}
+	for i := range d.reports {
+		r := &d.reports[i]
+		announced := d.before.Trees[r.Tree].Announced
+		if r.New {
+			d.withheld[r.Tree] = r.Announced
+			r.Nodes = d.ballot(r.Tree).nodes(d.policy.Trees[r.Tree].Quorum, cmp.Or(announced, r.Announced))
+		}
+		r.Announced, r.New, r.Admit = announced, false, d.published(r.Tree).Admit
+	}
+	d.memory.Trees = d.before.Trees
+	d.conclude()
+}
+
+// guard asks the guard.
 func (d *decision) guard() GuardReport {
 	states := map[place]State{}
 	for _, e := range d.entries {
@@ -158,9 +221,6 @@ func (d *decision) guard() GuardReport {
 	}
 	report, memory := watch(d.previous, states, d.policy, d.before.Guard, d.now)
 	d.memory.Guard = memory
-	if report.Held {
-		d.memory.Trees = d.before.Trees
-	}
 	return report
 }
 

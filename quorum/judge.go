@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 )
@@ -29,6 +30,10 @@ func (j judge) judgeAll(readings []Reading) finding {
 	if len(firm) == 0 {
 		return oneOf(soft)
 	}
+	firm = j.reached(firm)
+	if f, ok := unproven(firm); ok {
+		return f
+	}
 	if !unanimous(firm) {
 		return disagreement(firm)
 	}
@@ -39,7 +44,29 @@ func (j judge) judgeAll(readings []Reading) finding {
 	if rest := answerable(soft, firm); len(rest) > 0 {
 		return oneOf(rest)
 	}
-	return j.overFamilies(f, firm)
+	return over(f, firm)
+}
+
+// reached leaves out the addresses of a family over which the server is not listed and at
+// which its content was not looked at: it stays good over the other.
+func (j judge) reached(firm []finding) []finding {
+	rest := slices.DeleteFunc(slices.Clone(firm), func(f finding) bool {
+		return f.unproven && !slices.Contains(j.server.Families, f.reading.Family)
+	})
+	if len(rest) == 0 {
+		return firm
+	}
+	return rest
+}
+
+// unproven finds an address whose content was not looked at, where nothing else is wrong.
+func unproven(firm []finding) (finding, bool) {
+	i := slices.IndexFunc(firm, func(f finding) bool { return f.unproven })
+	other := func(f finding) bool { return !f.unproven && f.state != Verified || f.said != firm[0].said }
+	if i < 0 || slices.ContainsFunc(firm, other) {
+		return finding{}, false
+	}
+	return firm[i].named(len(firm) > 1), true
 }
 
 // oneOf picks the soft finding that says most: an answer before silence.
@@ -97,15 +124,16 @@ func answerable(soft, firm []finding) []finding {
 	return rest
 }
 
-// overFamilies adds the families over which the verification holds. A family at
-// which only the time file was read counts when its content was verified before.
-func (j judge) overFamilies(f finding, firm []finding) finding {
+// over adds the addresses at which the verification holds, and their families.
+func over(f finding, firm []finding) finding {
 	for _, g := range firm {
-		family := g.reading.Family
-		if family != 4 && family != 6 || g.kept && !slices.Contains(j.server.Families, family) || slices.Contains(f.families, family) {
-			continue
+		if g.reading.Address != "" {
+			f.addresses = append(f.addresses, g.reading.Address)
 		}
-		f.families = append(f.families, family)
+		if family := g.reading.Family; (family == 4 || family == 6) && !slices.Contains(f.families, family) {
+			f.families = append(f.families, family)
+		}
+		f.kept = f.kept || g.kept // the depth and the time of the last look at the content stand
 	}
 	slices.Sort(f.families)
 	if len(f.families) == 0 {
@@ -115,14 +143,23 @@ func (j judge) overFamilies(f finding, firm []finding) finding {
 	return f
 }
 
+// under is what is remembered of the server under a URL: of another one than before,
+// next to nothing, so that what was verified there vouches for nothing here.
+func (sm ServerMemory) under(url rsyncurl.URL) ServerMemory {
+	if sm.URL == url {
+		return sm
+	}
+	return ServerMemory{URL: url, State: sm.State, StateSince: sm.StateSince, Answered: sm.Answered}
+}
+
 // after is the server's memory after a finding.
 func (sm ServerMemory) after(f finding, now time.Time) ServerMemory {
 	when := at(f.reading.At, now)
 	if f.state != Unreachable && f.reading.Server != "" {
 		sm.Answered = when
 	}
-	if f.said != 0 {
-		sm.Seen = f.said
+	if f.said != 0 && (f.said != sm.Seen || sm.SeenSince.IsZero()) {
+		sm.Seen, sm.SeenSince = f.said, when
 	}
 	switch {
 	case f.soft:
@@ -148,7 +185,7 @@ func (sm ServerMemory) verified(f finding, when strictjson.Time) ServerMemory {
 		sm.Deep = when
 	}
 	sm.Highest = max(sm.Highest, f.said)
-	sm.Soft, sm.Valid, sm.Good, sm.Families = 0, true, when, f.families
+	sm.Soft, sm.Valid, sm.Good, sm.Families, sm.Addresses = 0, true, when, f.families, f.addresses
 	return sm
 }
 

@@ -3,6 +3,7 @@ package quorum
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"regexp"
 	"slices"
 
@@ -147,6 +148,11 @@ func (sm ServerMemory) check() error {
 	for _, f := range sm.Families {
 		if f != 4 && f != 6 {
 			return fmt.Errorf("family %d: expected 4 or 6", f)
+		}
+	}
+	for _, a := range sm.Addresses {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return fmt.Errorf("address %.60q: expected an IP address", a)
 		}
 	}
 	return nil

@@ -21,21 +21,22 @@ const maxAsked = 200
 //
 // Servers in maintenance, and trees without an rsync URL, are not asked. Sorted by server, tree.
 func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
-	choices := map[string]choice{}
+	choices, sizes := map[string]choice{}, map[string]map[string]int64{}
 	for name := range p.Trees {
-		choices[name] = mem.Trees[name].choice()
+		choices[name], sizes[name] = mem.Trees[name].choice(), mem.Trees[name].sizes()
 	}
 	var asks []Ask
 	for _, e := range carriers(p) {
 		if e.server.Maintenance || e.url.IsZero() {
 			continue
 		}
-		known, deep := mem.Servers[e.server.ID][e.tree].known(e.place(), p.Recheck, now)
-		asks = append(asks, Ask{
-			Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile,
-			Known: known, Deep: deep,
-			Anchors: choices[e.tree].draw(p.Sample, rnd),
-		})
+		a := Ask{Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile}
+		a.Known, a.Addresses, a.Deep = mem.Servers[e.server.ID][e.tree].known(e, p.Recheck, now)
+		a.Anchors = choices[e.tree].draw(p.Sample, rnd)
+		for _, path := range a.Anchors {
+			a.Largest, a.Bytes = max(a.Largest, sizes[e.tree][path]), a.Bytes+sizes[e.tree][path]
+		}
+		asks = append(asks, a)
 	}
 	return asks
 }
@@ -43,17 +44,18 @@ func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
 // place is one tree at one server.
 type place struct{ server, tree string }
 
-// known is the timestamp that needs no deeper look, and whether one is due all the
-// same: the timestamp at which the content was verified, or one that is too old
-// whatever the content.
-func (sm ServerMemory) known(pl place, recheck time.Duration, now time.Time) (timestamp int64, deep bool) {
+// known is the timestamp that needs no deeper look, at which addresses, and whether one
+// is due all the same: the timestamp at which the content was verified, or one that is
+// too old whatever the content. Of another URL nothing is known.
+func (sm ServerMemory) known(e entry, recheck time.Duration, now time.Time) (timestamp int64, addresses []string, deep bool) {
 	switch {
-	case (sm.State == Verified || sm.State == Ahead) && sm.Valid && sm.Depth != manifest.DepthTime:
-		return sm.Timestamp, sm.due(pl, recheck, now)
+	case sm.URL != e.url:
+	case (sm.State == Verified || sm.State == Ahead) && sm.Valid && sm.Depth != manifest.DepthTime && len(sm.Addresses) > 0:
+		return sm.Timestamp, slices.Clone(sm.Addresses), sm.due(e.place(), recheck, now)
 	case sm.State == Behind:
-		return sm.Seen, false
+		return sm.Seen, nil, false
 	}
-	return 0, true
+	return 0, nil, true
 }
 
 // due reports whether the content must be looked at again. Between three quarters
@@ -97,6 +99,25 @@ func (tm TreeMemory) choice() choice {
 		}
 	}
 	return c
+}
+
+// sizes gives each anchor's size, the largest of all that is recorded or was seen on the master.
+func (tm TreeMemory) sizes() map[string]int64 {
+	largest := map[string]int64{}
+	note := func(anchors []manifest.Anchor) {
+		for _, a := range anchors {
+			largest[a.Path] = max(largest[a.Path], a.Size)
+		}
+	}
+	for _, r := range tm.Recorded {
+		note(r.Anchors)
+	}
+	for _, look := range []*MasterReading{tm.Unsettled, tm.Master} {
+		if look != nil {
+			note(look.Anchors)
+		}
+	}
+	return largest
 }
 
 func addPaths(set map[string]bool, anchors []manifest.Anchor) {

@@ -3,6 +3,8 @@ package quorum
 import (
 	"fmt"
 	"strings"
+
+	"tidemark/manifest"
 )
 
 // reason is the sentence for the operator: what was found, what was expected, why it is a source or not.
@@ -35,6 +37,10 @@ func (e entry) relation(tm TreeMemory) string {
 func (e entry) consequence(tm TreeMemory) string {
 	standing := e.memory.standing()
 	switch {
+	case e.offer != 0 && e.would == 0:
+		return ", but the guard holds, so it stays listed as published last"
+	case e.offer == 0 && e.would != 0:
+		return ", but the guard holds, so it is not listed yet"
 	case e.offer != 0 && e.server.Slots == 0:
 		return ", so it is listed, but with no slots it is never offered"
 	case e.offer != 0 && e.finding.soft:
@@ -54,20 +60,47 @@ func (e entry) consequence(tm TreeMemory) string {
 }
 
 // explain writes the tree's note: where it stands, and what is wrong with its master.
-func (d *decision) explain(r *TreeReport, masters []MasterReading, held bool) {
+func (d *decision) explain(r *TreeReport, masters []MasterReading) {
 	tm := d.memory.Trees[r.Tree]
 	parts := []string{standing(*r, tm)}
 	if r.Pending != 0 {
 		parts = append(parts, d.pending(*r))
 	}
-	if text := d.master(r.Tree, tm, masters); text != "" {
+	if text := d.nobody(r.Tree); text != "" {
 		parts = append(parts, text)
 	}
-	if held {
-		r.New = false
-		parts = append(parts, "the guard holds, so nothing of this is published")
+	last := lastLook(r.Tree, masters)
+	if text := d.master(last, tm); text != "" {
+		parts = append(parts, text)
+	}
+	if last != nil && last.Failure != nil {
+		r.Trouble = clean(last.Failure.Text)
+	}
+	switch newer := d.withheld[r.Tree]; {
+	case newer != 0:
+		parts = append(parts, stamp(newer)+" has its quorum, but the guard holds it back")
+	case d.held:
+		parts = append(parts, "the guard holds, so nothing is published in this run")
 	}
 	r.Note = clean(strings.Join(parts, "; "))
+}
+
+// nobody says that no node is counted, "" when one is.
+func (d *decision) nobody(tree string) string {
+	nodes := 0
+	for _, e := range d.entries {
+		if e.tree != tree || e.server.Kind != manifest.KindNode {
+			continue
+		}
+		if e.counted() {
+			return ""
+		}
+		nodes++
+	}
+	if nodes == 0 {
+		return "no node carries this tree, so nothing can be announced"
+	}
+	return fmt.Sprintf("all nodes of this tree (%d) are in maintenance, so nothing new can be announced", nodes)
 }
 
 func standing(r TreeReport, tm TreeMemory) string {
@@ -100,19 +133,25 @@ func (d *decision) pending(r TreeReport) string {
 	return text
 }
 
-// master says what is odd about the last look at the master, "" when it is at rest and recorded.
-func (d *decision) master(tree string, tm TreeMemory, masters []MasterReading) string {
-	var last *MasterReading
+func lastLook(tree string, masters []MasterReading) (last *MasterReading) {
 	for i := range masters {
 		if masters[i].Tree == tree {
 			last = &masters[i]
 		}
 	}
+	return last
+}
+
+// master says what is odd about the last look at the master, "" when it is at rest and recorded. The words of a
+// failure are left to the report's Trouble: they name the master's host or directory.
+func (d *decision) master(last *MasterReading, tm TreeMemory) string {
 	switch {
 	case last == nil:
 		return "the master was not read in this run"
+	case last.Failure != nil && last.Failure.Kind == FailMoving:
+		return "the master is being written, what was recorded before stays in force"
 	case last.Failure != nil:
-		return "the master could not be read (" + last.Failure.Text + "), what was recorded before stays in force"
+		return "the master could not be read, what was recorded before stays in force"
 	case last.Timestamp <= 0:
 		return fmt.Sprintf("the master's time file holds %.64q: expected Unix seconds", last.Raw)
 	case inFuture(last.Timestamp, d.now):

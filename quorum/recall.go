@@ -56,24 +56,32 @@ func (tm TreeMemory) recall(tree manifest.Tree, issued strictjson.Time) TreeMemo
 	if tree.Timestamp < tm.Announced {
 		return tm
 	}
-	tm.Recorded = slices.Clone(tm.Recorded)
-	if tm.find(tree.Timestamp) == nil {
-		r := Recorded{Timestamp: tree.Timestamp, Anchors: sortedAnchors(tree.Anchors), At: tree.Announced, Recalled: true}
-		if tree.Files != 0 || tree.Bytes != 0 {
-			r.List = &ListSum{Files: tree.Files, Bytes: tree.Bytes}
-		}
-		tm.Recorded = append(tm.Recorded, r)
+	r := Recorded{Timestamp: tree.Timestamp, Anchors: sortedAnchors(tree.Anchors), At: tree.Announced, Recalled: true}
+	if tree.Files != 0 || tree.Bytes != 0 {
+		r.List = &ListSum{Files: tree.Files, Bytes: tree.Bytes}
 	}
+	tm = tm.heed(r)
 	if tree.Timestamp > tm.Announced {
 		tm = tm.announce(tree.Timestamp)
 	}
 	for _, l := range tree.Later {
-		if tm.find(l.Timestamp) == nil {
-			r := Recorded{Timestamp: l.Timestamp, Anchors: overlay(tree.Anchors, l.Anchors), At: issued, Recalled: true}
-			tm.Recorded = append(tm.Recorded, r)
-		}
+		tm = tm.heed(Recorded{Timestamp: l.Timestamp, Anchors: overlay(tree.Anchors, l.Anchors), At: issued, Recalled: true})
 	}
 	return tm.tidy()
+}
+
+// heed takes over a published set that is not recorded here, or that another publisher has recorded with other
+// content: what is published is what clients hold.
+func (tm TreeMemory) heed(published Recorded) TreeMemory {
+	held := tm.find(published.Timestamp)
+	switch {
+	case held == nil:
+		tm.Recorded = append(slices.Clone(tm.Recorded), published)
+	case conflicting(held.Anchors, published.Anchors):
+		tm.Recorded = slices.Clone(tm.Recorded)
+		*tm.find(published.Timestamp) = published
+	}
+	return tm
 }
 
 // overlay is base with the anchors of diff put over it.
@@ -100,7 +108,7 @@ func recallServer(mem Memory, id, tree string, st manifest.SourceTree) {
 		mem.Servers[id] = map[string]ServerMemory{}
 	}
 	mem.Servers[id][tree] = ServerMemory{
-		State: Verified, StateSince: st.Since, Reason: "listed in the manifest published last",
+		URL: st.URL, State: Verified, StateSince: st.Since, Reason: "listed in the manifest published last",
 		Timestamp: st.Timestamp, Since: st.Since, Depth: st.Depth, Families: slices.Clone(st.Families),
 		Highest: st.Timestamp, Seen: st.Timestamp, Valid: true,
 	}

@@ -14,6 +14,11 @@ import (
 // kept: enough to recognise a server that is half-way from one of them.
 const keepOlder = 4
 
+const (
+	keepNews   = 32 // candidates: the newest, and the oldest one, which tells how long the tree has waited
+	keepNoNews = 8  // timestamps without news: the newest
+)
+
 // Record takes the master's readings into memory: a timestamp is recorded when two looks Settle apart agree. Pure.
 //
 // Trees and sources that memory has lost are first taken from previous (nil:
@@ -23,15 +28,39 @@ func Record(mem Memory, masters []MasterReading, p Policy, previous *manifest.Ma
 	mem = clone(mem)
 	forget(mem, p)
 	recall(mem, p, previous)
+	for name, tp := range p.Trees {
+		if tm, known := mem.Trees[name]; known || len(tp.Patterns) > 0 {
+			mem.Trees[name] = tm.chosenBy(tp.Patterns)
+		}
+	}
 	for _, m := range masters {
 		if _, ours := p.Trees[m.Tree]; ours && m.Failure == nil && m.Timestamp > 0 {
 			mem.Trees[m.Tree] = mem.Trees[m.Tree].look(m, p.Settle, now)
 		}
 	}
 	for name, tm := range mem.Trees {
-		mem.Trees[name] = tm.tidy()
+		mem.Trees[name] = tm.tidy().prune(mem.stands(name))
 	}
 	return mem
+}
+
+// chosenBy is the tree's memory under the operator's patterns. When they are not those of the last looks, what
+// is recorded holds anchors that are none any more, and lacks others: the master may complete it.
+func (tm TreeMemory) chosenBy(patterns []string) TreeMemory {
+	var set []string
+	for _, p := range patterns {
+		set = append(set, clean(p))
+	}
+	slices.Sort(set)
+	set = slices.Compact(set)
+	if slices.Equal(set, tm.Patterns) {
+		return tm
+	}
+	tm.Patterns, tm.Recorded = set, slices.Clone(tm.Recorded)
+	for i := range tm.Recorded {
+		tm.Recorded[i].Recalled = true
+	}
+	return tm
 }
 
 // Unsettled lists the trees whose master shows a new timestamp that was read only once: look again after p.Settle.
@@ -69,6 +98,9 @@ func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) 
 	tm.Recorded = slices.Clone(tm.Recorded)
 	if recalled := tm.find(m.Timestamp); recalled != nil {
 		record.At = recalled.At
+		if recalled.List.known() {
+			record.List = recalled.List // made here, and frozen; only the anchors were chosen by other patterns
+		}
 		*recalled = record
 	} else {
 		tm.Recorded = append(tm.Recorded, record)
@@ -77,16 +109,22 @@ func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) 
 }
 
 // completes reports whether a look at the master can stand for what was recalled
-// from a manifest at the same timestamp: where both hold an anchor it is the same.
-// A manifest may have left some out, and cannot tell which were deleted.
+// from a manifest, or recorded with other patterns, at the same timestamp: where both
+// hold an anchor it is the same. A manifest may have left some out, and cannot tell
+// which were deleted.
 func (tm TreeMemory) completes(m MasterReading) bool {
 	r := tm.find(m.Timestamp)
 	if r == nil || !r.Recalled {
 		return false
 	}
-	return !slices.ContainsFunc(m.Anchors, func(a manifest.Anchor) bool {
-		held, ok := lookup(r.Anchors, a.Path)
-		return ok && held != a
+	return !conflicting(r.Anchors, m.Anchors)
+}
+
+// conflicting: an anchor that both sets hold differs.
+func conflicting(held, set []manifest.Anchor) bool {
+	return slices.ContainsFunc(set, func(a manifest.Anchor) bool {
+		b, ok := lookup(held, a.Path)
+		return ok && a != b
 	})
 }
 
@@ -142,9 +180,45 @@ func (tm TreeMemory) tidy() TreeMemory {
 	return tm
 }
 
+// prune bounds what is recorded after the announced timestamp. It keeps what a server stands at, whatever comes: so
+// the newest timestamp that a quorum has reached is always among it.
+func (tm TreeMemory) prune(stands map[int64]bool) TreeMemory {
+	var news, quiet []int64
+	for _, r := range tm.later() {
+		if r.NoNews {
+			quiet = append(quiet, r.Timestamp)
+		} else {
+			news = append(news, r.Timestamp)
+		}
+	}
+	drop := map[int64]bool{}
+	for i, t := range news {
+		drop[t] = i > 0 && i < len(news)-keepNews
+	}
+	for i, t := range quiet {
+		drop[t] = i < len(quiet)-keepNoNews
+	}
+	tm.Recorded = slices.DeleteFunc(slices.Clone(tm.Recorded), func(r Recorded) bool { return drop[r.Timestamp] && !stands[r.Timestamp] })
+	return tm
+}
+
+// stands is the set of timestamps at which servers are verified, or which they showed last.
+func (mem Memory) stands(tree string) map[int64]bool {
+	set := map[int64]bool{}
+	for _, trees := range mem.Servers {
+		if sm, ok := trees[tree]; ok {
+			set[sm.standing()], set[sm.Seen] = true, true
+		}
+	}
+	return set
+}
+
 // sameContent compares the file lists where both exist, and the anchors. Without
 // lists and anchors nothing is known, so nothing is the same.
 func sameContent(a, b Recorded) bool {
+	if (a.Recalled || b.Recalled) && a.List.known() && b.List.known() { // anchors chosen by different patterns
+		return *a.List == *b.List && !conflicting(a.Anchors, b.Anchors)
+	}
 	if !slices.Equal(a.Anchors, b.Anchors) {
 		return false
 	}

@@ -12,14 +12,43 @@ import (
 // answeredWithin: a mirror that was silent for longer is not one that can be verified.
 const answeredWithin = 24 * time.Hour
 
-// offered is the timestamp at which the manifest lists a server for a tree, 0 for
-// not at all: while its verification stands at the announced timestamp or a later recorded one.
-func offered(e entry, tm TreeMemory) int64 {
+// maxLater is how many later sets of a tree a manifest carries.
+const maxLater = 64
+
+// offerable: it may be listed at all.
+func (e entry) offerable() bool {
+	return !e.server.Maintenance && !e.server.Partial && !e.server.Private
+}
+
+// offered is the timestamp at which the manifest lists a server for a tree, 0 for not at all: while its
+// verification stands at the announced timestamp or at one of the later ones that the manifest carries.
+func offered(e entry, tm TreeMemory, later []Recorded) int64 {
 	standing := e.memory.standing()
-	if e.server.Maintenance || e.server.Partial || e.server.Private || tm.Announced == 0 || standing < tm.Announced || tm.find(standing) == nil {
+	listed := standing == tm.Announced || slices.ContainsFunc(later, func(r Recorded) bool { return r.Timestamp == standing })
+	if !e.offerable() || tm.Announced == 0 || standing == 0 || !listed {
 		return 0
 	}
 	return standing
+}
+
+// later lists the later sets of a tree that the manifest carries: those that bring news, and those at which a
+// source stands, so that it does not look malicious. One that brings no news and has no source is not worth a
+// publication. One that was recalled stays as published until the master has said what it is.
+func (d *decision) later(tree string) []Recorded {
+	tm := d.memory.Trees[tree]
+	stands := map[int64]bool{}
+	for _, e := range d.entries {
+		if e.tree == tree && e.offerable() {
+			stands[e.memory.standing()] = true
+		}
+	}
+	for _, l := range d.published(tree).Later {
+		if r := tm.find(l.Timestamp); r != nil && r.Recalled {
+			stands[l.Timestamp] = true
+		}
+	}
+	later := slices.DeleteFunc(slices.Clone(tm.later()), func(r Recorded) bool { return r.NoNews && !stands[r.Timestamp] })
+	return later[max(0, len(later)-maxLater):]
 }
 
 // manifest is the document, without what publishing adds.
@@ -74,10 +103,10 @@ func (d *decision) tree(r *TreeReport) manifest.Tree {
 	if before.Timestamp == tm.Announced {
 		t.Announced, t.Files, t.Bytes = before.Announced, before.Files, before.Bytes
 	}
-	if set.List != nil {
+	if set.List != nil && t.Files == 0 && t.Bytes == 0 {
 		t.Files, t.Bytes = set.List.Files, set.List.Bytes
 	}
-	for _, l := range tm.later() {
+	for _, l := range d.later(r.Tree) {
 		t.Later = append(t.Later, manifest.Later{Timestamp: l.Timestamp, Anchors: differing(set.Anchors, l.Anchors)})
 	}
 	r.Admit = admit(d.fleet(r.Tree), tm.Announced, before)

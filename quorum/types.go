@@ -85,7 +85,7 @@ type Recorded struct {
 	List      *ListSum          `json:"list,omitempty"`
 	At        strictjson.Time   `json:"at"`                 // when it was recorded
 	NoNews    bool              `json:"nonews,omitempty"`   // its content equals the announced one's: never announced
-	Recalled  bool              `json:"recalled,omitempty"` // taken from a manifest after memory was lost: may lack anchors, the master may complete it
+	Recalled  bool              `json:"recalled,omitempty"` // taken from a manifest, or with other patterns: may lack anchors, the master may complete it
 }
 
 // TreeMemory is what is remembered of a tree.
@@ -93,12 +93,14 @@ type TreeMemory struct {
 	Announced int64          `json:"announced,omitempty"`
 	Recorded  []Recorded     `json:"recorded,omitempty"`  // oldest first: the announced one, a few before it, all after it
 	Changed   []string       `json:"changed,omitempty"`   // anchors that changed with the last announcement
+	Patterns  []string       `json:"patterns,omitempty"`  // TreePolicy.Patterns of the last looks
 	Unsettled *MasterReading `json:"unsettled,omitempty"` // read once, waits for a second read that agrees
 	Master    *MasterReading `json:"master,omitempty"`    // the last successful look
 }
 
 // ServerMemory is what is remembered of one tree at one server.
 type ServerMemory struct {
+	URL        rsyncurl.URL    `json:"url,omitzero"` // what follows is true of this URL
 	State      State           `json:"state,omitempty"`
 	StateSince strictjson.Time `json:"state_since,omitzero"`
 	Reason     string          `json:"reason,omitempty"`
@@ -106,13 +108,15 @@ type ServerMemory struct {
 	Since      strictjson.Time `json:"since,omitzero"`      // first verified at that timestamp
 	Depth      string          `json:"depth,omitempty"`
 	Families   []int           `json:"families,omitempty"`
-	Good       strictjson.Time `json:"good,omitzero"`     // last good check
-	Deep       strictjson.Time `json:"deep,omitzero"`     // last check of anchors or deeper
-	Answered   strictjson.Time `json:"answered,omitzero"` // last time it said anything
-	Soft       int             `json:"soft,omitempty"`    // soft errors in a row
-	Highest    int64           `json:"highest,omitempty"` // highest timestamp it was verified at: below it is a regression
-	Seen       int64           `json:"seen,omitempty"`    // what its time file said last
-	Valid      bool            `json:"valid,omitempty"`   // the verification at Timestamp stands
+	Addresses  []string        `json:"addresses,omitempty"` // at which it was verified
+	Good       strictjson.Time `json:"good,omitzero"`       // last good check
+	Deep       strictjson.Time `json:"deep,omitzero"`       // last check of anchors or deeper
+	Answered   strictjson.Time `json:"answered,omitzero"`   // last time it said anything
+	Soft       int             `json:"soft,omitempty"`      // soft errors in a row
+	Highest    int64           `json:"highest,omitempty"`   // highest timestamp it was verified at: below it is a regression
+	Seen       int64           `json:"seen,omitempty"`      // what its time file said last ...
+	SeenSince  strictjson.Time `json:"seen_since,omitzero"` // ... and when it said so first
+	Valid      bool            `json:"valid,omitempty"`     // the verification at Timestamp stands
 }
 
 // GuardMemory counts the runs in which the guard held back.
@@ -173,6 +177,7 @@ type TreePolicy struct {
 	TimeFile string
 	Quorum   inventory.Quorum
 	MaxWait  time.Duration // 12 h
+	Patterns []string      // that choose the anchors; compared only: when they change, the master may complete what is recorded
 }
 
 // Policy is the operator's settings: plain values, copied by cmd.
@@ -195,13 +200,16 @@ type Policy struct {
 
 // Ask is what to ask one server about one tree.
 type Ask struct {
-	Server   string
-	Tree     string
-	URL      rsyncurl.URL
-	TimeFile string
-	Known    int64    // this time file needs no deeper look ...
-	Deep     bool     // ... unless a re-check is due
-	Anchors  []string // to fetch when looking deeper
+	Server    string
+	Tree      string
+	URL       rsyncurl.URL
+	TimeFile  string
+	Known     int64    // this time file needs no deeper look ...
+	Addresses []string // ... at these addresses (none: at all) ...
+	Deep      bool     // ... unless a re-check is due
+	Anchors   []string // to fetch when looking deeper
+	Largest   int64    // bytes of the largest of them, in any set that is recorded or on the master
+	Bytes     int64    // of all of them together, each at its largest
 }
 
 // TreeReport is the outcome for one tree, for people.
@@ -214,7 +222,8 @@ type TreeReport struct {
 	Overdue   bool            `json:"overdue,omitempty"` // longer than max_wait: exit 7
 	Nodes     manifest.Nodes  `json:"nodes"`
 	Admit     int64           `json:"admit"`
-	Note      string          `json:"note"` // one sentence
+	Note      string          `json:"note"`              // one sentence; for everybody
+	Trouble   string          `json:"trouble,omitempty"` // why the master could not be read; for the operator: it may name hosts and paths
 }
 
 // GuardReport says what the guard saw.

@@ -47,21 +47,27 @@ func (e *Envelope) check() error {
 		return fmt.Errorf("envelope: %d signatures, expected 1 to %d", n, MaxSigs)
 	}
 	for i, s := range e.Signatures {
-		if s.Kind != keys.OpenPGP && s.Kind != keys.Minisign {
-			return fmt.Errorf("envelope: signature %d: kind %.40q is unknown, expected %q or %q", i+1, s.Kind, keys.OpenPGP, keys.Minisign)
-		}
-		if len(s.Value) > MaxSignature {
-			return fmt.Errorf("envelope: signature %d: %d bytes, at most %d are read", i+1, len(s.Value), MaxSignature)
-		}
-		if !isCapitalHex(s.Key) {
-			return fmt.Errorf("envelope: signature %d: key %.50q, expected a fingerprint or key id in hex capitals", i+1, s.Key)
+		if err := s.checkEntry(); err != nil {
+			return fmt.Errorf("envelope: signature %d: %w", i+1, err)
 		}
 	}
 	return nil
 }
 
-func isCapitalHex(s string) bool {
-	return (len(s) == 16 || len(s) == 40) && strings.Trim(s, "0123456789ABCDEF") == ""
+// keyDigits is how long a key's name is: an OpenPGP fingerprint, a minisign key id.
+var keyDigits = map[keys.Kind]int{keys.OpenPGP: 40, keys.Minisign: 16}
+
+func (s Signature) checkEntry() error {
+	digits, known := keyDigits[s.Kind]
+	switch {
+	case !known:
+		return fmt.Errorf("kind %.40q is unknown, expected %q or %q", s.Kind, keys.OpenPGP, keys.Minisign)
+	case len(s.Value) == 0 || len(s.Value) > MaxSignature:
+		return fmt.Errorf("%d bytes, expected 1 to %d", len(s.Value), MaxSignature)
+	case len(s.Key) != digits || strings.Trim(s.Key, "0123456789ABCDEF") != "":
+		return fmt.Errorf("key %.50q of kind %s, expected %d hex digits in capitals", s.Key, s.Kind, digits)
+	}
+	return nil
 }
 
 // Encode writes the envelope: two-space indent, final LF.
@@ -80,7 +86,8 @@ func (e *Envelope) Encode() ([]byte, error) {
 var extension = map[keys.Kind]string{keys.OpenPGP: ".asc", keys.Minisign: ".minisig"}
 
 // Unpack gives the files that an envelope holds: the payload under name, the first signature of a kind as <name>.asc or
-// <name>.minisig, further ones as <name>.<KEY>.asc or .minisig. It verifies nothing.
+// <name>.minisig, further ones as <name>.<KEY>.asc or .minisig. It verifies nothing: for bundles of one's own, that were
+// opened before; of others, take the files of the votes (client.Opened.Files).
 func Unpack(envelope []byte, name string) (map[string][]byte, error) {
 	e, err := ParseEnvelope(envelope, MaxBundle)
 	if err != nil {

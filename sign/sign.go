@@ -11,6 +11,7 @@ import (
 const (
 	MaxSignature = 64 << 10
 	MaxBundle    = 12 << 20
+	MaxTrustFile = 5 << 20 // a trust.json: keys.MaxTrust in base64, and MaxSigs signatures in JSON's escapes
 	MaxSigs      = 16
 )
 
@@ -55,8 +56,9 @@ type Passphrase func() ([]byte, error)
 
 // Vote is one accepted signature.
 type Vote struct {
-	Holder  string
-	Kind    keys.Kind
-	Key     string
-	Comment string // minisign: the trusted comment
+	Holder    string
+	Kind      keys.Kind
+	Key       string
+	Comment   string    // minisign: the trusted comment
+	Signature Signature // the very one that was accepted
 }

@@ -8,7 +8,7 @@ import (
 
 // OpenTrust reads a pinned trust.json: parsed strictly, signed by its own root threshold. Expiry is not judged here.
 func OpenTrust(b []byte) (*keys.Trust, error) {
-	e, err := ParseEnvelope(b, keys.MaxTrust)
+	e, err := ParseEnvelope(b, MaxTrustFile)
 	if err != nil {
 		return nil, fmt.Errorf("trust.json: %w", err)
 	}
@@ -25,7 +25,7 @@ func OpenTrust(b []byte) (*keys.Trust, error) {
 // NextTrust reads the trust.json that follows old, by the rules of TUF's root role (The Update Framework, 5.3): signed by the
 // root thresholds of old and of the new one, of the same network, its version higher by exactly one. Expiry is not judged here.
 func NextTrust(old *keys.Trust, b []byte) (*keys.Trust, error) {
-	e, err := ParseEnvelope(b, keys.MaxTrust)
+	e, err := ParseEnvelope(b, MaxTrustFile)
 	if err != nil {
 		return nil, fmt.Errorf("trust.json: %w", err)
 	}
@@ -71,7 +71,8 @@ func FromMinisig(text []byte) (Signature, error) {
 }
 
 // FromASC takes an .asc made elsewhere and finds the key of the role that it says made it; a key that the role does not
-// have stays named by its 16-digit id. Either is a hint: Verify decides.
+// have stays named by the fingerprint that the signature gives, or else by its 16-digit id, which no envelope takes.
+// All are hints: Verify decides.
 func FromASC(text []byte, role keys.ManifestRole) (sig Signature, err error) {
 	defer recovered(&err)
 	if len(text) > MaxSignature {
@@ -89,5 +90,25 @@ func FromASC(text []byte, role keys.ManifestRole) (sig Signature, err error) {
 			}
 		}
 	}
+	if f := keys.Fingerprint(s.IssuerFingerprint); len(f) == 40 {
+		issuer = f
+	}
 	return Signature{Kind: keys.OpenPGP, Key: issuer, Value: string(text)}, nil
+}
+
+// Check reads the signature's text without verifying it: what does not pass could never count, whoever the key is of.
+func (s Signature) Check() (err error) {
+	defer recovered(&err)
+	if len(s.Value) > MaxSignature {
+		return faultf(Malformed, "%d bytes, at most %d are read", len(s.Value), MaxSignature)
+	}
+	switch s.Kind {
+	case keys.OpenPGP:
+		_, err = dearmorSignature(s.Value)
+	case keys.Minisign:
+		_, err = parseMinisig(s.Value)
+	default:
+		err = faultf(Malformed, "kind %.40q is unknown, expected %q or %q", s.Kind, keys.OpenPGP, keys.Minisign)
+	}
+	return err
 }

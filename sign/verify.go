@@ -90,7 +90,7 @@ func (j judge) vote(payload []byte, s Signature, role keys.ManifestRole) (Vote, 
 	if err != nil {
 		return Vote{}, err
 	}
-	v := Vote{Holder: k.Holder, Kind: k.Kind, Key: k.Key}
+	v := Vote{Holder: k.Holder, Kind: k.Kind, Key: k.Key, Signature: s}
 	if k.Kind == keys.OpenPGP {
 		return v, j.openpgp(payload, s.Value, k)
 	}

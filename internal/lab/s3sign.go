@@ -58,7 +58,7 @@ func (g *S3) sign(req *http.Request, body []byte, now time.Time) {
 	req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
 	req.Header.Set("X-Amz-Date", stamp)
 	const signed = "host;x-amz-content-sha256;x-amz-date"
-	canonical := strings.Join([]string{req.Method, req.URL.EscapedPath(), req.URL.RawQuery,
+	canonical := strings.Join([]string{req.Method, strings.ReplaceAll(req.URL.EscapedPath(), "+", "%2B"), req.URL.RawQuery,
 		"host:" + req.URL.Host, "x-amz-content-sha256:" + hex.EncodeToString(sum[:]), "x-amz-date:" + stamp, "",
 		signed, hex.EncodeToString(sum[:])}, "\n")
 	digest := sha256.Sum256([]byte(canonical))
