@@ -150,7 +150,7 @@ func (p *publisher) policy(force bool) quorum.Policy {
 		q.Nearby = nearby()
 	}
 	for name, t := range p.cfg.Trees {
-		q.Trees[name] = quorum.TreePolicy{TimeFile: t.TimeFile, Quorum: t.Quorum, MaxWait: t.MaxWait}
+		q.Trees[name] = quorum.TreePolicy{TimeFile: t.TimeFile, Quorum: t.Quorum, MaxWait: t.MaxWait, Patterns: t.Anchors}
 	}
 	return q
 }

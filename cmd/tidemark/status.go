@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"tidemark/internal/strictjson"
@@ -55,7 +56,10 @@ func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) e
 			shown = append(shown, v)
 		}
 	}
-	d.Verdicts, d.Problems = shown, nil
+	d.Verdicts, d.Problems, d.Trees = shown, nil, slices.Clone(d.Trees)
+	for i := range d.Trees {
+		d.Trees[i].Trouble = "" // hosts and paths of the masters
+	}
 	b, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode status.json: %w", err)
