@@ -54,18 +54,18 @@ func TestJudge(t *testing.T) {
 	}{
 		{"announced", []holding{{timestamp: stampAt(10), anchors: at10}}, Verified, true, "anchors looked at equal the master's, so it is a source"},
 		{"a later recorded one", []holding{{timestamp: stampAt(20), anchors: at20}}, Ahead, true, "newer than the announced timestamp"},
-		{"the present unrecorded one", []holding{{timestamp: stampAt(30), anchors: at30}}, Moving, false, "not recorded yet"},
+		{"the present unrecorded one", []holding{{timestamp: stampAt(30), anchors: at30}}, Moving, true, "not recorded yet"},
 		{"fresh time file, old content", []holding{{timestamp: stampAt(10), anchors: set(1, 1, 1, 1)}}, Mixed, false, "anchors of two timestamps"},
 		{"fresh time file, newer content", []holding{{timestamp: stampAt(10), anchors: at20}}, Mixed, false, "v1/repomd.xml is that of " + stamp(stampAt(20))},
-		{"content as on the master now", []holding{{timestamp: stampAt(10), anchors: set(2, 1, 2, 1)}}, Moving, false, "already as on the master"},
+		{"content as on the master now", []holding{{timestamp: stampAt(10), anchors: set(2, 1, 2, 1)}}, Moving, true, "already as on the master"},
 		{"content of nobody", []holding{{timestamp: stampAt(10), anchors: set(9, 1, 1, 1)}}, Wrong, false, "expected 102 bytes"},
 		{"later timestamp, content of nobody", []holding{{timestamp: stampAt(20), anchors: set(2, 9, 1, 1)}}, Wrong, false, "v1/repomd.xml has 109 bytes"},
 		{"anchor missing", []holding{{timestamp: stampAt(10), anchors: set(0, 1, 1, 1)}}, Incomplete, false, "v0/repomd.xml is missing"},
 		{"wrong beats missing", []holding{{timestamp: stampAt(10), anchors: set(0, 9, 1, 1)}}, Wrong, false, "v1/repomd.xml has 109 bytes"},
 		{"regression", []holding{{timestamp: stampAt(5), anchors: set(1, 1, 1, 1)}}, Wrong, false, "a regression"},
 		{"in the future", []holding{{timestamp: start.Add(1000 * time.Hour).Unix()}}, Wrong, false, "lies in the future"},
-		{"never seen on the master", []holding{{timestamp: stampAt(15), anchors: at10}}, Wrong, false, "never seen"},
-		{"newer than the last look", []holding{{timestamp: start.Add(35 * time.Minute).Unix(), anchors: at30}}, Moving, false, "newer than our last look"},
+		{"never seen on the master", []holding{{timestamp: stampAt(15), anchors: at10}}, Moving, true, "never seen"},
+		{"newer than the last look", []holding{{timestamp: start.Add(35 * time.Minute).Unix(), anchors: at30}}, Moving, true, "newer than our last look"},
 		{"no timestamp", []holding{{timestamp: -1}}, Wrong, false, "expected Unix seconds"},
 		{"not a number", []holding{{fail: FailNotNumber}}, Wrong, false, "holds no timestamp"},
 		{"time file missing", []holding{{fail: FailMissing}}, Incomplete, false, "time file is missing"},
@@ -74,6 +74,7 @@ func TestJudge(t *testing.T) {
 		{"refused", []holding{{fail: FailRefused}}, Refused, true, "stays a source"},
 		{"void while the master moves", []holding{{timestamp: stampAt(10), void: true}}, Moving, true, "changed while we looked"},
 		{"not asked", nil, Unknown, true, "was not asked"},
+		{"one good, one moving", []holding{{timestamp: stampAt(10), anchors: at10}, {timestamp: stampAt(30), anchors: at30, address: "192.0.2.2"}}, Moving, true, "soft error 1"},
 		{"two addresses that agree", []holding{{timestamp: stampAt(10), anchors: at10}, {timestamp: stampAt(10), anchors: at10, address: "192.0.2.2"}}, Verified, true, ""},
 		{"two addresses that disagree", []holding{{timestamp: stampAt(10), anchors: at10}, {timestamp: stampAt(20), anchors: at20, address: "192.0.2.2"}}, Mixed, false, "at 192.0.2.2 its time file says " + stamp(stampAt(20))},
 		{"one good, one wrong", []holding{{timestamp: stampAt(10), anchors: at10}, {timestamp: stampAt(10), anchors: set(9, 1, 1, 1), address: "192.0.2.2"}}, Mixed, false, "disagree"},
@@ -154,7 +155,7 @@ func TestFamilies(t *testing.T) {
 	w.memory, w.servers["m1"] = d.Memory, []holding{good, good6}
 	shallow := func(w *world) Decision {
 		r := Readings{Masters: []MasterReading{w.look()}}
-		for _, h := range []Ask{{Server: "m1", Tree: "centos", Known: stampAt(10)}} {
+		for _, h := range []Ask{{Server: "m1", Tree: "centos", Known: stampAt(10)}} { // as probe does not: not deeper at a new address
 			r.Servers = w.answer(h)
 		}
 		return Decide(r, w.policy, w.published, w.memory, w.now)
@@ -176,7 +177,7 @@ func TestFamilies(t *testing.T) {
 // A time file alone proves nothing, unless the content was verified under it before.
 func TestTimeFileAlone(t *testing.T) {
 	w := judged(t)
-	reading := Reading{Server: "m1", Tree: "centos", Depth: manifest.DepthTime, Timestamp: stampAt(10), Family: 4, At: strictjson.At(w.now)}
+	reading := Reading{Server: "m1", Tree: "centos", Address: "192.0.2.1", Depth: manifest.DepthTime, Timestamp: stampAt(10), Family: 4, At: strictjson.At(w.now)}
 	decide := func() Verdict {
 		return verdictOf(t, Decide(Readings{Servers: []Reading{reading}}, w.policy, w.published, w.memory, w.now), "m1")
 	}

@@ -172,3 +172,28 @@ func TestPlanAsksOneAtLeast(t *testing.T) {
 		t.Errorf("%d anchors asked, want 1", got)
 	}
 }
+
+// The sizes of what is asked bound what is fetched: the largest that any recorded or present set knows.
+func TestPlanSizes(t *testing.T) {
+	w := newWorld(t, "all", 1, 0)
+	sized := func(sizes ...int64) {
+		anchors := set(1, 1, 1, 1)
+		for i := range anchors {
+			anchors[i].Size = sizes[i]
+		}
+		w.master.anchors = anchors
+	}
+	sized(10, 20, 30, 40)
+	w.sync("n1")
+	w.run()
+	w.master.timestamp = stampAt(5)
+	sized(10, 50, 30, 4)
+	w.run()
+	w.master.timestamp = stampAt(9)
+	sized(1000, 50, 3, 4)
+	w.memory = Record(w.memory, []MasterReading{w.look()}, w.policy, w.published, w.now) // read once
+	w.policy.Sample = 4
+	if a := w.plan()["n1"]; len(a.Anchors) != 4 || a.Largest != 1000 || a.Bytes != 1000+50+30+40 {
+		t.Errorf("%d anchors, the largest %d bytes, in all %d", len(a.Anchors), a.Largest, a.Bytes)
+	}
+}

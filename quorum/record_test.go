@@ -195,7 +195,8 @@ func TestMasterNotes(t *testing.T) {
 		do   func(w *world)
 		want string
 	}{
-		{"unreachable", func(w *world) { w.masterFail = &Failure{Kind: FailUnreachable, Text: "no route"} }, "could not be read (no route)"},
+		{"unreachable", func(w *world) { w.masterFail = &Failure{Kind: FailUnreachable, Text: "no route"} }, "the master could not be read, what"},
+		{"being written", func(w *world) { w.masterFail = &Failure{Kind: FailMoving, Text: "look again"} }, "the master is being written, what"},
 		{"goes back", func(w *world) { w.change(1, 1, 1, 1, 1) }, "the master went back"},
 		{"in motion", func(w *world) { w.master.anchors = set(2, 1, 1, 1) }, "the master is in motion"},
 	}

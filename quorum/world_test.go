@@ -164,7 +164,7 @@ func (w *world) answer(a Ask) []Reading {
 		}
 		if h.fail != "" {
 			r.Timestamp, r.Raw, r.Failure = 0, "", &Failure{Kind: h.fail, Text: "as told"}
-		} else if len(a.Anchors) > 0 && (h.timestamp != a.Known || a.Deep) {
+		} else if known := len(a.Addresses) == 0 || slices.Contains(a.Addresses, r.Address); len(a.Anchors) > 0 && (h.timestamp != a.Known || a.Deep || !known) {
 			r.Depth, r.Anchors = manifest.DepthAnchors, seen(h.anchors, a.Anchors)
 		}
 		readings = append(readings, r)
