@@ -30,14 +30,18 @@ func ExampleVerify() {
 	}}
 	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 	votes, err := sign.Verify(e.Payload, e.Signatures, role, now)
-	fmt.Printf("%s%v %v\n", e.Payload, votes, err)
+	fmt.Printf("%s%d vote, %v\n", e.Payload, len(votes), err)
+	for _, v := range votes {
+		fmt.Println(v.Holder, v.Kind, v.Key, v.Comment)
+	}
 	_, err = sign.Verify([]byte("{}\n"), e.Signatures, role, now)
 	fmt.Println(err)
 	// Output:
 	// {
 	//   "hello": "world"
 	// }
-	// [{publisher minisign 036A7625A2DE9B8E an example}] <nil>
+	// 1 vote, <nil>
+	// publisher minisign 036A7625A2DE9B8E an example
 	// signatures for the manifest refused: 0 of 1 needed holders signed, no good minisign signature, which is required; minisign 036A7625A2DE9B8E: the signature is not of this key over these bytes
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // claiming adds an issuer fingerprint (subpacket 33) to the unhashed area, which nobody signed.
-func claiming(t *testing.T, sig Signature, fingerprint string) Signature {
+func claiming(t testing.TB, sig Signature, fingerprint string) Signature {
 	t.Helper()
 	body, err := keys.Dearmor([]byte(sig.Value), keys.ArmorSignature)
 	if err != nil {

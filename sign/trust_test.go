@@ -3,6 +3,8 @@ package sign
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,7 +80,7 @@ func TestOpenTrust(t *testing.T) {
 		"one of two twice": sealed(t, x, a, a),
 		"a stranger":       sealed(t, x, a, stranger),
 		"changed":          changed(t, sealed(t, x, a, b)),
-		"oversize":         append(sealed(t, x, a, b), bytes.Repeat([]byte(" "), keys.MaxTrust)...),
+		"oversize":         append(sealed(t, x, a, b), bytes.Repeat([]byte(" "), MaxTrustFile)...),
 		"not an envelope":  []byte("{}"),
 	} {
 		if got, err := OpenTrust(bad); err == nil || got != nil {
@@ -87,10 +89,52 @@ func TestOpenTrust(t *testing.T) {
 	}
 }
 
+// What Encode lets through can be opened again: the largest document, and the longest comments that signers can write.
+func TestOpenTrust_Largest(t *testing.T) {
+	var root []holder
+	for i := range MaxSigs {
+		root = append(root, newHolder(t, fmt.Sprintf("root-%d", i)))
+	}
+	x := trustOf(1, 1, root...)
+	long := strings.Repeat("x", 100)
+	for i := range 4500 {
+		b := append([]byte("Ed"), make([]byte, 40)...)
+		copy(b[2:], fmt.Sprintf("%08d%08d", i, i))
+		k, err := keys.ParseMinisign(base64.StdEncoding.EncodeToString(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Manifest.Keys = append(x.Manifest.Keys, keys.ManifestKey{Holder: long, Kind: keys.Minisign, Key: k.ID, Public: k.String()})
+	}
+	payload, err := x.Encode()
+	for ; err != nil; payload, err = x.Encode() {
+		x.Manifest.Keys = x.Manifest.Keys[:len(x.Manifest.Keys)-20]
+	}
+	if len(payload) < keys.MaxTrust*99/100 {
+		t.Fatalf("%d bytes: the case is too small", len(payload))
+	}
+	e := &Envelope{Payload: payload}
+	comment := strings.Repeat("é", (maxComment-len(trustedPrefix))/2)
+	for _, h := range root {
+		s, err := h.signer.Sign(t.Context(), Request{Payload: payload, Comment: comment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Signatures = append(e.Signatures, s)
+	}
+	b, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenTrust(b); err != nil {
+		t.Errorf("%d bytes: %v", len(b), err)
+	}
+}
+
 // changed alters the payload below its signatures.
 func changed(t *testing.T, b []byte) []byte {
 	t.Helper()
-	e, err := ParseEnvelope(b, keys.MaxTrust)
+	e, err := ParseEnvelope(b, MaxTrustFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,16 +240,19 @@ func TestEnvelope(t *testing.T) {
 	}
 	s := string(b)
 	for name, bad := range map[string]string{
-		"duplicate member": strings.Replace(s, `"payload"`, `"payload": "eA==", "payload"`, 1),
-		"case-folded":      strings.Replace(s, `"payload"`, `"Payload"`, 1),
-		"trailing":         s + "{}",
-		"unknown kind":     strings.Replace(s, `"openpgp"`, `"x509"`, 1),
-		"key":              strings.Replace(s, f.pgp.Key().Key, strings.ToLower(f.pgp.Key().Key), 1),
-		"bad base64":       strings.Replace(s, `"payload": "e`, `"payload": "!`, 1),
-		"folded base64":    strings.Replace(s, `"payload": "e`, `"payload": "e\n`, 1),
-		"no signatures":    `{"payload": "eA==", "signatures": []}`,
-		"no payload":       `{"payload": "", "signatures": [{"kind":"minisign","key":"0000000000000000","value":""}]}`,
-		"seventeen":        `{"payload": "eA==", "signatures": [` + strings.TrimSuffix(strings.Repeat(`{"kind":"minisign","key":"0000000000000000","value":""},`, 17), ",") + `]}`,
+		"duplicate member":      strings.Replace(s, `"payload"`, `"payload": "eA==", "payload"`, 1),
+		"case-folded":           strings.Replace(s, `"payload"`, `"Payload"`, 1),
+		"trailing":              s + "{}",
+		"unknown kind":          strings.Replace(s, `"openpgp"`, `"x509"`, 1),
+		"key":                   strings.Replace(s, f.pgp.Key().Key, strings.ToLower(f.pgp.Key().Key), 1),
+		"bad base64":            strings.Replace(s, `"payload": "e`, `"payload": "!`, 1),
+		"folded base64":         strings.Replace(s, `"payload": "e`, `"payload": "e\n`, 1),
+		"no signatures":         `{"payload": "eA==", "signatures": []}`,
+		"no payload":            `{"payload": "", "signatures": [{"kind":"minisign","key":"0000000000000000","value":"x"}]}`,
+		"seventeen":             `{"payload": "eA==", "signatures": [` + strings.TrimSuffix(strings.Repeat(`{"kind":"minisign","key":"0000000000000000","value":"x"},`, 17), ",") + `]}`,
+		"empty value":           `{"payload": "eA==", "signatures": [{"kind":"minisign","key":"0000000000000000","value":""}]}`,
+		"key id, openpgp":       `{"payload": "eA==", "signatures": [{"kind":"openpgp","key":"0000000000000000","value":"x"}]}`,
+		"fingerprint, minisign": `{"payload": "eA==", "signatures": [{"kind":"minisign","key":"` + strings.Repeat("0", 40) + `","value":"x"}]}`,
 	} {
 		if bad == s {
 			t.Errorf("%s: the case changes nothing", name)
