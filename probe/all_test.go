@@ -179,3 +179,45 @@ func TestAll_CancelledRoundEndsWithReadings(t *testing.T) {
 		t.Errorf("readings %+v", got)
 	}
 }
+
+// TestAll_OneConnectionAName has names with several addresses, some of which they share: what is linked is one host.
+func TestAll_OneConnectionAName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		zone := map[string][]netip.Addr{
+			"a.example.org": addrs("192.0.2.1", "2001:db8::1"),
+			"b.example.org": addrs("192.0.2.3", "2001:db8::1"),
+			"c.example.org": addrs("192.0.2.3", "192.0.2.4"),
+			"d.example.org": addrs("192.0.2.9", "2001:db8::9"),
+		}
+		machine := map[string]string{"a": "one", "b": "one", "c": "one", "four": "one", "d": "other"}
+		asks := []quorum.Ask{{Server: "four", Tree: "centos", URL: mustURL(t, "rsync://192.0.2.4/centos/")}}
+		for _, name := range []string{"d", "c", "a", "b"} {
+			asks = append(asks, quorum.Ask{Server: name, Tree: "centos", URL: mustURL(t, "rsync://"+name+".example.org/centos/")})
+		}
+		var mu sync.Mutex
+		now, most := map[string]int{}, map[string]int{}
+		count := func(server string, n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			host := machine[server]
+			now[host] += n
+			most[host] = max(most[host], now[host])
+		}
+		begin := time.Now()
+		got := probe.All(t.Context(), asks, probe.Options{
+			Now: time.Now, Resolve: names(zone),
+			Probe: func(_ context.Context, ask quorum.Ask, _ netip.Addr) quorum.Reading {
+				count(ask.Server, 1)
+				defer count(ask.Server, -1)
+				time.Sleep(time.Second)
+				return quorum.Reading{}
+			},
+		})
+		if len(got) != 9 || most["one"] != 1 || most["other"] != 1 {
+			t.Errorf("%d readings, expected 9; at a time %v, expected 1 each", len(got), most)
+		}
+		if d := time.Since(begin); d != 7*time.Second {
+			t.Errorf("the round took %v of synthetic time, expected 7 s: the two hosts at the same time", d)
+		}
+	})
+}

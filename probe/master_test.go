@@ -74,6 +74,7 @@ func oddTree(t testing.TB) *lab.Tree {
 	write("odd/[brackets]*?", 0o644)
 	write("odd/.treeinfo.sha256", 0o644)
 	write("odd/-rf", 0o644)
+	write("odd/lost+found/is a name like any other", 0o644)
 	write("odd/.~tmp~/7/os/x86_64/repodata/repomd.xml", 0o600)
 	for link, to := range map[string]string{"repodata": "7/os/x86_64/repodata", "etc": "/etc", "nowhere": "gone", "7/7": "."} {
 		if err := os.Symlink(to, filepath.Join(tree.Dir, link)); err != nil {
@@ -93,6 +94,18 @@ func TestMaster_DirectoryAndDaemonGiveTheSame(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(tree.Dir, "odd/.bash.rpm.x4TqWz"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// What fsck keeps at the top of a file system; only root may read it.
+	lost := filepath.Join(tree.Dir, "lost+found")
+	if err := os.MkdirAll(filepath.Join(lost, "repodata"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(lost, "repodata", "repomd.xml"), []byte("#42"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(lost, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(lost, 0o700) })
 	byDir := master(t, probe.MasterAsk{Dir: tree.Dir}, probe.Options{})
 	if byDir.Failure != nil {
 		t.Fatalf("failure %+v", byDir.Failure)

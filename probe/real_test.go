@@ -115,10 +115,13 @@ func TestAll_DeeperOnlyWhenThereIsAReason(t *testing.T) {
 		{"known", start, false, []string{osAnchor}, "time", nil},
 		{"known, but due", start, true, []string{osAnchor}, "anchors", []quorum.AnchorSeen{seen(t, tree.Dir, osAnchor)}},
 		{"nothing to look at", 0, true, nil, "time", nil},
+		{"known here", start, false, []string{osAnchor}, "time", nil},
+		{"known elsewhere", start, false, []string{osAnchor}, "anchors", []quorum.AnchorSeen{seen(t, tree.Dir, osAnchor)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ask := askOf(t, daemon.URL("centos"), tt.anchors...)
 			ask.Known, ask.Deep = tt.known, tt.deep
+			ask.Addresses = map[string][]string{"known here": {"192.0.2.1", "127.0.0.1"}, "known elsewhere": {"192.0.2.1"}}[tt.name]
 			got := one(t, ask, probe.Options{})
 			want := quorum.Reading{
 				Server: "s", Tree: "centos", URL: ask.URL, Address: "127.0.0.1", Family: 4, At: got.At,
@@ -128,6 +131,43 @@ func TestAll_DeeperOnlyWhenThereIsAReason(t *testing.T) {
 				t.Errorf("reading (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAll_AnchorsAreBoundedByWhatTheMasterHas has a server with anchors far larger than any that is recorded: 64 such
+// servers at a time must not fill the memory.
+func TestAll_AnchorsAreBoundedByWhatTheMasterHas(t *testing.T) {
+	tree := newTree(t)
+	write := func(path string, size int) {
+		if err := os.WriteFile(filepath.Join(tree.Dir, path), make([]byte, size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	daemon := serve(t, tree.Dir, lab.Daemon{})
+	for _, tt := range []struct {
+		name           string
+		largest, bytes int64
+		each           int
+		says           string // "": read
+	}{
+		{"small ones have 1 MiB each", 3735, 3 * 3735, 1 << 20, ""},
+		{"and no more", 3735, 3 * 3735, 1<<20 + 1, "expected at most 1048576"},
+		{"twice the largest", 3 << 20, 4 << 20, 5 << 20, ""},
+		{"and no more", 3 << 20, 4 << 20, 6<<20 + 1, "expected at most 6291456"},
+		{"twice of all, and 8 MiB", 3 << 20, 1 << 20, 4 << 20, "the server sent more than 10485760 bytes"},
+		{"16 MiB whatever is recorded", 1 << 40, 1 << 40, 16<<20 + 1, "expected at most 16777216"},
+	} {
+		ask := askOf(t, daemon.URL("centos"), osAnchor, updatesAnchor, "7/extras/x86_64/repodata/repomd.xml")
+		ask.Largest, ask.Bytes = tt.largest, tt.bytes
+		for _, path := range ask.Anchors {
+			write(path, tt.each)
+		}
+		switch got := one(t, ask, probe.Options{}); {
+		case tt.says == "" && (got.Failure != nil || len(got.Anchors) != 3):
+			t.Errorf("%s: failure %+v", tt.name, got.Failure)
+		case tt.says != "" && (got.Failure == nil || !strings.Contains(got.Failure.Text, tt.says)):
+			t.Errorf("%s: failure %+v, expected %q", tt.name, got.Failure, tt.says)
+		}
 	}
 }
 
