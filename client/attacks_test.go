@@ -163,7 +163,7 @@ func TestOpen_Truncated(t *testing.T) {
 func TestOpen_Oversize(t *testing.T) {
 	f := fixtures()
 	refuses(t, TooLarge, append(f.bundle(t, nil), bytes.Repeat([]byte(" "), sign.MaxBundle)...), f.options(nil))
-	e, err := (&sign.Envelope{Payload: make([]byte, manifest.MaxSize+1), Signatures: []sign.Signature{{Kind: keys.Minisign, Key: f.mini.Key().Key}}}).Encode()
+	e, err := (&sign.Envelope{Payload: make([]byte, manifest.MaxSize+1), Signatures: []sign.Signature{{Kind: keys.Minisign, Key: f.mini.Key().Key, Value: "x"}}}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,5 +12,7 @@
 //	}
 //	err = client.SaveSeen(state, next) // after verifying, before acting
 //
-// [Unpack] gives the files of a bundle that stock tools verify, [OpenFiles] opens them again.
+// Every signature in the bundle must be one that can be read, and the trusted comment of every minisign signature that counts
+// must be the document's (manifest.Comment). [Opened.Files] gives the files that stock tools verify, of the accepted
+// signatures only; [OpenFiles] opens them again by the same rules. [Unpack] is for one's own bundles: it verifies nothing.
 package client

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"tidemark/keys"
@@ -38,12 +39,14 @@ func Pack(payload []byte, sigs []sign.Signature) ([]byte, error) {
 }
 
 // Unpack gives the files of a bundle, by name: manifest.json, its first .asc and
-// .minisig, and those of further signers as manifest.json.<KEY>.asc and .minisig. It verifies nothing.
+// .minisig, and those of further signers as manifest.json.<KEY>.asc and .minisig. It verifies nothing: what was served by
+// others is laid down with [Opened.Files].
 func Unpack(bundle []byte) (map[string][]byte, error) {
 	return sign.Unpack(bundle, ManifestFile)
 }
 
-// OpenFiles opens manifest.json with the .asc and .minisig files beside it, as Open does a bundle.
+// OpenFiles opens manifest.json with the .asc and .minisig files beside it, by the rules of Open: a signature file that
+// cannot be read is refused, one that cannot count is tolerated.
 func OpenFiles(dir fs.FS, o Options) (*Opened, Seen, error) {
 	if o.Trust == nil {
 		return nil, Seen{}, errors.New("open a manifest: no trust document")
@@ -59,11 +62,18 @@ func OpenFiles(dir fs.FS, o Options) (*Opened, Seen, error) {
 	if len(sigs) == 0 {
 		return nil, Seen{}, refused(Signature, "no %s%s and no %s%s is there", ManifestFile, ascSuffix, ManifestFile, minisigSuffix)
 	}
-	bundle, err := Pack(payload, sigs)
+	opened, next, err := o.open(&sign.Envelope{Payload: payload, Signatures: sigs})
 	if err != nil {
+		return nil, Seen{}, err
+	}
+	var accepted []sign.Signature
+	for _, v := range opened.Votes {
+		accepted = append(accepted, v.Signature)
+	}
+	if opened.Bundle, err = Pack(payload, accepted); err != nil {
 		return nil, Seen{}, &Refused{Reason: Malformed, Err: err}
 	}
-	return Open(bundle, o)
+	return opened, next, nil
 }
 
 func readSignatures(dir fs.FS, role keys.ManifestRole) ([]sign.Signature, error) {
@@ -71,6 +81,7 @@ func readSignatures(dir fs.FS, role keys.ManifestRole) ([]sign.Signature, error)
 	if err != nil {
 		return nil, fmt.Errorf("list the signatures: %w", err)
 	}
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(a, ".") - strings.Count(b, ".") }) // the main names first
 	var sigs []sign.Signature
 	for _, name := range names {
 		asc := strings.HasSuffix(name, ascSuffix)
@@ -96,8 +107,16 @@ func readSignatures(dir fs.FS, role keys.ManifestRole) ([]sign.Signature, error)
 	return sigs, nil
 }
 
-// readCapped refuses what is larger than max instead of cutting it.
+// readCapped refuses what is larger than max instead of cutting it, and what is no regular file before it opens it: a
+// pipe without a writer would block for ever.
 func readCapped(dir fs.FS, name string, max int) ([]byte, error) {
+	info, err := fs.Stat(dir, name)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest's files: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, refused(Malformed, "%s is no regular file (%s)", name, info.Mode())
+	}
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest's files: %w", err)

@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"tidemark/keys"
@@ -13,12 +13,33 @@ import (
 	"tidemark/sign"
 )
 
-// Opened is a manifest that was verified; only Open makes one.
+// Opened is a manifest that was verified; only Open and OpenFiles make one.
 type Opened struct {
 	Manifest *manifest.Manifest
 	Payload  []byte
-	Votes    []sign.Vote
-	Bundle   []byte
+	Votes    []sign.Vote // with the signatures that were accepted, in the order of the bundle
+	Bundle   []byte      // as it was served; of OpenFiles: payload and accepted signatures
+}
+
+// Files gives what other tools verify, by name: manifest.json, the first accepted .asc and .minisig, and those of
+// further signers as manifest.json.<KEY>.asc and .minisig. A signature that did not count is not among them.
+func (o *Opened) Files() map[string][]byte {
+	files := map[string][]byte{ManifestFile: o.Payload}
+	for _, v := range o.Votes {
+		name := ManifestFile + suffix(v.Kind)
+		if _, taken := files[name]; taken {
+			name = ManifestFile + "." + v.Key + suffix(v.Kind)
+		}
+		files[name] = []byte(v.Signature.Value)
+	}
+	return files
+}
+
+func suffix(k keys.Kind) string {
+	if k == keys.OpenPGP {
+		return ascSuffix
+	}
+	return minisigSuffix
 }
 
 // Options say how to open.
@@ -32,11 +53,29 @@ type Options struct {
 }
 
 // Open is the only door from bytes to manifest: verify, then parse, then network, serial, issued, expires.
-// It returns what to remember. Every refusal is a *Refused.
+// It returns what to remember. Every refusal is a *Refused. Signatures beside those that the trust document asks for are
+// tolerated if they can be read: one that is in no known form is refused with the whole bundle, as it could never count and
+// stock tools stumble over it.
 func Open(bundle []byte, o Options) (*Opened, Seen, error) {
 	if o.Trust == nil {
 		return nil, Seen{}, errors.New("open a manifest: no trust document")
 	}
+	if len(bundle) > sign.MaxBundle {
+		return nil, Seen{}, refused(TooLarge, "the bundle has %d bytes, at most %d are read", len(bundle), sign.MaxBundle)
+	}
+	e, err := sign.ParseEnvelope(bundle, sign.MaxBundle)
+	if err != nil {
+		return nil, Seen{}, &Refused{Reason: Malformed, Err: err}
+	}
+	opened, next, err := o.open(e)
+	if err != nil {
+		return nil, Seen{}, err
+	}
+	opened.Bundle = bundle
+	return opened, next, nil
+}
+
+func (o Options) open(e *sign.Envelope) (*Opened, Seen, error) {
 	o.Now = o.floor()
 	if o.Trust.Network != o.Network {
 		return nil, Seen{}, refused(WrongNetwork, "the trust document is of network %q, expected %q", o.Trust.Network, o.Network)
@@ -44,7 +83,7 @@ func Open(bundle []byte, o Options) (*Opened, Seen, error) {
 	if !o.AnyAge && o.Now.After(o.Trust.Expires.Add(sign.Skew)) {
 		return nil, Seen{}, refused(TrustExpired, "version %d of the trust document ended at %s; get the next one from the operator", o.Trust.Version, stamp(o.Trust.Expires.Time))
 	}
-	e, votes, err := verify(bundle, o)
+	votes, err := verify(e, o)
 	if err != nil {
 		return nil, Seen{}, err
 	}
@@ -56,7 +95,7 @@ func Open(bundle []byte, o Options) (*Opened, Seen, error) {
 	if err != nil {
 		return nil, Seen{}, err
 	}
-	return &Opened{Manifest: m, Payload: e.Payload, Votes: votes, Bundle: bundle}, next, nil
+	return &Opened{Manifest: m, Payload: e.Payload, Votes: votes}, next, nil
 }
 
 // floor is the later of the clock and the newest document seen: a clock set back
@@ -70,16 +109,9 @@ func (o Options) floor() time.Time {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func verify(bundle []byte, o Options) (*sign.Envelope, []sign.Vote, error) {
-	if len(bundle) > sign.MaxBundle {
-		return nil, nil, refused(TooLarge, "the bundle has %d bytes, at most %d are read", len(bundle), sign.MaxBundle)
-	}
-	e, err := sign.ParseEnvelope(bundle, sign.MaxBundle)
-	if err != nil {
-		return nil, nil, &Refused{Reason: Malformed, Err: err}
-	}
+func verify(e *sign.Envelope, o Options) ([]sign.Vote, error) {
 	if len(e.Payload) > manifest.MaxSize {
-		return nil, nil, refused(TooLarge, "the manifest has %d bytes, at most %d are read", len(e.Payload), manifest.MaxSize)
+		return nil, refused(TooLarge, "the manifest has %d bytes, at most %d are read", len(e.Payload), manifest.MaxSize)
 	}
 	check := sign.Verify
 	if o.AnyAge {
@@ -87,9 +119,14 @@ func verify(bundle []byte, o Options) (*sign.Envelope, []sign.Vote, error) {
 	}
 	votes, err := check(e.Payload, e.Signatures, o.Trust.Manifest, o.Now)
 	if err != nil {
-		return nil, nil, &Refused{Reason: signatureReason(e, o, err), Err: err}
+		return nil, &Refused{Reason: signatureReason(e, o, err), Err: err}
 	}
-	return e, votes, nil
+	for i, s := range e.Signatures {
+		if err := s.Check(); err != nil {
+			return nil, &Refused{Reason: Signature, Detail: fmt.Sprintf("signature %d (%s %s) cannot be read", i+1, s.Kind, s.Key), Err: err}
+		}
+	}
+	return votes, nil
 }
 
 // signatureReason tells a genuine document at the wrong time from a false one: an
@@ -120,7 +157,7 @@ func (o Options) judge(m *manifest.Manifest, payload []byte, votes []sign.Vote) 
 	}
 	want := m.Comment(payload)
 	for _, v := range votes {
-		if strings.HasPrefix(v.Comment, "tidemark ") && v.Comment != want {
+		if v.Kind == keys.Minisign && v.Comment != want {
 			return Seen{}, refused(Malformed, "the trusted comment of key %s is %.300q, but the document's is %q", v.Key, v.Comment, want)
 		}
 	}

@@ -59,7 +59,7 @@ func TestSeen(t *testing.T) {
 	}
 	for name, bad := range map[string]string{
 		"empty": "", "cut": string(good[:len(good)/2]), "twice": string(good) + string(good), "serial": strings.Replace(string(good), "4127", "-1", 1),
-		"sum": strings.Replace(string(good), "abab", "abxx", 1), "short sum": strings.Replace(string(good), "abab", "ab", 1), "oversize": strings.Repeat(" ", maxSeen) + string(good),
+		"sum": strings.Replace(string(good), "abab", "abxx", 1), "short sum": strings.Replace(string(good), "abab", "ab", 1), "capitals": strings.Replace(string(good), "abab", "ABab", 1), "oversize": strings.Repeat(" ", maxSeen) + string(good),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, SeenFile), []byte(bad), 0o600); err != nil {
 			t.Fatal(err)

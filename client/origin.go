@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -58,12 +59,23 @@ func stay(req *http.Request, via []*http.Request) error {
 
 type dirOrigin struct{ root *os.Root }
 
-func (d *dirOrigin) Fetch(_ context.Context, name string, max int64) ([]byte, error) {
-	f, err := d.root.Open(name)
+// Fetch opens without waiting: a pipe without a writer would block for ever, and no context ends an open(2).
+func (d *dirOrigin) Fetch(ctx context.Context, name string, max int64) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file (%s)", name, info.Mode())
+	}
 	return readAll(f, name, max)
 }
 

@@ -1,13 +1,13 @@
 package client
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -61,8 +61,8 @@ func parseSeen(b []byte) (*Seen, error) {
 	if s.Serial < 0 || s.Serial > manifest.MaxSerial {
 		return nil, fmt.Errorf("serial is %d, expected 0 to 2^53-1", s.Serial)
 	}
-	if sum, err := hex.DecodeString(s.SHA256); err != nil || len(sum) != 32 {
-		return nil, fmt.Errorf("sha256 is %.70q, expected 64 hex digits", s.SHA256)
+	if len(s.SHA256) != 64 || strings.Trim(s.SHA256, "0123456789abcdef") != "" {
+		return nil, fmt.Errorf("sha256 is %.70q, expected 64 lower-case hex digits", s.SHA256)
 	}
 	return &s, nil
 }
