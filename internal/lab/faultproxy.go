@@ -33,6 +33,7 @@ type FaultProxy struct {
 	transport *http.Transport
 	server    *http.Server
 	closed    chan struct{}
+	closing   sync.Once
 
 	mu       sync.Mutex
 	count    int
@@ -104,9 +105,9 @@ func StartFaultProxy(o FaultProxyOptions) (*FaultProxy, error) {
 	return p, nil
 }
 
-// Close ends all connections; hanging ones, too.
+// Close ends all connections; hanging ones, too. It may be called again.
 func (p *FaultProxy) Close() {
-	close(p.closed)
+	p.closing.Do(func() { close(p.closed) })
 	p.server.Close()
 	p.transport.CloseIdleConnections()
 }
