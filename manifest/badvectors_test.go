@@ -83,6 +83,10 @@ func badTexts(t *testing.T) map[string]string {
 		"time.fraction":                  with("2026-11-22T08:00:00Z", "2026-11-22T08:00:00.0Z"),
 		"time.number":                    with(`"2026-11-22T08:00:00Z"`, `1795334400`),
 		"time.no-such-day":               with("2026-11-22T07:54:31Z", "2026-02-29T07:54:31Z"),
+		"previous.empty":                 with(`"previous": "`, `"previous": "", "x": "`),
+		"country.empty":                  with(`"country": "`, `"country": "", "x": "`),
+		"continent.empty":                with(`"continent": "`, `"continent": "", "x": "`),
+		"later-count.empty":              with(`"admit": 120000,`, `"admit": 120000, "later": [],`),
 		"url":                            with("rsync://ftp.funet.fi/centos/", "--rsh=sh"),
 		"url.empty":                      with("rsync://ftp.funet.fi/centos/", ""),
 		"url.newline":                    with("rsync://ftp.funet.fi/centos/", `rsync://ftp.funet.fi/centos/\n--config=x`),
@@ -144,6 +148,7 @@ func badValues() map[string]func(*Manifest) {
 		"anchor-size":                tree(func(t *Tree) { t.Anchors[0].Size = -1 }),
 		"anchor-hash":                tree(func(t *Tree) { t.Anchors[0].SHA256 = strings.Repeat("g", 64) }),
 		"anchor-hash.md5":            tree(func(t *Tree) { t.Anchors[0].SHA256 = strings.Repeat("0", 32) }),
+		"later-count":                tree(manyLater),
 		"later-order":                tree(func(t *Tree) { t.Later = []Later{{Timestamp: t.Timestamp, Anchors: []Anchor{}}} }),
 		"later-order.descending": tree(func(t *Tree) {
 			t.Later = []Later{{Timestamp: t.Timestamp + 2, Anchors: []Anchor{}}, {Timestamp: t.Timestamp + 1, Anchors: []Anchor{}}}
@@ -212,6 +217,12 @@ func manyAnchors(t *Tree) {
 		t.Anchors = append(t.Anchors, Anchor{Path: fmt.Sprintf("p%04d/repomd.xml", i), SHA256: SHA256(nil)})
 	}
 	t.Later = []Later{{Timestamp: t.Timestamp + 60, Anchors: t.Anchors[1:]}}
+}
+
+func manyLater(t *Tree) {
+	for i := range int64(MaxLater + 1) {
+		t.Later = append(t.Later, Later{Timestamp: t.Timestamp + 1 + i, Anchors: []Anchor{}})
+	}
 }
 
 // manySources are one entry too many. Two trees a source, so that the size is not the

@@ -17,6 +17,7 @@ const (
 	MaxTrees      = 64        //
 	MaxEntries    = 20000     // trees of all sources added up
 	MaxAnchors    = 4000      // of all trees, announced and later
+	MaxLater      = 64        // newer timestamps of a tree
 	MaxSerial     = 1<<53 - 1 // what every JSON reader holds exactly
 	MaxSlots      = 8         // a SHA-256 has eight words of eight hex digits
 	MaxPath       = 4096      // bytes of an anchor's path
@@ -124,6 +125,9 @@ func (t Tree) check(path string) error {
 }
 
 func (t Tree) checkLater(path string) error {
+	if len(t.Later) > MaxLater {
+		return broken(RuleLaterCount, path, "found %d newer timestamps, expected at most %d", len(t.Later), MaxLater)
+	}
 	newest := t.Timestamp
 	for i, l := range t.Later {
 		at := path + index(i)

@@ -109,8 +109,8 @@
 // Forward compatibility: within tidemark/manifest/v1 unknown members are ignored, but are
 // signed; a reader of today meets the writer of next year. Another major is refused.
 //
-// Limits: 8 MiB, 64 trees, 20,000 trees of all sources added up, 4,000 anchors in all,
-// serial at most 2^53-1. Sources are sorted by id; ids are [a-z0-9][a-z0-9._-]{0,99};
+// Limits: 8 MiB, 64 trees, 64 newer timestamps of a tree, 20,000 trees of all sources added up, 4,000 anchors in all,
+// serial at most 2^53-1. An optional member is absent, never empty. Sources are sorted by id; ids are [a-z0-9][a-z0-9._-]{0,99};
 // countries are ISO 3166-1 alpha-2; URLs are of package rsyncurl, so that a manifest can
 // never carry an option.
 //

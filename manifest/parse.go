@@ -1,11 +1,14 @@
 package manifest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"tidemark/internal/strictjson"
@@ -24,7 +27,46 @@ func Parse(b []byte) (*Manifest, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
+	if err := m.checkEmpty(b); err != nil {
+		return nil, err
+	}
 	return m, nil
+}
+
+// checkEmpty refuses optional members that are there and empty: an absent one says the same, and the signed document has
+// one spelling. The value of a Manifest does not tell the two apart, the text does.
+func (m *Manifest) checkEmpty(b []byte) error {
+	for _, name := range slices.Sorted(maps.Keys(m.Trees)) {
+		if t := m.Trees[name]; t.Later != nil && len(t.Later) == 0 {
+			return broken(RuleLaterCount, "trees."+name+".later", "found an empty list, expected 1 to %d newer timestamps, or no such member", MaxLater)
+		}
+	}
+	if !bytes.Contains(b, []byte(`""`)) { // nearly always: a second reading costs as much as the first
+		return nil
+	}
+	var there struct {
+		Previous *string `json:"previous"`
+		Sources  []struct {
+			Country   *string `json:"country"`
+			Continent *string `json:"continent"`
+		} `json:"sources"`
+	}
+	if err := json.Unmarshal(b, &there); err != nil {
+		return broken(RuleSyntax, "", "%v", err)
+	}
+	empty := func(s *string) bool { return s != nil && *s == "" }
+	if empty(there.Previous) {
+		return broken(RulePrevious, "previous", "found an empty text, expected a SHA-256 in 64 lower-case hex digits, or no such member")
+	}
+	for i, s := range there.Sources {
+		if empty(s.Country) {
+			return broken(RuleCountry, "sources"+index(i)+".country", "found an empty text, expected an ISO 3166-1 alpha-2 code, or no such member")
+		}
+		if empty(s.Continent) {
+			return broken(RuleContinent, "sources"+index(i)+".continent", "found an empty text, expected AF, AN, AS, EU, NA, OC or SA, or no such member")
+		}
+	}
+	return nil
 }
 
 // Encode writes the one text of m; it refuses what Parse would refuse, naming the tree.

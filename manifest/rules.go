@@ -53,6 +53,7 @@ const (
 	RuleAnchorTwice Rule = "anchor-twice" // a path once in a set
 	RuleAnchorSize  Rule = "anchor-size"  // 0 to MaxSerial
 	RuleAnchorHash  Rule = "anchor-hash"  // SHA-256 in hex
+	RuleLaterCount  Rule = "later-count"  // 1 to MaxLater of a tree, or no such member
 	RuleLaterOrder  Rule = "later-order"  // newer than announced, ascending
 )
 
@@ -87,7 +88,7 @@ func Rules() []Rule {
 	return slices.Concat(textRules(), []Rule{
 		RuleSchema, RuleNetwork, RuleSerial, RuleTime, RuleExpires, RuleTrustVersion, RulePrevious,
 		RuleTreeCount, RuleTreeName, RuleTimestamp, RuleTimeFile, RuleFiles, RuleBytes, RuleNodes, RuleAdmit,
-		RuleAnchorCount, RuleAnchorPath, RuleAnchorTwice, RuleAnchorSize, RuleAnchorHash, RuleLaterOrder,
+		RuleAnchorCount, RuleAnchorPath, RuleAnchorTwice, RuleAnchorSize, RuleAnchorHash, RuleLaterCount, RuleLaterOrder,
 		RuleEntryCount, RuleSourceID, RuleSourceOrder, RuleSourceTwice, RuleKind, RuleCountry, RuleContinent, RuleASN,
 		RuleSlots, RuleSourceTrees, RuleSourceTree, RuleURL, RuleSourceTimestamp, RuleDepth, RuleFamilies,
 		RuleCheckInterval, RuleMaxHold, RuleNearby,
