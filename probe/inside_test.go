@@ -1,11 +1,15 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"math/big"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +18,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"tidemark/internal/rsyncurl"
 	"tidemark/manifest"
 	"tidemark/quorum"
 	"tidemark/rsync"
@@ -220,5 +225,38 @@ func TestDirMaster_ChangesBetweenListAndReading(t *testing.T) {
 		if (fail == nil) != (tt.text == "") || fail != nil && fail.Text != tt.text {
 			t.Errorf("%+v: failure %+v, expected %q", tt.listed, fail, tt.text)
 		}
+	}
+}
+
+// TestTimeFile_SessionIsShort has a server that keeps talking and never sends the time file.
+func TestTimeFile_SessionIsShort(t *testing.T) {
+	sent := make(chan int, 1)
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go io.Copy(io.Discard, theirs)
+		go func() {
+			n, _ := theirs.Write([]byte("@RSYNCD: 31.0 md5 md4\n@RSYNCD: OK\n\x00\x07\x00\x00\x00"))
+			frames := bytes.Repeat([]byte{0, 0, 0, 7}, 1024) // data without any
+			for {
+				m, err := theirs.Write(frames)
+				n += m
+				if err != nil {
+					sent <- n
+					return
+				}
+			}
+		}()
+		return ours, nil
+	}
+	url, err := rsyncurl.Parse("rsync://mirror.example.org/centos/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := target{client: &rsync.Client{Dial: dial}, addr: netip.MustParseAddr("192.0.2.1"), url: url}.timeFile(t.Context(), "TIME")
+	if got.fail == nil {
+		t.Error("read, expected a failure")
+	}
+	if n := <-sent; n < maxTimeSession/2 || n > 2*maxTimeSession {
+		t.Errorf("%d bytes were taken from a server that never ends (%v), expected about %d", n, got.fail, maxTimeSession)
 	}
 }

@@ -234,14 +234,15 @@ func TestAll_TimeFileThatChangesMeanwhile(t *testing.T) {
 
 func TestAll_FailureAfterAGoodTimeFileKeepsIt(t *testing.T) {
 	for n, want := range map[int64]string{
-		2: "fetching the anchors: connection refused",
-		3: "fetching the time file a second time: connection refused",
+		2: "fetching the anchors: ",
+		3: "fetching the time file a second time: ",
 	} {
 		tree := newTree(t)
 		daemon := serve(t, tree.Dir, lab.Daemon{})
 		client := onDial(n, func() { daemon.Stop() })
 		got := one(t, askOf(t, daemon.URL("centos"), osAnchor), probe.Options{Client: client})
-		if got.Failure == nil || got.Failure.Text != want || got.Failure.Kind != quorum.FailUnreachable || got.Timestamp != start || got.Raw != "1488372781" || got.Depth != "time" {
+		// A connection may still have been accepted by the system, on behalf of the daemon that is ending.
+		if got.Failure == nil || got.Failure.Text != want+"connection refused" && got.Failure.Text != want+"closed before the greeting" || got.Failure.Kind != quorum.FailUnreachable || got.Timestamp != start || got.Raw != "1488372781" || got.Depth != "time" {
 			t.Errorf("connection %d refused: reading %+v, failure %+v, expected %q", n, got, got.Failure, want)
 		}
 	}

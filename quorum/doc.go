@@ -18,13 +18,18 @@
 // withdrawn by giving the master a new, later time file. While the master cannot be read
 // or is in motion, what was recorded stays in force.
 //
+// When the operator changes the patterns that choose the anchors, what is recorded lacks some, or holds some that are none
+// any more. Two looks that agree may then complete it, at the same timestamp, where nothing that both hold differs; until
+// then nobody is judged by an anchor that the recorded set may lack.
+//
 // A recorded timestamp whose file list and anchors equal the announced one's (the
 // anchors alone, while a list is lacking) brings no news and is not announced. Servers
 // that have it are sources all the same.
 //
-// Kept are the announced timestamp, all newer ones and four older ones. When memory is
-// lost, they are taken from the manifest published last; the master may then complete
-// what that manifest left out.
+// Kept are the announced timestamp, four older ones, and of the newer ones the 32 newest that bring news, the oldest that
+// does (it tells how long the tree has waited), the 8 newest without news, and all at which a server stands. When memory
+// is lost, they are taken from the manifest published last; the master may then complete what that manifest left out. Where
+// that manifest, of another publisher, has other anchors than those recorded here, it wins: clients hold it.
 //
 // # Judging
 //
@@ -36,7 +41,7 @@
 //	verified      the announced timestamp, and the anchors recorded for it
 //	ahead         a later recorded timestamp, and the anchors recorded for it
 //	behind        a timestamp older than the announced one
-//	moving        as the master is now, which is not recorded: no verdict
+//	moving        as the master is now, or as it may have been between two looks: no verdict (soft)
 //	mixed         anchors of two timestamps, or addresses that disagree
 //	wrong         content that no recorded timestamp has, a regression, no number (hard)
 //	incomplete    an anchor or the time file is missing (hard)
@@ -45,12 +50,14 @@
 //	maintenance   so declared: not asked, not counted
 //
 // All addresses must agree; a family that cannot be reached at all is left out, and the
-// source is listed over the other. A hard error ends a verification at once. A soft error
+// source is listed over the other. A verification is one of a URL, at the addresses that were looked at: under another
+// URL nothing of it is left, and an address that is new is looked at before it counts. A hard error ends a verification at once. A soft error
 // leaves the one at that same timestamp standing, twice in a row and not a third time, and
 // never carries it to a newer timestamp. One good check brings the server back.
 //
-// An anchor that the master has deleted and a server kept is no fault; a timestamp newer
-// than our last look at the master is not held against the server: it is moving.
+// An anchor that the master has deleted and a server kept is no fault; a timestamp newer than our last look at the master
+// is not held against the server: it is moving. So is one that was never recorded, since the master may have moved twice
+// between two looks; but who stays at it for longer than Policy.MaxHold is wrong.
 //
 // # Announcing
 //
@@ -66,7 +73,10 @@
 // A server is listed while its verification stands at the announced timestamp or at a
 // later recorded one. Partial and private ones are not listed; those without slots are,
 // but clients never choose them. Nothing in the manifest tells when was probed, so an
-// unchanged network gives an unchanged manifest.
+// unchanged network gives an unchanged manifest. What the manifest published last says of
+// the same fact (since when, over which families, how many files) is said again, so that
+// two publishers do not publish against each other. Of the later timestamps it carries
+// those that bring news and those at which a source stands, at most 64 a tree.
 //
 // Admission, in parts per million, is min(10^6, 10^6 x V/Nv + 10^6 x S/N), each share
 // rounded down and a zero divisor giving 10^6: V mirrors are verified at the announced
@@ -77,10 +87,12 @@
 //
 // When more than Policy.GuardShare percent, and at least Policy.GuardLeast, of the sources
 // listed last are wrong, incomplete, busy, unreachable or refused, in all of their trees or
-// in one tree, nothing is published and nothing counts as announced. After Policy.GuardRuns such runs in
-// a row, or when the manifest published last has reached half its validity, what was
-// verified is published. A busy server counts only when no earlier check holds any more:
-// mirrors are busy when there is news, and news must not wait for that.
+// in one tree, nothing is published and nothing counts as announced. After
+// Policy.GuardRuns such runs in a row, or when the manifest published last has reached half
+// its validity, what was verified is published. While the guard holds, verdicts and reports
+// speak of what was published last, and say what is held back. A busy server counts only
+// when no earlier check holds any more: mirrors are busy when there is news, and news must
+// not wait for that.
 //
 // # Memory
 //
