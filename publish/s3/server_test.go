@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -207,6 +208,15 @@ func (s *server) proxied(t *testing.T, o lab.FaultProxyOptions) *lab.FaultProxy 
 type pki struct {
 	ca, certFile, keyFile string
 	pool                  *x509.CertPool
+}
+
+func (p *pki) cert(t *testing.T) *tls.Certificate {
+	t.Helper()
+	c, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &c
 }
 
 func newPKI(t *testing.T, dir string) *pki {
