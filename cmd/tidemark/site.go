@@ -100,7 +100,7 @@ func (p *publisher) announce(ctx context.Context, s *site, rel *publish.Release)
 			fail(cloudfront.Invalidate(ctx, cloudfront.Options{Distribution: c.CloudFront, Serial: rel.Serial, SHA256: rel.SHA256}, p.paths(s, rel)))
 			continue
 		}
-		cache := publish.Cache{URL: c.URL, Method: c.Method}
+		cache := publish.Cache{URL: c.URL, Method: c.Method, Host: host(s.URL)}
 		if c.TokenFile != "" {
 			b, err := readFile(c.TokenFile, 64<<10)
 			if err == nil {
@@ -122,6 +122,15 @@ func (p *publisher) announce(ctx context.Context, s *site, rel *publish.Release)
 		}
 	}
 	return trouble
+}
+
+// host is what readers ask for: caches keep the answers to each host apart, under whatever address they are purged.
+func host(site string) string {
+	u, err := url.Parse(site)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // paths are the fixed names as a distribution knows them: behind the path of the public URL.
