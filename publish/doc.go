@@ -56,5 +56,30 @@
 // # Stores
 //
 // Store has two methods, Cleaner two more. DirStore is a directory that any web server can serve; package storetest
-// tests what every store promises.
+// tests what every store promises. Package s3 is a Remote: a server that has to be found out about, once. Before its first
+// publication there (Foreign refuses a bucket with other things in it) Push writes store.json, tries to create it a second
+// time and to replace it under a false tag, and keeps what came of it:
+//
+//	{
+//	  "schema": "tidemark/store/v1",
+//	  "at": "9f86d0…",               SHA-256 of Where: a copy of the site elsewhere is found out about anew
+//	  "conditional_writes": true,
+//	  "ground": "60303a…"            trust and keys as last put: while they are the same they are not looked at again
+//	}
+//
+// Where conditions are not heeded (Standing.Warning says so, that once) publishers use lease.json:
+//
+//	{"schema": "tidemark/lease/v1", "holder": "host, process 7", "nonce": "…", "seconds": 300}
+//
+// It is written where none holds, waited for, read back: of several writers the last one has it. Its end is judged by the
+// store's own clock (Object.Age). Each write then asks before: is the lease ours still, has the pointer not passed our
+// serial, is the object as it was. What is left is a publisher paused within a write for longer than the lease: it may
+// set one name back, until the next run. Where the store heeds conditions, nothing is left.
+//
+// # Requests
+//
+// At a Remote: Look 2; Reservations 3; a publication of five files 20 (the note, one listing for the tags, 5 copies put
+// and read back, the pointer, 5 fixed names, the pointer read, the mark), three more for each further signature, one for
+// each status file. Trust and keys that changed cost two or three requests each; finding out about a store costs five. With
+// a lease it is about four times as many.
 package publish
