@@ -39,12 +39,15 @@ func TestRun_KilledAtEachWrite(t *testing.T) {
 // killWorld is a small network with a publisher in dir/net, and a saved copy of its site and state.
 type killWorld struct {
 	dir, program string
+	site         string // directory in which the published files lie
+	env          []string
 	network      *lab.Network
 	moved        int64
 }
 
 func newKillWorld(t *testing.T) *killWorld {
 	w := &killWorld{dir: t.TempDir(), moved: labStart()}
+	w.site = filepath.Join(w.dir, "net", "site")
 	w.program = filepath.Join(w.dir, "tidemark")
 	if out, err := exec.Command("go", "build", "-o", w.program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -60,19 +63,29 @@ func newKillWorld(t *testing.T) *killWorld {
 	if err := w.network.WriteInventory(filepath.Join(w.dir, "servers.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	cfg := strings.NewReplacer("altarch: {", "#", "vault: {", "#", "dir: site", "dir: net/site").Replace(labConfig(nil))
-	if err := os.WriteFile(filepath.Join(w.dir, "tidemark.yaml"), []byte(cfg), 0o644); err != nil {
+	w.configure(t, "tidemark.yaml", "net/state", "{dir: net/site}")
+	return w
+}
+
+// configure writes a configuration with a state directory and publish targets of its own.
+func (w *killWorld) configure(t *testing.T, file, state, targets string) {
+	t.Helper()
+	cfg := strings.NewReplacer("altarch: {", "#", "vault: {", "#", "state: net/state", "state: "+state, "{dir: site}", targets).Replace(labConfig(nil))
+	if err := os.WriteFile(filepath.Join(w.dir, file), []byte(cfg), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return w
 }
 
 func (w *killWorld) do(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), w.program, args...)
-	c.Dir = w.dir
-	out, err := c.CombinedOutput()
+	out, err := w.command(t, args...).CombinedOutput()
 	return string(out), err
+}
+
+func (w *killWorld) command(t *testing.T, args ...string) *exec.Cmd {
+	c := exec.CommandContext(t.Context(), w.program, args...)
+	c.Dir, c.Env = w.dir, append(os.Environ(), w.env...)
+	return c
 }
 
 func (w *killWorld) mustRun(t *testing.T) {
@@ -170,7 +183,13 @@ func (w *killWorld) killAt(t *testing.T, at write) {
 			t.Errorf("serial %s has two manifests", serial)
 		}
 	}
-	if out, err := w.do(t, "verify", "net/site", "--trust", "net/trust.json"); err != nil {
+	w.healed(t)
+}
+
+// healed: every form verifies, and the completion mark agrees with the pointer.
+func (w *killWorld) healed(t *testing.T) {
+	t.Helper()
+	if out, err := w.do(t, "verify", w.site, "--trust", "net/trust.json"); err != nil {
 		t.Errorf("the next run did not heal: %v\n%s", err, out)
 	}
 	pointer, mark := w.read("latest.json"), w.read("latest.txt")
@@ -181,7 +200,7 @@ func (w *killWorld) killAt(t *testing.T, at write) {
 }
 
 func (w *killWorld) read(name string) []byte {
-	b, _ := os.ReadFile(filepath.Join(w.dir, "net", "site", filepath.FromSlash(name)))
+	b, _ := os.ReadFile(filepath.Join(w.site, filepath.FromSlash(name)))
 	return b
 }
 
@@ -192,7 +211,7 @@ func (w *killWorld) check(t *testing.T) map[string][32]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, now := os.DirFS(filepath.Join(w.dir, "net", "site")), time.Now()
+	site, now := os.DirFS(w.site), time.Now()
 	sums := map[string][32]byte{}
 	err = fs.WalkDir(site, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {

@@ -40,7 +40,10 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 	theirs, cause := p.published(ctx, s, own)
 	switch {
 	case theirs != nil && (own == nil || theirs.manifest.Serial > own.manifest.Serial):
-		return theirs, p.keep(theirs)
+		if err := p.keep(theirs); err != nil {
+			return nil, err
+		}
+		return theirs, p.whole(ctx, s, theirs)
 	case theirs != nil && bytes.Equal(theirs.payload, own.payload):
 		return own, p.whole(ctx, s, own)
 	case theirs != nil && theirs.manifest.Serial == own.manifest.Serial:
