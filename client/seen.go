@@ -23,7 +23,7 @@ const maxSeen = 4 << 10
 // Seen is what a reader remembers between runs.
 type Seen struct {
 	Serial int64           `json:"serial"`
-	SHA256 string          `json:"sha256"`
+	SHA256 string          `json:"sha256"` // of the payload, 64 lower-case hex digits
 	Issued strictjson.Time `json:"issued"`
 }
 

@@ -199,8 +199,8 @@ func (c *Certificate) SigningFingerprints() []string {
 	return list
 }
 
-// only returns the packets without the subkeys that are not in signing, so that an
-// exported keyring accepts what the trust document does.
+// only returns the packets without the subkeys that are not in signing. The primary stays, as it must: that signing names
+// one that can sign is for Check to see. So an exported keyring accepts the keys that the trust document does.
 func (c *Certificate) only(signing []string) []byte {
 	var b []byte
 	keep := true

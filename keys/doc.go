@@ -31,6 +31,13 @@
 //	  "min_serial": 0
 //	}
 //
+// A key stands in the document once, root and manifest together: by its id, and by what it is made of. An RSA modulus
+// under two dates, or the 32 bytes of an Ed25519 key in an OpenPGP certificate and in a minisign key, would be two
+// holders' votes by one key. An entry that revokes a key counts even if its certificate cannot be read any more.
+//
+// signing names the keys of the certificate that may sign, the primary among them if it can: gpgv takes what any
+// key of the exported ring signs. Subkeys that signing does not name may be weak or have ended; they are not exported.
+//
 // A threshold counts distinct holders. The rules are those of the root role of
 // The Update Framework (https://theupdateframework.github.io/specification/);
 // [Trust.Check] judges one document alone, sign.NextTrust a step from one
@@ -38,7 +45,7 @@
 //
 // # Files for other tools
 //
-// [Export] writes the keys of the manifest role as <network>.asc (one armored
+// [Export] writes the keys of the manifest role that may sign at an instant as <network>.asc (one armored
 // block: gpg --import, sqv), <network>.gpg (binary: gpgv), <network>.pub
 // (minisign) and <network>.pem (the same Ed25519 key for openssl).
 package keys

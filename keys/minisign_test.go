@@ -79,3 +79,25 @@ func FuzzParseMinisign(f *testing.F) {
 		}
 	})
 }
+
+// What is read as a key is written as the same line, and the file that we write of it is read as the same key.
+func FuzzParseMinisignFile(f *testing.F) {
+	f.Add([]byte("untrusted comment: minisign public key C6E8270B592965FF\nRWT/ZSlZCyfoxj3X6EMB0GaAPwapP4uEp9TQ2ARSy/Npb8JLromLoszT\n"))
+	f.Add([]byte("untrusted comment: \nRWT/ZSlZCyfoxj3X6EMB0GaAPwapP4uEp9TQ2ARSy/Npb8JLromLoszT"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := ParseMinisignFile(b)
+		if err != nil {
+			if k.ID != "" || k.Public != nil {
+				t.Fatal("a key beside an error")
+			}
+			return
+		}
+		if line := strings.TrimSuffix(string(b[bytes.IndexByte(b, '\n')+1:]), "\n"); line != k.String() {
+			t.Fatalf("%q was read, it would be written as %q", line, k)
+		}
+		again, err := ParseMinisignFile(k.File())
+		if err != nil || again.ID != k.ID || !again.Public.Equal(k.Public) {
+			t.Fatalf("%q: %v", k.File(), err)
+		}
+	})
+}
