@@ -86,7 +86,7 @@ func TestLaterCapped(t *testing.T) {
 		w.run()
 	}
 	tree := w.published.Trees["centos"]
-	if len(tree.Later) != maxLater || tree.Later[0].Timestamp != stampAt(17) || len(w.published.Sources) != 1+maxLater {
+	if len(tree.Later) != manifest.MaxLater || tree.Later[0].Timestamp != stampAt(17) || len(w.published.Sources) != 1+manifest.MaxLater {
 		t.Errorf("%d later sets, %d sources", len(tree.Later), len(w.published.Sources))
 	}
 }

@@ -12,9 +12,6 @@ import (
 // answeredWithin: a mirror that was silent for longer is not one that can be verified.
 const answeredWithin = 24 * time.Hour
 
-// maxLater is how many later sets of a tree a manifest carries.
-const maxLater = 64
-
 // offerable: it may be listed at all.
 func (e entry) offerable() bool {
 	return !e.server.Maintenance && !e.server.Partial && !e.server.Private
@@ -48,7 +45,7 @@ func (d *decision) later(tree string) []Recorded {
 		}
 	}
 	later := slices.DeleteFunc(slices.Clone(tm.later()), func(r Recorded) bool { return r.NoNews && !stands[r.Timestamp] })
-	return later[max(0, len(later)-maxLater):]
+	return later[max(0, len(later)-manifest.MaxLater):]
 }
 
 // manifest is the document, without what publishing adds.
