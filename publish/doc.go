@@ -82,4 +82,11 @@
 // and read back, the pointer, 5 fixed names, the pointer read, the mark), three more for each further signature, one for
 // each status file. Trust and keys that changed cost two or three requests each; finding out about a store costs five. With
 // a lease it is about four times as many.
+//
+// # Caches
+//
+// Between store and readers there may be caches, which keep fixed names for a minute (CacheBrief). Purge tells them
+// after the swap to forget the Names of a Release; Await looks through the public URL until the new bytes are there.
+// Neither makes two objects change at once: only single objects, and what the pointer or the mark leads to, are whole
+// at every moment; the pair is so again when the older half's minute is over.
 package publish

@@ -36,4 +36,14 @@
 // bytes with real names) with primary, filelists and other metadata whose checksums in repomd.xml are true, ISO images
 // with their sums, and TIME. Files are replaced by renaming, never written in place: hard-linked copies keep their
 // content when the original moves on.
+//
+// # Storage and CDNs
+//
+//	g, err := lab.StartVersityGW(ctx, lab.S3Options{Dir: dir, TLS: true})     // a bucket that everybody may read
+//	cmd.Env = append(os.Environ(), g.Env()...)                                // key and authority, for SDKs and aws(1)
+//	cdn, err := lab.StartVarnish(ctx, dir, lab.VarnishCDN(g, 0))              // or StartNginx, NginxCDN
+//	defer cdn.Stop()
+//
+// starts the real programs, each on a free port of 127.0.0.1. What they print is kept in their directory and is part of
+// the error when they end too early.
 package lab
