@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -32,15 +33,23 @@ func bench(ctx context.Context, out io.Writer, asJSON bool, now func() time.Time
 	if err != nil {
 		return err
 	}
+	p, err := benchPublish(ctx, filepath.Join(dir, "publish"), now)
+	if err != nil {
+		return fmt.Errorf("publishing: %w", err)
+	}
+	tables := []lab.BenchTable{t, p}
 	if asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		err = e.Encode(t)
-	} else {
-		showBench(out, t)
+		err = e.Encode(tables)
 	}
-	if err == nil && !t.Met() {
-		err = errors.New("a target was missed")
+	for _, t := range tables {
+		if !asJSON {
+			showBench(out, t)
+		}
+		if err == nil && !t.Met() {
+			err = errors.New("a target was missed")
+		}
 	}
 	return err
 }
