@@ -21,10 +21,12 @@ import (
 type demo struct {
 	dir      string
 	serve    bool
+	s3       bool
 	out      io.Writer
 	now      func() time.Time
 	tidemark string // the program beside this one
 	network  *lab.Network
+	gateway  *lab.S3 // nil without --s3
 }
 
 const demoNetwork = "centos"
@@ -51,6 +53,14 @@ func (d *demo) run(ctx context.Context) error {
 		return fmt.Errorf("start the network: %w", err)
 	}
 	defer d.network.Close()
+	if d.s3 {
+		d.title("An S3 gateway (versitygw), as a second place to publish at")
+		if d.gateway, err = lab.StartVersityGW(ctx, lab.S3Options{Dir: filepath.Join(d.dir, "s3"), Bucket: "mirrors"}); err != nil {
+			return err
+		}
+		defer d.gateway.Stop()
+		fmt.Fprintf(d.out, "%scentos/ is what readers see\n", d.gateway.URL())
+	}
 	if err := d.install(ctx); err != nil {
 		return err
 	}
@@ -98,6 +108,10 @@ func (d *demo) install(ctx context.Context) error {
 		fmt.Fprintf(&b, "  %s: {master: lab/master/%s, anchors: [%q], quorum: majority}\n", t, t, lab.Anchors()[0])
 	}
 	b.WriteString("sign:\n  openpgp: {key: keys/openpgp.asc}\n  ed25519: {key: keys/ed25519.key}\ntrust: trust.json\npublish:\n  - dir: site\n")
+	if d.gateway != nil {
+		fmt.Fprintf(&b, "  - s3: {bucket: %s, prefix: centos/, region: %s, endpoint: %q, path_style: true}\n    url: %scentos/\n",
+			d.gateway.Bucket, d.gateway.Region, d.gateway.Endpoint, d.gateway.URL())
+	}
 	b.WriteString("beacon: {name: _tidemark.centos.example.org, plain: {name: _current.centos.example.org, order: [centos, altarch, vault]}}\n")
 	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s}\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "tidemark.yaml"), []byte(b.String()), 0o644); err != nil {
@@ -158,6 +172,11 @@ func (d *demo) verify(ctx context.Context) error {
 	if err := d.command(ctx, "verify", filepath.Join(d.dir, "site"), "--trust", filepath.Join(d.dir, "trust.json")); err != nil {
 		return err
 	}
+	if d.gateway != nil {
+		if err := d.command(ctx, "verify", d.gateway.URL()+"centos/", "--trust", filepath.Join(d.dir, "trust.json")); err != nil {
+			return err
+		}
+	}
 	if err := d.command(ctx, "beacon", "--config", d.config()); err != nil {
 		return err
 	}
@@ -177,6 +196,9 @@ func (d *demo) command(ctx context.Context, args ...string) error {
 	fmt.Fprintf(d.out, "\n$ tidemark %s\n", strings.Join(args, " "))
 	c := exec.CommandContext(ctx, d.tidemark, args...)
 	c.Stdout, c.Stderr = d.out, d.out
+	if d.gateway != nil {
+		c.Env = append(os.Environ(), d.gateway.Env()...)
+	}
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("tidemark %s: %w", strings.Join(args, " "), err)
 	}

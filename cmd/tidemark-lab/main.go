@@ -37,10 +37,11 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 			{Name: "demo", Usage: "run the main job on a network of 5 nodes and 12 mirrors", HideHelpCommand: true,
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "dir", Usage: "where everything is put; removed first", Value: "demo"},
+					&cli.BoolFlag{Name: "s3", Usage: "start versitygw and publish there, too"},
 					&cli.BoolFlag{Name: "serve", Usage: "go on serving the site and the network until Ctrl-C"},
 				},
 				Action: func(c *cli.Context) error {
-					d := &demo{dir: c.String("dir"), serve: c.Bool("serve"), out: stdout, now: now}
+					d := &demo{dir: c.String("dir"), serve: c.Bool("serve"), s3: c.Bool("s3"), out: stdout, now: now}
 					return d.run(c.Context)
 				}},
 			{Name: "bench", Usage: "measure, side by side, and exit 1 when a target is missed", HideHelpCommand: true,
