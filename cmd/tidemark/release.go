@@ -115,10 +115,7 @@ func (p *publisher) pack(bundle []byte) (*publish.Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clients would refuse this manifest: %w", err)
 	}
-	files, err := client.Unpack(bundle)
-	if err != nil {
-		return nil, err
-	}
+	files := o.Files() // made of accepted signatures only
 	if files[client.InlineFile], err = p.inline(bundle, o.Payload); err != nil {
 		return nil, err
 	}
