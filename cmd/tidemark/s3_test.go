@@ -104,7 +104,7 @@ func TestRun_S3KilledAtEachRequest(t *testing.T) {
 	w.mustRun(t)
 	last := w.proxy.Count()
 	w.restore(t)
-	for n := 1; n <= last+1; n++ {
+	for n := 1; n <= last+1; n += stride() {
 		t.Run(fmt.Sprintf("request %d of %d", n, last), func(t *testing.T) {
 			defer w.restore(t)
 			w.killedAt(t, n)
@@ -201,9 +201,10 @@ func (w *killWorld) pointer(t *testing.T) *publish.Pointer {
 }
 
 // Two publishers with the same configuration at once: serials rise, nothing forks, who comes second exits 5.
-func TestRun_S3TwoPublishers(t *testing.T)     { twoPublishers(t, 12) }
+func TestRun_S3TwoPublishers(t *testing.T)     { twoPublishers(t, 8) }
 func TestSoakRun_S3TwoPublishers(t *testing.T) { soak(t); twoPublishers(t, 100) }
 func TestSoakRun_S3HeldUp(t *testing.T)        { soak(t); TestRun_S3HeldUpAtEachRequest(t) }
+func TestSoakRun_S3Killed(t *testing.T)        { soak(t); TestRun_S3KilledAtEachRequest(t) }
 
 // soak leaves a test to `make soak`.
 func soak(t *testing.T) {
@@ -265,6 +266,7 @@ func twoPublishers(t *testing.T, rounds int) {
 
 // The authority down: nothing is published anywhere. The copy down: published, said, caught up at the next run.
 func TestRun_S3AuthorityAndCopyDown(t *testing.T) {
+	t.Parallel() // it waits for patience to end, most of the time
 	w := newBucketWorld(t)
 	w.configure(t, "tidemark.yaml", "net/state", w.target(w.proxy.URL)+", {dir: net/copy}")
 	w.ready(t)

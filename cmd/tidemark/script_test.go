@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,13 +89,14 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 		n, err := lab.New(context.Background(), ts.MkAbs("lab"), lab.Options{Seed: 1, Start: mustInt(ts, ts.Getenv("START"))})
 		ts.Check(err)
 		ts.Defer(func() { n.Close() })
-		networks[ts.MkAbs(".")] = n
+		networks.Store(ts.MkAbs("."), n)
 		return
 	}
-	n := networks[ts.MkAbs(".")]
-	if n == nil {
+	found, ok := networks.Load(ts.MkAbs("."))
+	if !ok {
 		ts.Fatalf("no network: lab start comes first")
 	}
+	n := found.(*lab.Network)
 	switch args[0] {
 	case "config":
 		ts.Check(n.WriteInventory(ts.MkAbs("servers.yaml")))
@@ -118,8 +120,8 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// networks is written by scripts that run one after the other or each under its own directory.
-var networks = map[string]*lab.Network{}
+// networks has the network of each running script, by its directory; scripts run at the same time.
+var networks sync.Map
 
 func labConfig(more []string) string {
 	var b strings.Builder
