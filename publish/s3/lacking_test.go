@@ -168,11 +168,26 @@ func TestLacking_Race(t *testing.T) {
 
 // TestLacking_PausedAtEachLook: somebody breaks the lease of a publisher that is paused before a request that reads, and
 // publishes; the first one goes on and overwrites nothing newer. (Paused within a write it would: nothing can help there.)
-func TestLacking_PausedAtEachLook(t *testing.T) {
+func TestLacking_PausedAtEachLook(t *testing.T) { leaseTable(t, 4) }
+
+func TestLacking_PausedAtEachLook_Soak(t *testing.T) {
+	soak(t)
+	leaseTable(t, 1)
+}
+
+func leaseTable(t *testing.T, share int) {
 	s := oldServer(t)
 	requests := asked(t, s, "", true)
+	looks := 0
+	each := make([]bool, len(requests))
+	for i, r := range requests {
+		if strings.HasPrefix(r, "GET ") {
+			looks++
+			each[i] = (looks+looks/share)%share == 0 // lease, pointer and object in turn
+		}
+	}
 	atOnce(len(requests), func(i int) {
-		if !strings.HasPrefix(requests[i], "GET ") {
+		if !each[i] {
 			return
 		}
 		if err := pausedWithLease(t, s, i+1); err != nil {
