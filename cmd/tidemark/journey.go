@@ -132,7 +132,9 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 		return hinted(err, "check bucket and prefix of publish: in the configuration")
 	}
 	p.log.Info("publish", "serial", rel.Serial, "site", s.String())
-	if err := publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial)); err != nil {
+	err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
+	p.heedWarning(s)
+	if err != nil {
 		return fmt.Errorf("publish serial %d to %s: %w", rel.Serial, s, err)
 	}
 	return p.keep(&predecessor{manifest: &manifest.Manifest{Serial: rel.Serial}, bundle: rel.Bundle})
@@ -279,8 +281,8 @@ func (p *publisher) remember(ctx context.Context, o *outcome, s *site) error {
 		}
 	}
 	if o.published != nil {
-		if _, err := publish.Clean(ctx, s.store, s.standing, p.cfg.Keep, p.now()); err != nil {
-			o.trouble = append(o.trouble, fmt.Errorf("remove old serials from %s: %w", s, err))
+		if err := p.clean(ctx, s); err != nil {
+			o.trouble = append(o.trouble, fmt.Errorf("site %s: %w", s, err))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"tidemark/internal/lab"
@@ -144,7 +146,7 @@ func stride() int {
 	return 3
 }
 
-// A publisher that is held up at any request while another one publishes overwrites nothing newer.
+// A publisher that is stopped (SIGSTOP) at any request, and continued when another one has published, overwrites nothing newer.
 func TestRun_S3HeldUpAtEachRequest(t *testing.T) {
 	w := newBucketWorld(t)
 	w.ready(t)
@@ -158,8 +160,13 @@ func TestRun_S3HeldUpAtEachRequest(t *testing.T) {
 	for n := 1; n <= last; n += stride() {
 		t.Run(fmt.Sprintf("request %d of %d", n, last), func(t *testing.T) {
 			defer w.restore(t)
+			run := w.command(t, "run", "--config", "tidemark.yaml")
+			var said bytes.Buffer
+			run.Stdout, run.Stderr = &said, &said
 			hold := func(now int) bool {
 				if now == n {
+					run.Process.Signal(syscall.SIGSTOP)
+					defer run.Process.Signal(syscall.SIGCONT)
 					if out, err := w.do(t, "run", "--config", "other.yaml"); err != nil && code1(err) != exitLocked {
 						t.Errorf("the other publisher: %v\n%s", err, out)
 					}
@@ -168,10 +175,10 @@ func TestRun_S3HeldUpAtEachRequest(t *testing.T) {
 			}
 			w.proxy.Reset()
 			w.before.Store(&hold)
-			out, err := w.do(t, "run", "--config", "tidemark.yaml")
+			err := run.Run()
 			w.before.Store(nil)
 			if c := code1(err); c != exitDone && c != exitLocked {
-				t.Errorf("exit code %d, expected 0 or 5\n%s", c, out)
+				t.Errorf("exit code %d, expected 0 or 5\n%s", c, said.String())
 			}
 			w.check(t)
 			w.mustRun(t)

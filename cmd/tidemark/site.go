@@ -9,6 +9,7 @@ import (
 
 	"tidemark/client"
 	"tidemark/config"
+	"tidemark/internal/strictjson"
 	"tidemark/publish"
 	"tidemark/publish/cloudfront"
 	"tidemark/publish/s3"
@@ -171,6 +172,7 @@ func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
 		}
 		if err = publish.Foreign(ctx, s.store, s.standing); err == nil {
 			err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
+			p.heedWarning(s)
 		}
 		if err == nil {
 			err = errors.Join(p.announce(ctx, s, rel)...)
@@ -179,6 +181,35 @@ func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
 	if err != nil {
 		return err
 	}
-	_, err = publish.Clean(ctx, s.store, s.standing, p.cfg.Keep, p.now())
-	return err
+	return p.clean(ctx, s)
+}
+
+// cleanEvery is how often old serials are removed from a bucket, where it costs requests.
+const cleanEvery = 6 * time.Hour
+
+// clean removes what is older than publish.keep.
+func (p *publisher) clean(ctx context.Context, s *site) error {
+	st, _, err := p.state.site()
+	if err != nil {
+		return err
+	}
+	last := st.CleanedAt[s.String()]
+	if age := p.now().Sub(last.Time); s.Dir == "" && age >= 0 && age < cleanEvery {
+		return nil
+	}
+	if _, err := publish.Clean(ctx, s.store, s.standing, p.cfg.Keep, p.now()); err != nil {
+		return fmt.Errorf("remove old serials: %w", err)
+	}
+	if st.CleanedAt == nil {
+		st.CleanedAt = map[string]strictjson.Time{}
+	}
+	st.CleanedAt[s.String()] = strictjson.At(p.now())
+	return p.state.save("site.json", st)
+}
+
+// heedWarning says, once, what was found out about the store.
+func (p *publisher) heedWarning(s *site) {
+	if w := s.standing.Warning(); w != "" {
+		p.warn("%s: %s", s, w)
+	}
 }

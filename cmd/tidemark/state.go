@@ -37,6 +37,8 @@ type siteState struct {
 	Bundle    string          `json:"bundle,omitempty"` // SHA-256 of published.bundle.json
 	StatusAt  strictjson.Time `json:"status_at,omitzero"`
 	WarnedAt  strictjson.Time `json:"warned_at,omitzero"` // of keys that end
+
+	CleanedAt map[string]strictjson.Time `json:"cleaned_at,omitempty"` // by target: when old serials were removed
 }
 
 const siteSchema = "tidemark/site-state/v1"
