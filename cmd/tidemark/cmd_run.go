@@ -105,7 +105,11 @@ func (p *publisher) verdict(o *outcome) error {
 		if last != nil {
 			report(p.stderr, last)
 		}
-		return exit(exitGuard, fmt.Errorf("guard: %s", o.decision.Guard.Reason), "look at: tidemark status; if these errors are real, publish at once with: tidemark run --force")
+		hint := "look at: tidemark status; what was verified is published now"
+		if o.decision.Guard.Held {
+			hint = "look at: tidemark status; if these errors are real, publish at once with: tidemark run --force"
+		}
+		return exit(exitGuard, fmt.Errorf("guard: %s", o.decision.Guard.Reason), "%s", hint)
 	}
 	if last != nil {
 		return last

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -26,6 +27,12 @@ Examples:
 		p, err := openPublisher(c, true)
 		if err != nil {
 			return err
+		}
+		if s := c.String("state"); s != "" && !slices.Contains(quorum.States(), quorum.State(s)) {
+			return usage("--state %q: expected one of %v", s, quorum.States())
+		}
+		if t := c.String("tree"); t != "" && p.cfg.Trees[t].Master == "" {
+			return usage("--tree %q: expected one of %v", t, sortedKeys(p.cfg.Trees))
 		}
 		d, err := p.lastStatus()
 		if err != nil {

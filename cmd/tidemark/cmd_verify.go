@@ -225,6 +225,9 @@ func (x *examination) tell(forms []finding) error {
 		if !f.OK {
 			word, doc.OK, last = "REFUSED", false, f.err
 		}
+		if f.gone {
+			word = "MISSING"
+		}
 		reached = reached || !f.gone
 		x.say("%s %-21s %s", word, f.Form, f.Found)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -28,6 +29,9 @@ type outcome struct {
 
 // publishRun is the main job: look, ask, decide, sign, check as a client, publish, remember.
 func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*outcome, error) {
+	if err := p.keysThere(); err != nil {
+		return nil, err
+	}
 	s, err := look(ctx, p.cfg.Publish[0])
 	if err != nil {
 		return nil, err
@@ -47,7 +51,7 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}
-	o.trouble = masterTrouble(readings)
+	o.trouble = append(masterTrouble(readings), refusedMasters(readings, o.decision.Trees, p.now())...)
 	due := false
 	if due, o.why = p.due(o.decision, prev, s); due && !p.dry {
 		if o.published, err = p.release(ctx, o.decision.Manifest, prev, s); err != nil {
@@ -216,6 +220,9 @@ func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool
 	lookAt(p.masters())
 	if again := p.only(quorum.Unsettled(mem)); len(again) > 0 {
 		p.log.Info("something is new at the master: looking again when it has settled", "after", pol.Settle)
+		if p.terminal && !p.quiet && !p.json {
+			fmt.Fprintf(p.stderr, "something is new at the master: looking again in %s (settle)\n", pol.Settle)
+		}
 		if err := sleep(ctx, pol.Settle); err != nil {
 			return r, mem, err
 		}
@@ -297,6 +304,30 @@ func masterTrouble(r quorum.Readings) (trouble []error) {
 	for _, tree := range sortedKeys(last) {
 		if f := last[tree].Failure; f != nil && f.Kind != quorum.FailMoving { // being written is everyday life
 			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: %s", tree, f.Text), "check trees.%s.master in the configuration, and that this user may read it; what was recorded stays in force", tree))
+		}
+	}
+	return trouble
+}
+
+// refusedMasters lists the masters whose time file is not believed: nothing new of such a tree is announced until it is mended.
+func refusedMasters(r quorum.Readings, trees []quorum.TreeReport, now time.Time) (trouble []error) {
+	announced := map[string]int64{}
+	for _, t := range trees {
+		announced[t.Tree] = t.Announced
+	}
+	seen := map[string]bool{}
+	for _, m := range slices.Backward(r.Masters) {
+		if seen[m.Tree] || m.Failure != nil {
+			continue
+		}
+		seen[m.Tree] = true
+		switch at := time.Unix(m.Timestamp, 0); {
+		case at.Sub(now) > manifest.Skew:
+			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: its time file says %s, which is in the future", m.Tree, stamp(m.Timestamp)),
+				"write the present time into it (date +%%s), or set the clock right; nothing new of this tree is announced until then"))
+		case m.Timestamp < announced[m.Tree]:
+			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: its time file says %s, older than the announced %s", m.Tree, stamp(m.Timestamp), stamp(announced[m.Tree])),
+				"timestamps never go back: withdraw an update by giving the master a new, later time file"))
 		}
 	}
 	return trouble

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"tidemark/config"
@@ -104,6 +105,17 @@ func (p *publisher) openSigners() error {
 	for _, s := range p.signers {
 		if err := trusted(s.Key(), p.trust, now); err != nil {
 			return exit(exitRefused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
+		}
+	}
+	return nil
+}
+
+// keysThere finds out at every run, not first when there is something to sign, that a key cannot be read. Decrypting is left to
+// the signing: it may cost a second and a gigabyte.
+func (p *publisher) keysThere() error {
+	for _, k := range slices.Concat(p.cfg.Sign.OpenPGP, p.cfg.Sign.Ed25519) {
+		if _, err := readFile(k.Key, 1<<20); err != nil {
+			return hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"tidemark/internal/lab"
 	"tidemark/publish"
@@ -23,8 +24,11 @@ type bucketWorld struct {
 	*killWorld
 	s3     *lab.S3
 	proxy  *lab.FaultProxy
-	before atomic.Pointer[func(n int) bool] // whether request n is passed on
+	before atomic.Pointer[hook]
 }
+
+// hook sees request n before it is passed on, and says whether it will be.
+type hook func(n int, r *http.Request) bool
 
 func newBucketWorld(t *testing.T) *bucketWorld {
 	needTool(t, "rsync")
@@ -34,18 +38,46 @@ func newBucketWorld(t *testing.T) *bucketWorld {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.s3.Stop() })
-	w.proxy, err = lab.StartFaultProxy(lab.FaultProxyOptions{Upstream: w.s3.Endpoint, Before: func(n int, _ *http.Request) bool {
-		hook := w.before.Load()
-		return hook == nil || (*hook)(n)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.proxy.Close)
+	w.proxy = w.startProxy(t)
 	w.env = w.s3.Env()
 	w.site = filepath.Join(w.s3.Root, w.s3.Bucket, "centos")
 	w.configure(t, "tidemark.yaml", "net/state", w.target(w.proxy.URL))
 	return w
+}
+
+func (w *bucketWorld) startProxy(t *testing.T) *lab.FaultProxy {
+	t.Helper()
+	p, err := lab.StartFaultProxy(lab.FaultProxyOptions{Upstream: w.s3.Endpoint, Before: func(n int, r *http.Request) bool {
+		h := w.before.Load()
+		return h == nil || (*h)(n, r)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// hooked runs the publisher with a hook that gets at its process.
+func (w *bucketWorld) hooked(t *testing.T, at func(n int, p *os.Process) bool) (out string, err error) {
+	t.Helper()
+	run := w.command(t, "run", "--config", "tidemark.yaml")
+	var said bytes.Buffer
+	run.Stdout, run.Stderr = &said, &said
+	started := make(chan struct{})
+	var h hook = func(n int, _ *http.Request) bool {
+		<-started
+		return at(n, run.Process)
+	}
+	w.proxy.Reset()
+	w.before.Store(&h)
+	defer w.before.Store(nil)
+	err = run.Start()
+	close(started)
+	if err == nil {
+		err = run.Wait()
+	}
+	return said.String(), err
 }
 
 func (w *bucketWorld) target(endpoint string) string {
@@ -125,17 +157,12 @@ func TestRun_S3KilledAtEachRequest(t *testing.T) {
 
 func (w *bucketWorld) killedAt(t *testing.T, n int) {
 	t.Helper()
-	run := w.command(t, "run", "--config", "tidemark.yaml")
-	kill := func(now int) bool {
+	w.hooked(t, func(now int, p *os.Process) bool {
 		if now == n {
-			run.Process.Kill()
+			p.Kill()
 		}
 		return now < n
-	}
-	w.proxy.Reset()
-	w.before.Store(&kill)
-	defer w.before.Store(nil)
-	run.Run()
+	})
 }
 
 // stride leaves out two thirds of a long table, but not for `make soak`.
@@ -160,25 +187,18 @@ func TestRun_S3HeldUpAtEachRequest(t *testing.T) {
 	for n := 1; n <= last; n += stride() {
 		t.Run(fmt.Sprintf("request %d of %d", n, last), func(t *testing.T) {
 			defer w.restore(t)
-			run := w.command(t, "run", "--config", "tidemark.yaml")
-			var said bytes.Buffer
-			run.Stdout, run.Stderr = &said, &said
-			hold := func(now int) bool {
+			out, err := w.hooked(t, func(now int, p *os.Process) bool {
 				if now == n {
-					run.Process.Signal(syscall.SIGSTOP)
-					defer run.Process.Signal(syscall.SIGCONT)
+					p.Signal(syscall.SIGSTOP)
+					defer p.Signal(syscall.SIGCONT)
 					if out, err := w.do(t, "run", "--config", "other.yaml"); err != nil && code1(err) != exitLocked {
 						t.Errorf("the other publisher: %v\n%s", err, out)
 					}
 				}
 				return true
-			}
-			w.proxy.Reset()
-			w.before.Store(&hold)
-			err := run.Run()
-			w.before.Store(nil)
+			})
 			if c := code1(err); c != exitDone && c != exitLocked {
-				t.Errorf("exit code %d, expected 0 or 5\n%s", c, said.String())
+				t.Errorf("exit code %d, expected 0 or 5\n%s", c, out)
 			}
 			w.check(t)
 			w.mustRun(t)
@@ -220,18 +240,40 @@ func soak(t *testing.T) {
 	}
 }
 
+// meeting holds the first write of each of n publishers back until all of them are there, or until one of them does not come.
+func meeting(n int, patience time.Duration) hook {
+	var there atomic.Int32
+	all := make(chan struct{})
+	return func(_ int, r *http.Request) bool {
+		if r.Method != http.MethodPut || there.Load() >= int32(n) {
+			return true
+		}
+		if there.Add(1) == int32(n) {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-time.After(patience):
+		}
+		return true
+	}
+}
+
 func twoPublishers(t *testing.T, rounds int) {
 	w := newBucketWorld(t)
 	w.mustRun(t)
 	w.copy(t, "net/state", "net/other")
-	w.configure(t, "other.yaml", "net/other", w.target(w.s3.Endpoint))
+	w.configure(t, "other.yaml", "net/other", w.target(w.startProxy(t).URL))
 	second, serial := 0, w.pointer(t).Serial
 	sums := w.check(t)
 	for round := range rounds {
 		w.moveMaster(t)
+		meet := meeting(2, 5*time.Second)
+		w.before.Store(&meet)
 		results := make(chan error, 2)
-		for _, file := range []string{"tidemark.yaml", "other.yaml"} {
+		for i, file := range []string{"tidemark.yaml", "other.yaml"} {
 			go func() {
+				time.Sleep(time.Duration(i) * 1100 * time.Millisecond) // issued in one second, both would sign the same bytes
 				out, err := w.command(t, "run", "--config", file).CombinedOutput()
 				if c := code1(err); c != exitDone && c != exitLocked {
 					err = fmt.Errorf("round %d: %s: exit code %d\n%s", round, file, c, out)
@@ -267,6 +309,7 @@ func twoPublishers(t *testing.T, rounds int) {
 	if second == 0 {
 		t.Error("the two never met: nothing was tested")
 	}
+	w.before.Store(nil)
 	w.mustRun(t)
 	w.healed(t)
 }
@@ -277,8 +320,8 @@ func TestRun_S3AuthorityAndCopyDown(t *testing.T) {
 	w := newBucketWorld(t)
 	w.configure(t, "tidemark.yaml", "net/state", w.target(w.proxy.URL)+", {dir: net/copy}")
 	w.ready(t)
-	dead := func(int) bool { return false }
-	w.before.Store(&dead)
+	var dead hook = func(int, *http.Request) bool { return false }
+	w.proxy.Reset(lab.Fault{At: 1, Times: -1, Kind: lab.FaultStatus, Status: http.StatusForbidden}) // not tried again: the test need not wait
 	copied := must(os.ReadFile(filepath.Join(w.dir, "net/copy/latest.json")))
 	out, err := w.do(t, "run", "--config", "tidemark.yaml")
 	if code1(err) != exitFailed || !strings.Contains(out, "error: ") {
@@ -287,7 +330,7 @@ func TestRun_S3AuthorityAndCopyDown(t *testing.T) {
 	if string(must(os.ReadFile(filepath.Join(w.dir, "net/copy/latest.json")))) != string(copied) || w.pointer(t).Serial != 1 {
 		t.Error("something was published while the authority was down")
 	}
-	w.before.Store(nil)
+	w.proxy.Reset()
 
 	w.configure(t, "tidemark.yaml", "net/state", "{dir: net/first}, "+w.target(w.proxy.URL))
 	os.Rename(filepath.Join(w.dir, "net/copy"), filepath.Join(w.dir, "net/first"))

@@ -54,6 +54,11 @@ func openState(dir string, now time.Time) (*state, error) {
 		return nil, hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
 	}
 	s := &state{dir: dir, lock: flock.New(dir, flock.SetFlag(os.O_RDONLY))}
+	if info, err := os.Stat(dir); err == nil && os.Geteuid() == 0 {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 { // files of root's would lock its owner out
+			return nil, exit(exitUsage, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: runuser -u '#%d' -- tidemark …", st.Uid)
+		}
+	}
 	got, err := s.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
