@@ -97,7 +97,7 @@ func (w *killWorld) mustRun(t *testing.T) {
 
 func (w *killWorld) moveMaster(t *testing.T) {
 	t.Helper()
-	w.moved += 600
+	w.moved += 60
 	if err := errors.Join(w.network.Move("centos", w.moved), w.network.Sync(w.network.IDs("")...)); err != nil {
 		t.Fatal(err)
 	}
