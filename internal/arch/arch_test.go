@@ -18,11 +18,13 @@ var house = arch.House{
 		"cmd/tidemark-mirror": 5,
 		"cmd/tidemark-lab":    5,
 
-		"config": 4,
+		"config":           4,
+		"internal/console": 4,
 
 		"probe":              3,
 		"publish":            3,
 		"client":             3,
+		"treesync":           3,
 		"history":            3,
 		"site":               3,
 		"publish/s3":         3,

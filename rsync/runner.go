@@ -1,0 +1,112 @@
+package rsync
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"tidemark/internal/rsyncurl"
+)
+
+// Job is one run of the real rsync, from a daemon into a directory. Its argument list is a pure function of it (Args).
+type Job struct {
+	Source rsyncurl.URL // a directory; the text is rebuilt, never passed through
+	Dest   string       // absolute directory; what lies in Source comes to lie in it
+
+	Rules     []Rule // filter rules, in order; "--exclude=.~tmp~/" is always added before them
+	FilesFrom string // a file of NUL-separated names below Source ("" = all): no recursion, so no full list
+	Link      string // --link-dest/--copy-dest are not used; reserved ""
+
+	DryRun       bool // -n
+	Itemize      bool // report each name that would change, or changed (Watch.Item)
+	DelayUpdates bool // --delay-updates
+	Checksum     bool // --checksum
+	Delete       bool // --delete-delay
+	DeleteOnly   bool // with Delete: --existing --ignore-existing, nothing is transferred
+	MaxDelete    int  // with Delete: --max-delete, a belt: the dry run has counted before (< 0: not given)
+
+	Family         int           // 4 or 6: -4, -6; 0: both
+	Bind           netip.Addr    // --address
+	Bandwidth      int64         // bytes a second, 0: unlimited; --bwlimit in KiB, at least 1
+	Timeout        time.Duration // --timeout, whole seconds, at least 1
+	ConnectTimeout time.Duration // --contimeout
+	Options        []string      // further options, each passed by CheckOption
+	Progress       bool          // --info=progress2
+}
+
+// Rule is one filter rule. Hide and protect are both meant: --exclude.
+type Rule struct {
+	Include bool
+	Pattern string
+}
+
+// Item is one name of an itemized run.
+type Item struct {
+	Code string // the eleven characters of %i, or "*deleting"
+	Name string // below the source, decoded; no trailing slash
+	Dir  bool
+	Link string // of a hard link: the name that it is one with
+	Size int64  // %l
+}
+
+// Deleting reports whether the item is something that goes.
+func (i Item) Deleting() bool { return i.Code == "*deleting" }
+
+// Progress is what --info=progress2 says.
+type Progress struct {
+	Bytes   int64
+	Percent int
+	Rate    string // as rsync words it, e.g. "12.34MB/s"
+	Left    string // "0:01:23"
+}
+
+// Watch is told of what goes on, from one goroutine. Nil members are not called.
+type Watch struct {
+	Item     func(Item)
+	Progress func(Progress)
+}
+
+// Stats are the figures of --stats.
+type Stats struct {
+	Files       int64 // everything in the list that was considered
+	Regular     int64 // regular files among it
+	Bytes       int64 // "Total file size": regular files and the lengths of symlinks
+	Transferred int64 // regular files
+	Literal     int64 // "Total transferred file size"
+	Deleted     int64
+	Sent        int64 // bytes on the wire
+	Received    int64
+}
+
+// Result of a run that ended by itself with exit code 0 or 24.
+type Result struct {
+	Stats Stats
+	// Unreadable counts the itemized lines that could not be read back into a name: then the items are not the whole truth.
+	Unreadable int
+	Vanished   bool // exit code 24
+}
+
+// ExitError is an end of rsync with another code than 0 and 24.
+type ExitError struct {
+	Code int    // rsync's exit code; -1: killed by a signal
+	Text string // what it said on stderr: the last lines, cleaned, at most 600 bytes
+	Job  string // Job.Command
+}
+
+// Error says the code, what it means, and what rsync said.
+func (e *ExitError) Error() string { panic("stub") }
+
+// Runner runs the real rsync. Exec is the one; tests may count or fail runs around it.
+type Runner interface {
+	Run(ctx context.Context, j Job, w Watch) (Result, error)
+}
+
+// Args is the whole argument list, without the program's name: -rltpH --safe-links --no-motd … -- URL DEST. It refuses a
+// job that cannot be typed safely (relative Dest, control characters in a rule, an option that CheckOption refuses).
+func (j Job) Args() ([]string, error) { panic("stub") }
+
+// Command is the job as one could type it, quoted for a POSIX shell, with the program's name in front.
+func (j Job) Command(program string) string { panic("stub") }
+
+// CheckOption says whether an extra option is on the allow-list, and if not, why (mirror.yaml's `options`).
+func CheckOption(option string) error { panic("stub") }
