@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tidemark/manifest"
 )
 
 // The pauses of Await double from the first to the longest.
@@ -118,7 +120,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func serialIn(name string, data []byte) int64 {
 	switch name {
 	case PointerName:
-		if p, err := ParsePointer(data); err == nil {
+		if p, err := manifest.ParsePointer(data); err == nil {
 			return p.Serial
 		}
 	case MarkName:

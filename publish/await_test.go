@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tidemark/manifest"
 	"tidemark/publish"
 )
 
@@ -29,7 +30,7 @@ func answers(list ...any) (fetch func(context.Context, string) ([]byte, error), 
 func TestAwait(t *testing.T) {
 	old, want, newer, fork := release(1, "one"), release(2, "two"), release(3, "three"), release(2, "other")
 	pointer := func(r publish.Release) []byte {
-		b, _ := publish.Pointer{Schema: publish.PointerSchema, Serial: r.Serial, SHA256: r.SHA256, Path: fmt.Sprintf("m/%d/", r.Serial)}.Encode()
+		b, _ := manifest.PointTo(r.Serial, r.SHA256).Encode()
 		return b
 	}
 	down := errors.New("connection refused")

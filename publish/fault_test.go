@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"tidemark/manifest"
 	"tidemark/publish"
 )
 
@@ -313,7 +314,7 @@ func readSingles(s publish.Store) error {
 	if o, err = s.Get(ctx, "latest.json", 1<<10); err != nil {
 		return err
 	}
-	p, err := publish.ParsePointer(o.Data)
+	p, err := manifest.ParsePointer(o.Data)
 	if err != nil {
 		return err
 	}

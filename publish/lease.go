@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tidemark/internal/strictjson"
+	"tidemark/manifest"
 )
 
 // LeaseName is the object by which publishers keep each other out of a store that does not heed conditions.
@@ -160,7 +161,7 @@ func (l *leased) notNewer(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if p, err := ParsePointer(o.Data); err == nil && p.Serial > l.serial {
+	if p, err := manifest.ParsePointer(o.Data); err == nil && p.Serial > l.serial {
 		return fmt.Errorf("the site is at serial %d already, this one is %d: %w", p.Serial, l.serial, ErrConflict)
 	}
 	return nil

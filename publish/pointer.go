@@ -2,64 +2,21 @@ package publish
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
-	"tidemark/internal/strictjson"
+	"tidemark/manifest"
 )
-
-// PointerSchema names the pointer's format.
-const PointerSchema = "tidemark/pointer/v1"
 
 // Names and limits of the pointer and the completion mark.
 const (
-	PointerName = "latest.json"
+	PointerName = manifest.PointerFile
 	MarkName    = "latest.txt"
 
 	maxPointer = 4 << 10
 	maxMark    = 1 << 10
-	maxSerial  = 1<<53 - 1
 )
-
-// Pointer is latest.json.
-type Pointer struct {
-	Schema string `json:"schema"` // tidemark/pointer/v1
-	Serial int64  `json:"serial"`
-	SHA256 string `json:"sha256"` // of manifest.json
-	Path   string `json:"path"`   // "m/12/"
-}
-
-var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-// ParsePointer reads latest.json strictly: the path must be the serial's own.
-func ParsePointer(b []byte) (*Pointer, error) {
-	var p Pointer
-	if err := strictjson.Unmarshal(b, &p); err != nil {
-		return nil, err
-	}
-	switch {
-	case p.Schema != PointerSchema:
-		return nil, fmt.Errorf("schema %q, expected %q", p.Schema, PointerSchema)
-	case p.Serial < 1 || p.Serial > maxSerial:
-		return nil, fmt.Errorf("serial %d is outside 1 to 2^53-1", p.Serial)
-	case !hexSum.MatchString(p.SHA256):
-		return nil, fmt.Errorf("sha256 %q is not 64 lower-case hex digits", p.SHA256)
-	case p.Path != pathOf(p.Serial):
-		return nil, fmt.Errorf("path %q, expected %q", p.Path, pathOf(p.Serial))
-	}
-	return &p, nil
-}
-
-// Encode writes the pointer: two-space indent, final LF.
-func (p Pointer) Encode() ([]byte, error) {
-	b, err := json.MarshalIndent(p, "", "  ")
-	return append(b, '\n'), err
-}
-
-func pathOf(serial int64) string { return fmt.Sprintf("m/%d/", serial) }
 
 // DamagedError says that the pointer or the mark at the site cannot be what a publisher wrote.
 type DamagedError struct {
@@ -77,8 +34,8 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 // Standing is how a store was found at the start of a run. Its tags fence the swap. Push, Heal and Finish bring it up
 // to date when they succeed, so that one may follow the other.
 type Standing struct {
-	Pointer *Pointer // nil: never published, or the pointer is gone
-	Mark    string   // the path in latest.txt, e.g. "m/12/"; "" when there is none
+	Pointer *manifest.Pointer // nil: never published, or the pointer is gone
+	Mark    string            // the path in latest.txt, e.g. "m/12/"; "" when there is none
 
 	pointerTag string // "" when absent
 	markTag    string
@@ -111,7 +68,7 @@ func Look(ctx context.Context, s Store) (*Standing, error) {
 	if !there { // a mark alone, damaged or not, is written over
 		return st, nil
 	}
-	if st.Pointer, err = ParsePointer(p.Data); err != nil {
+	if st.Pointer, err = manifest.ParsePointer(p.Data); err != nil {
 		return st, &DamagedError{PointerName, err}
 	}
 	return st, nil

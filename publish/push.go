@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"tidemark/manifest"
 )
 
 // Push publishes r in the order of DESIGN 4.5. Each refusal wraps ErrConflict (exit 5) or says which step failed, as
@@ -150,7 +152,7 @@ func readSlots(ctx context.Context, s Store, r *Release) (map[string]slot, error
 // reserve takes the serial and puts its other copies: step 1.
 func reserve(ctx context.Context, s Store, r *Release) error {
 	for _, name := range r.copies() {
-		o := NewObject(pathOf(r.Serial)+name, r.content(name))
+		o := NewObject(manifest.SerialPath(r.Serial)+name, r.content(name))
 		if _, err := putOrSame(ctx, s, o, Condition{Absent: true}); err != nil {
 			return fmt.Errorf("serial %d: %w", r.Serial, err)
 		}
@@ -161,7 +163,7 @@ func reserve(ctx context.Context, s Store, r *Release) error {
 // readBack compares all copies with what they should be, and verifies: step 2.
 func readBack(ctx context.Context, s Store, r *Release, verify Verify) error {
 	for _, name := range r.copies() {
-		full := pathOf(r.Serial) + name
+		full := manifest.SerialPath(r.Serial) + name
 		o, err := s.Get(ctx, full, limitOf(name))
 		if err != nil {
 			return err
@@ -213,18 +215,18 @@ func settle(ctx context.Context, s Store, st *Standing, r *Release, slots map[st
 			return &StepError{step, err}
 		}
 	}
-	if st.Mark == pathOf(r.Serial) {
+	if st.Mark == manifest.SerialPath(r.Serial) {
 		return nil
 	}
 	if err := st.unmoved(ctx, s); err != nil {
 		return &StepError{Mark, err}
 	}
-	mark := NewObject(MarkName, []byte(pathOf(r.Serial)+"\n"))
+	mark := NewObject(MarkName, []byte(manifest.SerialPath(r.Serial)+"\n"))
 	tag, err := putOrSame(ctx, s, mark, conditionOf(st.markTag))
 	if err != nil {
 		return &StepError{Mark, err}
 	}
-	st.Mark, st.markTag = pathOf(r.Serial), tag
+	st.Mark, st.markTag = manifest.SerialPath(r.Serial), tag
 	return nil
 }
 

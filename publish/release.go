@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"tidemark/manifest"
 	"tidemark/sign"
 )
 
@@ -44,7 +45,7 @@ func Unpack(bundle []byte) (map[string][]byte, error) { return sign.Unpack(bundl
 
 // check refuses a release whose parts are not of one piece: the single objects and the pair must say the same.
 func (r *Release) check() error {
-	if r.Serial < 1 || r.Serial > maxSerial {
+	if r.Serial < 1 || r.Serial > manifest.MaxSerial {
 		return fmt.Errorf("serial %d is outside 1 to 2^53-1", r.Serial)
 	}
 	want, err := Unpack(r.Bundle)
@@ -123,13 +124,13 @@ func (r *Release) copies() []string {
 	return append(append([]string{BundleName}, r.pair()...), r.singles()[1:]...)
 }
 
-func (r *Release) pointer() Pointer {
-	return Pointer{Schema: PointerSchema, Serial: r.Serial, SHA256: r.SHA256, Path: pathOf(r.Serial)}
+func (r *Release) pointer() manifest.Pointer {
+	return manifest.PointTo(r.Serial, r.SHA256)
 }
 
 // load makes a release again of m/<serial>/, verified.
 func load(ctx context.Context, s Store, serial int64, verify Verify) (*Release, error) {
-	name := pathOf(serial) + BundleName
+	name := manifest.SerialPath(serial) + BundleName
 	o, err := s.Get(ctx, name, limitOf(BundleName))
 	if err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func load(ctx context.Context, s Store, serial int64, verify Verify) (*Release, 
 		return nil, err
 	}
 	r.SHA256 = sumOf(r.Files[ManifestName])
-	o, err = s.Get(ctx, pathOf(serial)+InlineName, limitOf(InlineName))
+	o, err = s.Get(ctx, manifest.SerialPath(serial)+InlineName, limitOf(InlineName))
 	if err == nil {
 		r.Files[InlineName] = o.Data
 	} else if !errors.Is(err, ErrNotFound) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"tidemark/manifest"
 )
 
 // How far Reservations looks: past so many absent serials, and for so many reserved ones in all.
@@ -34,9 +36,9 @@ func Reservations(ctx context.Context, s Store, st *Standing, floor int64) ([]Re
 
 // scan looks upwards from the serial after n, with gap absent ones behind it; last is the highest it looked at.
 func scan(ctx context.Context, s Store, n, gap int64) (found []Reserved, last int64, err error) {
-	for gap < maxGap && n < maxSerial {
+	for gap < maxGap && n < manifest.MaxSerial {
 		n++
-		o, err := s.Get(ctx, pathOf(n)+BundleName, limitOf(BundleName))
+		o, err := s.Get(ctx, manifest.SerialPath(n)+BundleName, limitOf(BundleName))
 		switch {
 		case errors.Is(err, ErrNotFound):
 			gap++
@@ -64,7 +66,7 @@ func NextSerial(pointer, state, minSerial int64, reserved ...Reserved) (int64, e
 	for _, r := range reserved {
 		n = max(n, r.Serial)
 	}
-	if n >= maxSerial {
+	if n >= manifest.MaxSerial {
 		return 0, fmt.Errorf("no serial left after %d: the largest is 2^53-1", n)
 	}
 	return n + 1, nil

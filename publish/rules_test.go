@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tidemark/manifest"
 	"tidemark/publish"
 	"tidemark/publish/storetest"
 )
@@ -82,7 +83,7 @@ func TestLook_TwoRequests(t *testing.T) {
 }
 
 func TestLook_DamagedPointer(t *testing.T) {
-	good, err := publish.Pointer{Schema: publish.PointerSchema, Serial: 7, SHA256: strings.Repeat("a", 64), Path: "m/7/"}.Encode()
+	good, err := manifest.PointTo(7, strings.Repeat("a", 64)).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestLook_DamagedPointer(t *testing.T) {
 			}
 		})
 	}
-	if p, err := publish.ParsePointer(good); err != nil || p.Serial != 7 {
+	if p, err := manifest.ParsePointer(good); err != nil || p.Serial != 7 {
 		t.Errorf("the good one: %v, %v", p, err)
 	}
 }

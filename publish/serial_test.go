@@ -181,33 +181,3 @@ func TestNewObject(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParsePointer(f *testing.F) {
-	good, err := publish.Pointer{Schema: publish.PointerSchema, Serial: 7, SHA256: strings.Repeat("a", 64), Path: "m/7/"}.Encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, seed := range []string{string(good), "", "{}", "null", `{"schema":"tidemark/pointer/v1"}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := publish.ParsePointer(b)
-		if err != nil {
-			if p != nil {
-				t.Error("a pointer and an error")
-			}
-			return
-		}
-		again, err := p.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := publish.ParsePointer(again)
-		if err != nil || *q != *p {
-			t.Errorf("%+v became %+v, %v", p, q, err)
-		}
-		if publish.CheckName(p.Path+"x") != nil {
-			t.Errorf("path %q is no name", p.Path)
-		}
-	})
-}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"tidemark/manifest"
 	"tidemark/publish"
 	"tidemark/sign"
 )
@@ -118,7 +119,7 @@ type World struct {
 func (w *World) Check(releases ...publish.Release) error {
 	var serial int64
 	if b := w.Read("latest.json"); b != nil {
-		p, err := publish.ParsePointer(b)
+		p, err := manifest.ParsePointer(b)
 		if err != nil {
 			return fmt.Errorf("latest.json: %w", err)
 		}
@@ -171,7 +172,7 @@ func (w *World) Is(r publish.Release) error {
 			}
 		}
 	}
-	p, err := publish.ParsePointer(w.Read("latest.json"))
+	p, err := manifest.ParsePointer(w.Read("latest.json"))
 	if err != nil {
 		return err
 	}
