@@ -3,6 +3,7 @@ package manifest
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -133,19 +134,50 @@ func TestRank_ScoreInShell(t *testing.T) {
 	}
 }
 
-// Slots are weights: a source with 4 is the first of some mirrors in proportion to it.
+// Slots are weights: over 10,000 mirrors of one country each source is the first choice of its share, within a tenth. A source
+// that disappears moves its own mirrors, by their weights to the others, and nobody else's.
 func TestRank_SlotsAreWeights(t *testing.T) {
-	m := rankable("a mirror FI EU 0 4 46", "b mirror FI EU 0 2 46", "c mirror FI EU 0 2 46")
-	first := make(map[string]int)
-	const clients = 4000
-	for i := range clients {
-		first[Rank(m, "centos", Client{ID: fmt.Sprintf("client-%d", i), Country: "FI"})[0].Source.ID]++
+	slots := map[string]int{"a": 8, "b": 4, "c": 4, "d": 2, "e": 2, "f": 2}
+	total := 0
+	var lines []string
+	for _, id := range slices.Sorted(maps.Keys(slots)) {
+		total += slots[id]
+		lines = append(lines, fmt.Sprintf("%s mirror FI EU 0 %d 46", id, slots[id]))
 	}
-	for id, want := range map[string]int{"a": clients / 2, "b": clients / 4, "c": clients / 4} {
-		if got := first[id]; got < want*9/10 || got > want*11/10 {
-			t.Errorf("%s is first for %d of %d, expected about %d", id, got, clients, want)
+	const clients = 10000
+	choices := func(lines []string) []string {
+		m, first := rankable(lines...), make([]string, clients)
+		for i := range first {
+			first[i] = Rank(m, "centos", Client{ID: fmt.Sprintf("client-%d", i), Country: "FI"})[0].Source.ID
+		}
+		return first
+	}
+	within := func(choices []string, total int, slots map[string]int) {
+		t.Helper()
+		counts := make(map[string]int)
+		for _, id := range choices {
+			counts[id]++
+		}
+		for id, n := range slots {
+			if want := len(choices) * n / total; counts[id] < want*9/10 || counts[id] > want*11/10 {
+				t.Errorf("%s is first for %d of %d, expected about %d", id, counts[id], len(choices), want)
+			}
 		}
 	}
+	all := choices(lines)
+	within(all, total, slots)
+
+	var moved []string
+	for i, id := range choices(lines[1:]) { // a is gone
+		if all[i] != "a" && id != all[i] {
+			t.Fatalf("client-%d was sent to %s, and to %s since a has gone", i, all[i], id)
+		}
+		if all[i] == "a" {
+			moved = append(moved, id)
+		}
+	}
+	delete(slots, "a")
+	within(moved, total-8, slots)
 }
 
 // The order within a tier is by score, larger first, and is no other for other sources gone.
