@@ -14,12 +14,12 @@ type Mirror struct {
 	ID             string
 	URL            string // of the origin, https:// with a final slash, or an absolute directory
 	CA             string // PEM file of the authorities to trust for URL; "": the system's
-	Beacon         string // DNS name; "" (read, not yet used: issue 5)
+	Beacon         string // DNS name; "" (read, not yet used: a later version)
 	Trust          string // the pinned trust.json
 	Country        string // "" when not known; "auto" was resolved by the time zone
-	Auto           string // how the country was found, in words; "" when it was written down
-	ASN            int64
-	Family         int // 4, 6; 0: both
+	Auto           string // how the country was found, or that none was, in words; "" when it was written down
+	ASN            int64  // 0 when not known
+	Family         int    // 4, 6; 0: both
 	State          string
 	Address        netip.Addr    // local address to bind rsync to
 	Proxy          string        // rsync_proxy, host:port
@@ -27,16 +27,16 @@ type Mirror struct {
 	Splay          time.Duration // 5m
 	WarnAfter      time.Duration // 6h
 	Avoid          []string
-	Before         []string // hooks: argv
+	Before         []string // hooks: argv, the program with an absolute path
 	After          []string
 	Fallback       *Fallback
 	Trees          map[string]MirrorTree
-	Timeout        time.Duration // of silence: rsync --timeout, 10m
-	ConnectTimeout time.Duration // 30s
-	Rsync          string        // the program; "": rsync from PATH
+	Timeout        time.Duration // of silence: rsync --timeout, 10m; whole seconds
+	ConnectTimeout time.Duration // 30s; whole seconds
+	Rsync          string        // absolute path of the program; "": rsync from PATH
 }
 
-// Fallback of mirror.yaml: where to sync from when no valid manifest is to be had.
+// Fallback of mirror.yaml: where to sync from when no valid manifest is to be had. A file with a fallback has one tree.
 type Fallback struct {
 	Sources []rsyncurl.URL
 	After   time.Duration // 24h
@@ -44,8 +44,8 @@ type Fallback struct {
 
 // MirrorTree is one tree of mirror.yaml.
 type MirrorTree struct {
-	Path       string
-	Exclude    []string
+	Path       string   // absolute; outside State, and of no other tree
+	Exclude    []string // rsync's patterns, as Keep and Late
 	Keep       []string
 	Late       []string // nil: the built-in patterns
 	MaxDelete  int      // 40000
@@ -54,15 +54,9 @@ type MirrorTree struct {
 	TimeFormat string // auto
 }
 
-// MirrorTemplateValues go into a new mirror.yaml.
-type MirrorTemplateValues struct {
-	Network, ID, URL, Trust, Country, State string
-	Trees                                   map[string]string // name to path
+// RsyncRules are package rsync's rules for what is handed to rsync, given by cmd since config imports only the inventory.
+// A rule that is nil is not applied.
+type RsyncRules struct {
+	Pattern func(string) error // exclude, keep, late
+	Option  func(string) error // options
 }
-
-// LoadMirror reads file. The error is a strictyaml.Problems with every problem at once, or a plain error. zone is the
-// machine's time zone name ("Europe/Helsinki"), for country: auto.
-func LoadMirror(file, zone string) (*Mirror, error) { panic("stub") }
-
-// MirrorTemplate is a commented mirror.yaml that loads without problems.
-func MirrorTemplate(v MirrorTemplateValues) []byte { panic("stub") }

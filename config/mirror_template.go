@@ -1,0 +1,69 @@
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+)
+
+//go:embed mirror.yaml
+var mirrorTemplate string
+
+// treeComments are the tree's other keys; the first tree of a template explains them.
+const treeComments = `    # exclude: ["*/isos/"]          # what this mirror does not carry: patterns of rsync, never fetched, never deleted
+    # keep: ["/HEADER.html"]        # your own files in the tree: never overwritten, never deleted
+    # max_delete: 40000             # a sync that would delete more goes on without deleting, and says so
+    # bandwidth: 50M                # bytes a second at most: K, M or G, where K is 1024 as with rsync's --bwlimit
+    # late: ["repodata/"]           # metadata, which comes after what it names; has repodata, dists and the like when left out
+    # options: [--fuzzy]            # further options of rsync, from a short list
+    # time_format: auto             # of the time file; recognised by itself
+`
+
+// MirrorTemplateValues go into a new mirror.yaml. Empty ones get the value in the comment; relative paths start at the
+// file's directory.
+type MirrorTemplateValues struct {
+	Network string            // required
+	ID      string            // required
+	URL     string            // https://mirrors.example.org/<network>/
+	Trust   string            // trust.json
+	Country string            // auto
+	State   string            // /var/lib/tidemark-mirror
+	Trees   map[string]string // name to path; one, the network's name at /srv/mirror/<name>
+}
+
+// MirrorTemplate is a commented mirror.yaml that loads without problems.
+func MirrorTemplate(v MirrorTemplateValues) []byte {
+	trees := v.Trees
+	if len(trees) == 0 {
+		trees = map[string]string{v.Network: "/srv/mirror/" + v.Network}
+	}
+	var list strings.Builder
+	for i, name := range sortedKeys(trees) {
+		fmt.Fprintf(&list, "  %s:\n    path: %s\n", quote(name), quote(trees[name]))
+		if i == 0 {
+			list.WriteString(treeComments)
+		}
+	}
+	return []byte(aligned(strings.NewReplacer(
+		"@NETWORK@", quote(v.Network),
+		"@ID@", quote(v.ID),
+		"@URL@", quote(otherwise(v.URL, "https://mirrors.example.org/"+v.Network+"/")),
+		"@TRUST@", quote(otherwise(v.Trust, "trust.json")),
+		"@COUNTRY@", quote(otherwise(v.Country, "auto")),
+		"@STATE@", quote(otherwise(v.State, "/var/lib/tidemark-mirror")),
+		"@TREES@\n", list.String(),
+	).Replace(mirrorTemplate)))
+}
+
+// aligned puts the comments behind values back into their column.
+func aligned(text string) string {
+	const column = 36
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		value, comment, ok := strings.Cut(line, "  # ")
+		if ok && !strings.HasPrefix(line, "#") && strings.TrimSpace(value) != "" {
+			lines[i] = fmt.Sprintf("%-*s# %s", column, strings.TrimRight(value, " ")+" ", strings.TrimLeft(comment, " "))
+		}
+	}
+	return strings.Join(lines, "\n")
+}

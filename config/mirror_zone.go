@@ -1,0 +1,4 @@
+package config
+
+// countryOfZone waits for package geo.
+func countryOfZone(string) string { return "" }
