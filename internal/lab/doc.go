@@ -46,4 +46,20 @@
 //
 // starts the real programs, each on a free port of 127.0.0.1. What they print is kept in their directory and is part of
 // the error when they end too early.
+//
+// # Mirrors
+//
+// What a mirror's program needs around it, without the publisher's program and its rules:
+//
+//	p, err := lab.NewPublisher(dir, "centos", now)
+//	m, err := n.Manifest(ctx, now)                    // the network as it is; or any document made by hand
+//	err = p.Publish(m)                                // signed and laid below p.Site; p.TrustFile is what to pin
+//	w, err := lab.StartSite(ctx, dir, p.Site, lab.WebOptions{})     // nginx: w.URL (https, authority in w.CA), w.Plain
+//	w.Requests(ctx)                                   // what it was asked, with status and bytes
+//
+//	r, err := lab.StartRelay(ctx, s.Addr)             // before a daemon or a web server: r.URL("centos") in its place
+//	r.Arm(lab.RelayFault{Down: 10_000, Cut: true})    // or Hang, or Hook: to change the source in mid-sync
+//	r.Bytes(); r.FullLists()
+//
+//	diffs, err := lab.DiffTrees(n.Master("centos"), mirror, lab.DiffOptions{})
 package lab
