@@ -47,7 +47,7 @@ var forms = []form{
 		if err != nil {
 			return err
 		}
-		p, err := publish.ParsePointer(b)
+		p, err := manifest.ParsePointer(b)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"tidemark/internal/lab"
 	"tidemark/keys"
+	"tidemark/manifest"
 	"tidemark/publish"
 	"tidemark/sign"
 )
@@ -137,7 +138,7 @@ func (w *cdnWorld) publish(t *testing.T) {
 // note remembers when the newest publication was complete: the mark is put last.
 func (w *cdnWorld) note(t *testing.T) {
 	t.Helper()
-	p, err := publish.ParsePointer(w.read(publish.PointerName))
+	p, err := manifest.ParsePointer(w.read(publish.PointerName))
 	if err != nil {
 		t.Fatal(err)
 	}

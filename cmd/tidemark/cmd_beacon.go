@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tidemark/internal/console"
 	"tidemark/keys"
 	"tidemark/manifest"
 	"tidemark/sign"
@@ -15,13 +16,13 @@ import (
 // beaconTTL is the record's time to live in seconds.
 const beaconTTL = 60
 
-func beaconCommand(e *env) *cli.Command {
-	return command(e, "beacon", "print the DNS TXT record of what is published", "", nil,
+func beaconCommand(e *console.Program) *cli.Command {
+	return e.Command("beacon", "print the DNS TXT record of what is published", "", nil,
 		`Prints the signed record of the published manifest, and the plain positional one where it is configured, as lines of a
 zone file when beacon: has a name.
 
 Example:
-  tidemark beacon >> db.example.org`, func(c *call) error {
+  tidemark beacon >> db.example.org`, func(c *console.Call) error {
 			p, err := openPublisher(c, true)
 			if err != nil {
 				return err
@@ -38,10 +39,10 @@ Example:
 				return err
 			}
 			if o == nil {
-				return hinted(fmt.Errorf("nothing is published at %s", s), "tidemark run --config %s", p.cfg.File)
+				return console.Hinted(fmt.Errorf("nothing is published at %s", s), "tidemark run --config %s", p.cfg.File)
 			}
-			if err := o.manifest.CheckTime(p.now()); err != nil {
-				return exit(exitRefused, fmt.Errorf("what is published has no beacon: %w", err), "tidemark run --config %s", p.cfg.File)
+			if err := o.manifest.CheckTime(p.Now()); err != nil {
+				return console.Exit(console.Refused, fmt.Errorf("what is published has no beacon: %w", err), "tidemark run --config %s", p.cfg.File)
 			}
 			return p.printBeacon(o.manifest)
 		})
@@ -64,20 +65,20 @@ func (p *publisher) printBeacon(m *manifest.Manifest) error {
 	}
 	d := beaconDocument{Schema: "tidemark/beacon/v1", TTL: beaconTTL, Text: b.Text(), Texts: b.Strings()}
 	if p.cfg.Beacon == nil || p.cfg.Beacon.Name == "" {
-		p.say("%s", b.Text())
-		return p.document(d)
+		p.Say("%s", b.Text())
+		return p.Document(d)
 	}
 	d.Name = p.cfg.Beacon.Name
-	p.say("%s. %d IN TXT \"%s\"", d.Name, beaconTTL, strings.Join(d.Texts, `" "`))
+	p.Say("%s. %d IN TXT \"%s\"", d.Name, beaconTTL, strings.Join(d.Texts, `" "`))
 	if p.cfg.Beacon.PlainName != "" {
 		var stamps []string
 		for _, t := range p.cfg.Beacon.PlainOrder {
 			stamps = append(stamps, fmt.Sprint(m.Trees[t].Timestamp))
 		}
 		d.Plain = strings.Join(stamps, ":")
-		p.say("%s. %d IN TXT \"%s\"", p.cfg.Beacon.PlainName, beaconTTL, d.Plain)
+		p.Say("%s. %d IN TXT \"%s\"", p.cfg.Beacon.PlainName, beaconTTL, d.Plain)
 	}
-	return p.document(d)
+	return p.Document(d)
 }
 
 // beacon signs the record with the first Ed25519 key.

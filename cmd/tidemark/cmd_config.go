@@ -4,11 +4,13 @@ import (
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
+
+	"tidemark/internal/console"
 )
 
-func configCommand(e *env) *cli.Command {
-	return group("config", "check the configuration",
-		command(e, "check", "say everything that is wrong with the configuration, at once", "", nil,
+func configCommand(e *console.Program) *cli.Command {
+	return e.Group("config", "check the configuration",
+		e.Command("check", "say everything that is wrong with the configuration, at once", "", nil,
 			`Reads the configuration, the inventory, the trust and the signing keys, as "run" would, and asks nobody.
 
 Example:
@@ -26,7 +28,7 @@ type configDocument struct {
 	Warnings []string `json:"warnings"`
 }
 
-func checkConfig(c *call) error {
+func checkConfig(c *console.Call) error {
 	p, err := openPublisher(c, true)
 	if err != nil {
 		return err
@@ -45,16 +47,16 @@ func checkConfig(c *call) error {
 	for _, w := range p.cfg.Warnings() {
 		d.Warnings = append(d.Warnings, w.Text+": "+w.Hint)
 	}
-	d.Warnings = append(d.Warnings, endings(p.trust, c.now())...)
+	d.Warnings = append(d.Warnings, endings(p.trust, c.Now())...)
 	for _, w := range d.Warnings {
-		c.warn("%s", w)
+		c.Warn("%s", w)
 	}
-	c.say("%s: in order. network %s, %d trees, %d nodes, %d mirrors, trust version %d, %d signing keys", p.cfg.File, p.cfg.Network,
+	c.Say("%s: in order. network %s, %d trees, %d nodes, %d mirrors, trust version %d, %d signing keys", p.cfg.File, p.cfg.Network,
 		len(p.cfg.Trees), d.Nodes, d.Mirrors, p.trust.Version, len(p.signers))
 	if len(p.cfg.Servers) == 0 {
-		c.say("next: write your nodes and mirrors into the inventory beside %s", filepath.Base(p.cfg.File))
+		c.Say("next: write your nodes and mirrors into the inventory beside %s", filepath.Base(p.cfg.File))
 	} else {
-		c.say("next: tidemark run --dry-run --config %s", p.cfg.File)
+		c.Say("next: tidemark run --dry-run --config %s", p.cfg.File)
 	}
-	return c.document(d)
+	return c.Document(d)
 }

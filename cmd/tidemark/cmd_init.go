@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tidemark/config"
+	"tidemark/internal/console"
 	"tidemark/internal/ident"
 	"tidemark/internal/strictjson"
 	"tidemark/inventory"
@@ -24,8 +25,8 @@ const (
 	trustLife     = 365 * 24 * time.Hour
 )
 
-func initCommand(e *env) *cli.Command {
-	return command(e, "init", "make a configuration, keys and a trust root that work at once", "DIR", []cli.Flag{
+func initCommand(e *console.Program) *cli.Command {
+	return e.Command("init", "make a configuration, keys and a trust root that work at once", "DIR", []cli.Flag{
 		&cli.StringFlag{Name: "network", Usage: "the `NAME` of your mirror network, e.g. centos"},
 		&cli.StringFlag{Name: "import-openpgp", Usage: "sign with the key in `FILE`, exported by gpg (an offline primary with a signing subkey will do)"},
 		&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with the passphrase of the imported key, and for the keys made here"},
@@ -41,26 +42,26 @@ Make a key whose primary stays offline, and import it:
   gpg --quick-gen-key 'Example mirrors <mirrors@example.org>' rsa3072 cert 5y
   gpg --quick-add-key FINGERPRINT rsa3072 sign 1y
   gpg --armor --export-secret-subkeys FINGERPRINT > online.asc
-  tidemark init DIR --network example --import-openpgp online.asc --passphrase-file FILE`, func(c *call) error {
-		i := &initializer{call: c, dir: c.Args().First(), network: c.String("network")}
+  tidemark init DIR --network example --import-openpgp online.asc --passphrase-file FILE`, func(c *console.Call) error {
+		i := &initializer{Call: c, dir: c.Args().First(), network: c.String("network")}
 		return i.run()
 	})
 }
 
 // initializer lays a publisher's directory.
 type initializer struct {
-	*call
+	*console.Call
 	dir, network string
 	pass         []byte
 	passFile     string
 }
 
 func (i *initializer) run() error {
-	if err := i.need("network"); err != nil {
+	if err := i.Need("network"); err != nil {
 		return err
 	}
 	if err := ident.Check(i.network); err != nil {
-		return usage("--network: %w", err)
+		return console.Usage("--network: %w", err)
 	}
 	if f := i.String("passphrase-file"); f != "" {
 		abs, err := filepath.Abs(f)
@@ -73,7 +74,7 @@ func (i *initializer) run() error {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(i.dir, "tidemark.yaml")); err == nil {
-		return exit(exitFailed, fmt.Errorf("%s is there already, nothing was changed", filepath.Join(i.dir, "tidemark.yaml")), "choose another directory, or edit what is there")
+		return console.Exit(console.Failed, fmt.Errorf("%s is there already, nothing was changed", filepath.Join(i.dir, "tidemark.yaml")), "choose another directory, or edit what is there")
 	}
 	for _, d := range []string{".", "site", "keys", "root", "state"} { // DIR itself first: a web server must get to DIR/site
 		mode := os.FileMode(0o700)
@@ -109,9 +110,9 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 		}
 		return i.pass, nil
 	}
-	pgp, err := sign.OpenPGPFile(private, pass, nil, i.now())
+	pgp, err := sign.OpenPGPFile(private, pass, nil, i.Now())
 	if err != nil {
-		return nil, hinted(fmt.Errorf("OpenPGP key: %w", err), "export it with: gpg --armor --export-secret-subkeys FINGERPRINT")
+		return nil, console.Hinted(fmt.Errorf("OpenPGP key: %w", err), "export it with: gpg --armor --export-secret-subkeys FINGERPRINT")
 	}
 	secret, public, err := keys.GenerateMinisign(i.pass)
 	if err != nil {
@@ -136,19 +137,19 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 
 func (i *initializer) openpgp() ([]byte, error) {
 	if f := i.String("import-openpgp"); f != "" {
-		b, err := readFile(f, 1<<20)
+		b, err := console.ReadFile(f, 1<<20)
 		if err != nil {
 			return nil, fmt.Errorf("--import-openpgp: %w", err)
 		}
 		return b, nil
 	}
-	private, _, err := keys.GenerateOpenPGP(fmt.Sprintf("Tidemark manifest signing of %s", i.network), i.pass, i.now(), lifetime)
+	private, _, err := keys.GenerateOpenPGP(fmt.Sprintf("Tidemark manifest signing of %s", i.network), i.pass, i.Now(), lifetime)
 	return private, err
 }
 
 // writeTrust makes the root keys and trust version 1, signed by all of them.
 func (i *initializer) writeTrust(online []keys.ManifestKey) error {
-	now := strictjson.At(i.now())
+	now := strictjson.At(i.Now())
 	t := &keys.Trust{Schema: keys.TrustSchema, Network: i.network, Version: 1, Issued: now, Expires: strictjson.At(now.Add(trustLife)),
 		Root:     keys.RootRole{Threshold: rootThreshold},
 		Manifest: keys.ManifestRole{Threshold: 1, Required: []keys.Kind{keys.OpenPGP, keys.Minisign}, Keys: online}}
@@ -213,13 +214,13 @@ func (i *initializer) writeConfig() error {
 }
 
 func (i *initializer) tell(online []keys.ManifestKey) error {
-	i.say("%s: network %s", i.dir, i.network)
+	i.Say("%s: network %s", i.dir, i.network)
 	for _, k := range online {
-		i.say("  %-9s %s", k.Kind, k.Key)
+		i.Say("  %-9s %s", k.Kind, k.Key)
 	}
-	i.say("  root      %d of %d keys in %s: move them to %d people, offline, before mirrors rely on them", rootThreshold, rootHolders, filepath.Join(i.dir, "root"), rootHolders)
-	i.say("next: edit %s and %s, then", filepath.Join(i.dir, "tidemark.yaml"), filepath.Join(i.dir, "inventory.yaml"))
-	i.say("  tidemark config check --config %s", filepath.Join(i.dir, "tidemark.yaml"))
-	i.say("  tidemark run --config %s", filepath.Join(i.dir, "tidemark.yaml"))
-	return i.document(map[string]any{"schema": "tidemark/init/v1", "dir": i.dir, "network": i.network, "openpgp": online[0].Key, "ed25519": online[1].Key})
+	i.Say("  root      %d of %d keys in %s: move them to %d people, offline, before mirrors rely on them", rootThreshold, rootHolders, filepath.Join(i.dir, "root"), rootHolders)
+	i.Say("next: edit %s and %s, then", filepath.Join(i.dir, "tidemark.yaml"), filepath.Join(i.dir, "inventory.yaml"))
+	i.Say("  tidemark config check --config %s", filepath.Join(i.dir, "tidemark.yaml"))
+	i.Say("  tidemark run --config %s", filepath.Join(i.dir, "tidemark.yaml"))
+	return i.Document(map[string]any{"schema": "tidemark/init/v1", "dir": i.dir, "network": i.network, "openpgp": online[0].Key, "ed25519": online[1].Key})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tidemark/config"
+	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/keys"
 	"tidemark/sign"
@@ -19,9 +20,9 @@ import (
 // lifetime of a generated OpenPGP key.
 const lifetime = 2 * 365 * 24 * time.Hour
 
-func keysCommand(e *env) *cli.Command {
-	return group("keys", "generate, list and export the signing keys",
-		command(e, "generate", "make a new signing key", "openpgp|ed25519 FILE", []cli.Flag{
+func keysCommand(e *console.Program) *cli.Command {
+	return e.Group("keys", "generate, list and export the signing keys",
+		e.Command("generate", "make a new signing key", "openpgp|ed25519 FILE", []cli.Flag{
 			&cli.StringFlag{Name: "uid", Usage: "the OpenPGP key's `NAME <ADDRESS>`", Value: "Tidemark manifest signing"},
 			&cli.StringFlag{Name: "passphrase-file", Usage: "encrypt the key with the passphrase in `FILE`"},
 		}, `Writes the private key to FILE (mode 0600) and the public key to FILE.pub. A new key signs nothing that mirrors accept
@@ -29,14 +30,14 @@ until the root holders have put it into a new trust version.
 
 Example:
   tidemark keys generate ed25519 keys/ed25519-2027.key`, generateKey),
-		command(e, "list", "who may sign, and when each key ends", "", nil,
+		e.Command("list", "who may sign, and when each key ends", "", nil,
 			`Lists the keys of trust.json, the private keys of the configuration, and their ends.`, listKeys),
-		command(e, "export", "write the public keys for other tools", "DIR", nil,
+		e.Command("export", "write the public keys for other tools", "DIR", nil,
 			`Writes NETWORK.asc and NETWORK.gpg (for sqv, gpg and gpgv), NETWORK.pub (minisign) and NETWORK.pem (openssl).`, exportKeys),
 	)
 }
 
-func generateKey(c *call) error {
+func generateKey(c *console.Call) error {
 	kind, file := c.Args().Get(0), c.Args().Get(1)
 	var pass []byte
 	if f := c.String("passphrase-file"); f != "" {
@@ -45,7 +46,7 @@ func generateKey(c *call) error {
 			return err
 		}
 	}
-	private, public, id, err := newKey(kind, c.String("uid"), pass, c.now())
+	private, public, id, err := newKey(kind, c.String("uid"), pass, c.Now())
 	if err != nil {
 		return err
 	}
@@ -55,8 +56,8 @@ func generateKey(c *call) error {
 	if err := writeNew(file+".pub", public, 0o644); err != nil {
 		return err
 	}
-	c.say("%s key %s\nprivate %s\npublic  %s", kind, id, file, file+".pub")
-	return c.document(map[string]string{"schema": "tidemark/keys-generate/v1", "kind": kind, "key": id, "private": file, "public": file + ".pub"})
+	c.Say("%s key %s\nprivate %s\npublic  %s", kind, id, file, file+".pub")
+	return c.Document(map[string]string{"schema": "tidemark/keys-generate/v1", "kind": kind, "key": id, "private": file, "public": file + ".pub"})
 }
 
 func newKey(kind, uid string, pass []byte, now time.Time) (private, public []byte, id string, err error) {
@@ -76,14 +77,14 @@ func newKey(kind, uid string, pass []byte, now time.Time) (private, public []byt
 		k, err := keys.ParseMinisignFile(public)
 		return private, public, k.ID, err
 	}
-	return nil, nil, "", usage("key kind %q: expected openpgp or ed25519", kind)
+	return nil, nil, "", console.Usage("key kind %q: expected openpgp or ed25519", kind)
 }
 
 // writeNew writes a file that must not be there yet: a key is never overwritten.
 func writeNew(file string, b []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return hinted(fmt.Errorf("%s is there already, it is not overwritten", file), "choose another name, or move it away first")
+		return console.Hinted(fmt.Errorf("%s is there already, it is not overwritten", file), "choose another name, or move it away first")
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
@@ -113,32 +114,32 @@ type keysDocument struct {
 	Keys    []listedKey     `json:"keys"`
 }
 
-func listKeys(c *call) error {
+func listKeys(c *console.Call) error {
 	p, err := openPublisher(c, true)
 	if err != nil {
 		return err
 	}
 	here := map[string]bool{}
 	if err := p.openSigners(); err != nil {
-		c.warn("%v", err)
+		c.Warn("%v", err)
 	}
 	for _, s := range p.signers {
 		here[s.Key().Key] = true
 	}
 	t := p.trust
 	d := keysDocument{Schema: "tidemark/keys-list/v1", Network: t.Network, Version: t.Version, Expires: t.Expires}
-	c.say("network %s, trust version %d, expires %s", t.Network, t.Version, clock(t.Expires.Time))
-	c.say("root: %d of %d holders must sign a new trust version", t.Root.Threshold, len(t.Root.Keys))
+	c.Say("network %s, trust version %d, expires %s", t.Network, t.Version, console.Clock(t.Expires.Time))
+	c.Say("root: %d of %d holders must sign a new trust version", t.Root.Threshold, len(t.Root.Keys))
 	for _, k := range t.Root.Keys {
 		d.Keys = append(d.Keys, listedKey{Role: "root", Holder: k.Holder, Kind: keys.Minisign, Key: k.Key})
-		c.say("  %-9s %-12s %s", keys.Minisign, k.Holder, k.Key)
+		c.Say("  %-9s %-12s %s", keys.Minisign, k.Holder, k.Key)
 	}
-	c.say("manifest: %d holder(s) must sign, with every kind of %v", t.Manifest.Threshold, t.Manifest.Required)
+	c.Say("manifest: %d holder(s) must sign, with every kind of %v", t.Manifest.Threshold, t.Manifest.Required)
 	for _, k := range t.Manifest.Keys {
 		row := listedKey{Role: "manifest", Holder: k.Holder, Kind: k.Kind, Key: k.Key, Revoked: k.Revoked, Here: here[k.Key]}
 		words := "never ends"
 		if end := k.End(); end != nil {
-			row.Ends, words = strictjson.At(*end), "ends "+clock(*end)
+			row.Ends, words = strictjson.At(*end), "ends "+console.Clock(*end)
 		}
 		if k.Revoked {
 			words = "REVOKED"
@@ -147,18 +148,18 @@ func listKeys(c *call) error {
 			words += ", private key here"
 		}
 		d.Keys = append(d.Keys, row)
-		c.say("  %-9s %-12s %s  %s", k.Kind, k.Holder, k.Key, words)
+		c.Say("  %-9s %-12s %s  %s", k.Kind, k.Holder, k.Key, words)
 	}
 	p.warnEnds()
-	return c.document(d)
+	return c.Document(d)
 }
 
-func exportKeys(c *call) error {
+func exportKeys(c *console.Call) error {
 	p, err := openPublisher(c, true)
 	if err != nil {
 		return err
 	}
-	files, err := keys.Export(p.trust, p.now())
+	files, err := keys.Export(p.trust, p.Now())
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -167,12 +168,12 @@ func exportKeys(c *call) error {
 		return fmt.Errorf("export: %w", err)
 	}
 	for _, name := range sortedKeys(files) {
-		if err := writeFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
+		if err := console.WriteFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		c.say("%s", filepath.Join(dir, name))
+		c.Say("%s", filepath.Join(dir, name))
 	}
-	return c.document(map[string]any{"schema": "tidemark/keys-export/v1", "network": p.cfg.Network, "dir": dir, "files": sortedKeys(files)})
+	return c.Document(map[string]any{"schema": "tidemark/keys-export/v1", "network": p.cfg.Network, "dir": dir, "files": sortedKeys(files)})
 }
 
 // endings says what ends within 90 days, and louder within 30.
@@ -181,11 +182,11 @@ func endings(t *keys.Trust, now time.Time) (words []string) {
 		left := e.When.Sub(now)
 		switch {
 		case left <= 0:
-			words = append(words, fmt.Sprintf("%s ENDED at %s: renew it now", e.What, clock(e.When)))
+			words = append(words, fmt.Sprintf("%s ENDED at %s: renew it now", e.What, console.Clock(e.When)))
 		case left <= 30*24*time.Hour:
-			words = append(words, fmt.Sprintf("%s ends in %d days (%s): renew it now", e.What, int(left.Hours()/24), clock(e.When)))
+			words = append(words, fmt.Sprintf("%s ends in %d days (%s): renew it now", e.What, int(left.Hours()/24), console.Clock(e.When)))
 		case left <= 90*24*time.Hour:
-			words = append(words, fmt.Sprintf("%s ends in %d days (%s)", e.What, int(left.Hours()/24), clock(e.When)))
+			words = append(words, fmt.Sprintf("%s ends in %d days (%s)", e.What, int(left.Hours()/24), console.Clock(e.When)))
 		}
 	}
 	return words

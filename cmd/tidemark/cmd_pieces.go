@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tidemark/client"
+	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 	"tidemark/quorum"
@@ -21,8 +23,8 @@ import (
 // maxReadings bounds the readings file: 10,000 servers with 200 anchors each fit.
 const maxReadings = 1 << 30
 
-func probeCommand(e *env) *cli.Command {
-	return command(e, "probe", "ask the masters and every server, write what was seen", "", []cli.Flag{
+func probeCommand(e *console.Program) *cli.Command {
+	return e.Command("probe", "ask the masters and every server, write what was seen", "", []cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the readings to `FILE` (default: stdout)"},
 	}, `The first piece of "run". Changes nothing but the memory of what was recorded of the masters.
 
@@ -30,7 +32,7 @@ Example:
   tidemark probe -o readings.json
   tidemark build --readings readings.json -o out
   tidemark sign out
-  tidemark publish out`, func(c *call) error {
+  tidemark publish out`, func(c *console.Call) error {
 		p, err := openPublisher(c, false)
 		if err != nil {
 			return err
@@ -58,16 +60,16 @@ Example:
 			}
 		}
 		if c.String("output") != "" {
-			if err := c.document(r); err != nil {
+			if err := c.Document(r); err != nil {
 				return err
 			}
-			c.say("%d readings of %d masters and %d servers, %d failed -> %s", len(r.Servers), len(p.cfg.Trees), len(p.cfg.Servers), failed, c.String("output"))
+			c.Say("%d readings of %d masters and %d servers, %d failed -> %s", len(r.Servers), len(p.cfg.Trees), len(p.cfg.Servers), failed, c.String("output"))
 		}
 		return errors.Join(masterTrouble(r)...)
 	})
 }
 
-func writeReadings(c *call, r quorum.Readings) error {
+func writeReadings(c *console.Call, r quorum.Readings) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode readings: %w", err)
@@ -75,21 +77,21 @@ func writeReadings(c *call, r quorum.Readings) error {
 	b = append(b, '\n')
 	f := c.String("output")
 	if f == "" {
-		_, err = c.stdout.Write(b)
+		_, err = c.Stdout.Write(b)
 		return err
 	}
-	return writeFile(f, b, 0o644)
+	return console.WriteFile(f, b, 0o644)
 }
 
-func buildCommand(e *env) *cli.Command {
-	return command(e, "build", "decide from readings, write manifest.json (unsigned)", "", []cli.Flag{
+func buildCommand(e *console.Program) *cli.Command {
+	return e.Command("build", "decide from readings, write manifest.json (unsigned)", "", []cli.Flag{
 		&cli.StringFlag{Name: "readings", Usage: "the `FILE` that \"tidemark probe -o\" wrote"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` for manifest.json"},
 		&cli.BoolFlag{Name: "force", Usage: "build even when the guard speaks"},
 		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
 	}, `The second piece of "run". What the deciding remembers is written beside the manifest (memory.json) and takes effect
-when "tidemark publish" succeeds.`, func(c *call) error {
-		if err := c.need("readings", "output"); err != nil {
+when "tidemark publish" succeeds.`, func(c *console.Call) error {
+		if err := c.Need("readings", "output"); err != nil {
 			return err
 		}
 		p, err := openPublisher(c, false)
@@ -107,7 +109,7 @@ func (p *publisher) build() error {
 	if err != nil {
 		return err
 	}
-	if err := fresh(r, p.now()); err != nil {
+	if err := fresh(r, p.Now()); err != nil {
 		return err
 	}
 	s, err := look(ctx, p.cfg.Publish[0])
@@ -122,12 +124,12 @@ func (p *publisher) build() error {
 	if err != nil {
 		return err
 	}
-	d := quorum.Decide(r, p.policy(p.Bool("force")), prev.previous(), mem, p.now())
+	d := quorum.Decide(r, p.policy(p.Bool("force")), prev.previous(), mem, p.Now())
 	if d.Guard.Held {
-		return exit(exitGuard, fmt.Errorf("guard: %s", d.Guard.Reason), "if these errors are real: tidemark build --force …")
+		return console.Exit(console.Guard, fmt.Errorf("guard: %s", d.Guard.Reason), "if these errors are real: tidemark build --force …")
 	}
 	if len(d.Manifest.Trees) == 0 {
-		return hinted(errors.New("no tree can be announced yet"), "see why: tidemark run --dry-run")
+		return console.Hinted(errors.New("no tree can be announced yet"), "see why: tidemark run --dry-run")
 	}
 	if err := p.openSigners(); err != nil { // their ends bound the manifest's life
 		return err
@@ -160,13 +162,13 @@ func (p *publisher) writeBuild(d quorum.Decision) error {
 		return err
 	}
 	for name, data := range map[string][]byte{"manifest.json": b, "memory.json": mem, "memory.base": []byte(base + "\n")} {
-		if err := writeFile(filepath.Join(out, name), data, 0o644); err != nil {
+		if err := console.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
 			return fmt.Errorf("output: %w", err)
 		}
 	}
-	p.say("%s: serial %d, %d trees, %d sources, sha256 %s", filepath.Join(out, "manifest.json"), d.Manifest.Serial, len(d.Manifest.Trees), len(d.Manifest.Sources), manifest.SHA256(b))
-	p.say("next: tidemark sign %s", out)
-	return p.document(pieceDocument{Schema: "tidemark/build/v1", Dir: out, Serial: d.Manifest.Serial, SHA256: manifest.SHA256(b)})
+	p.Say("%s: serial %d, %d trees, %d sources, sha256 %s", filepath.Join(out, "manifest.json"), d.Manifest.Serial, len(d.Manifest.Trees), len(d.Manifest.Sources), manifest.SHA256(b))
+	p.Say("next: tidemark sign %s", out)
+	return p.Document(pieceDocument{Schema: "tidemark/build/v1", Dir: out, Serial: d.Manifest.Serial, SHA256: manifest.SHA256(b)})
 }
 
 // pieceDocument is the --json of build, sign and publish.
@@ -181,15 +183,15 @@ type pieceDocument struct {
 }
 
 func readReadings(file, network string) (r quorum.Readings, err error) {
-	b, err := readFile(file, maxReadings)
+	b, err := console.ReadFile(file, maxReadings)
 	if err != nil {
-		return r, hinted(fmt.Errorf("readings: %w", err), "make them with: tidemark probe -o %s", file)
+		return r, console.Hinted(fmt.Errorf("readings: %w", err), "make them with: tidemark probe -o %s", file)
 	}
 	if err := strictjson.Unmarshal(b, &r); err != nil {
 		return r, fmt.Errorf("readings %s: %w", file, err)
 	}
 	if r.Schema != probeSchema || r.Network != network {
-		return r, usage("readings %s: found schema %q of network %q, expected %q of %q", file, r.Schema, r.Network, probeSchema, network)
+		return r, console.Usage("readings %s: found schema %q of network %q, expected %q of %q", file, r.Schema, r.Network, probeSchema, network)
 	}
 	return r, nil
 }
@@ -207,7 +209,7 @@ func fresh(r quorum.Readings, now time.Time) error {
 		last = later(last, s.At.Time)
 	}
 	if age := now.Sub(last); age > freshFor || age < -manifest.Skew {
-		return hinted(fmt.Errorf("the readings are of %s, now it is %s: expected them to be at most an hour old", when(last), clock(now)), "probe again: tidemark probe -o FILE")
+		return console.Hinted(fmt.Errorf("the readings are of %s, now it is %s: expected them to be at most an hour old", console.When(last), console.Clock(now)), "probe again: tidemark probe -o FILE")
 	}
 	return nil
 }
@@ -219,10 +221,10 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func signCommand(e *env) *cli.Command {
-	return command(e, "sign", "sign DIR/manifest.json with every configured key", "DIR", []cli.Flag{dryRun},
+func signCommand(e *console.Program) *cli.Command {
+	return e.Command("sign", "sign DIR/manifest.json with every configured key", "DIR", []cli.Flag{console.DryRun()},
 		`The third piece of "run": writes manifest.json.asc, .minisig, .gpg and manifest.bundle.json beside manifest.json,
-after opening them as a mirror would.`, func(c *call) error {
+after opening them as a mirror would.`, func(c *console.Call) error {
 			p, err := openPublisher(c, true)
 			if err != nil {
 				return err
@@ -231,9 +233,9 @@ after opening them as a mirror would.`, func(c *call) error {
 				return err
 			}
 			dir := c.Args().First()
-			payload, err := readFile(filepath.Join(dir, "manifest.json"), manifest.MaxSize)
+			payload, err := console.ReadFile(filepath.Join(dir, "manifest.json"), manifest.MaxSize)
 			if err != nil {
-				return hinted(fmt.Errorf("manifest: %w", err), "make it with: tidemark build --readings FILE -o %s", dir)
+				return console.Hinted(fmt.Errorf("manifest: %w", err), "make it with: tidemark build --readings FILE -o %s", dir)
 			}
 			rel, err := p.signAll(c.Context.Context, payload)
 			if err != nil {
@@ -246,24 +248,24 @@ after opening them as a mirror would.`, func(c *call) error {
 				}
 			}
 			for _, name := range sortedKeys(out) {
-				if c.dry {
-					c.say("would write %s (%d bytes)", filepath.Join(dir, name), len(out[name]))
+				if c.Dry {
+					c.Say("would write %s (%d bytes)", filepath.Join(dir, name), len(out[name]))
 					continue
 				}
-				if err := writeFile(filepath.Join(dir, name), out[name], 0o644); err != nil {
+				if err := console.WriteFile(filepath.Join(dir, name), out[name], 0o644); err != nil {
 					return fmt.Errorf("signature: %w", err)
 				}
-				c.say("%s", filepath.Join(dir, name))
+				c.Say("%s", filepath.Join(dir, name))
 			}
-			c.say("next: tidemark publish %s", dir)
-			return c.document(pieceDocument{Schema: "tidemark/sign/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires), Files: sortedKeys(out)})
+			c.Say("next: tidemark publish %s", dir)
+			return c.Document(pieceDocument{Schema: "tidemark/sign/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires), Files: sortedKeys(out)})
 		})
 }
 
-func publishCommand(e *env) *cli.Command {
-	return command(e, "publish", "put what DIR holds on the site", "DIR", []cli.Flag{dryRun},
-		`The last piece of "run": verifies DIR as a mirror would, then publishes it in the order that may stop anywhere.`, func(c *call) error {
-			p, err := openPublisher(c, c.dry)
+func publishCommand(e *console.Program) *cli.Command {
+	return e.Command("publish", "put what DIR holds on the site", "DIR", []cli.Flag{console.DryRun()},
+		`The last piece of "run": verifies DIR as a mirror would, then publishes it in the order that may stop anywhere.`, func(c *console.Call) error {
+			p, err := openPublisher(c, c.Dry)
 			if err != nil {
 				return err
 			}
@@ -274,9 +276,9 @@ func publishCommand(e *env) *cli.Command {
 
 func (p *publisher) publishDir(dir string) error {
 	ctx := p.Context.Context
-	bundle, err := readFile(filepath.Join(dir, "manifest.bundle.json"), 12<<20)
+	bundle, err := console.ReadFile(filepath.Join(dir, "manifest.bundle.json"), 12<<20)
 	if err != nil {
-		return hinted(fmt.Errorf("bundle: %w", err), "make it with: tidemark sign %s", dir)
+		return console.Hinted(fmt.Errorf("bundle: %w", err), "make it with: tidemark sign %s", dir)
 	}
 	rel, err := p.pack(bundle)
 	if err != nil {
@@ -297,10 +299,10 @@ func (p *publisher) publishDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	doc := pieceDocument{Schema: "tidemark/publish/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires), DryRun: p.dry}
-	if p.dry {
-		p.say("would publish serial %d -> %s", rel.Serial, s)
-		return p.document(doc)
+	doc := pieceDocument{Schema: "tidemark/publish/v1", Dir: dir, Serial: rel.Serial, SHA256: rel.SHA256, Expires: strictjson.At(rel.Expires), DryRun: p.Dry}
+	if p.Dry {
+		p.Say("would publish serial %d -> %s", rel.Serial, s)
+		return p.Document(doc)
 	}
 	if err := p.push(ctx, s, rel); err != nil {
 		return err
@@ -313,8 +315,8 @@ func (p *publisher) publishDir(dir string) error {
 	if trouble := p.announce(ctx, s, rel); len(trouble) > 0 {
 		return errors.Join(trouble...)
 	}
-	p.say("published serial %d, expires %s -> %s", rel.Serial, clock(rel.Expires), s)
-	return p.document(doc)
+	p.Say("published serial %d, expires %s -> %s", rel.Serial, console.Clock(rel.Expires), s)
+	return p.Document(doc)
 }
 
 // memoryBase is the digest of the memory that a build begins from.
@@ -326,7 +328,7 @@ func (p *publisher) memoryBase() (string, error) {
 // builtMemory is what `build` left in dir to take effect now; nil when there is none (another machine signed). It is refused
 // when a run has learnt something meanwhile: that would be forgotten.
 func (p *publisher) builtMemory(dir string) ([]byte, error) {
-	mem, err := readFile(filepath.Join(dir, "memory.json"), maxReadings)
+	mem, err := console.ReadFile(filepath.Join(dir, "memory.json"), maxReadings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -334,15 +336,15 @@ func (p *publisher) builtMemory(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("take over memory: %w", err)
 	}
 	if _, err := quorum.LoadMemory(mem); err != nil {
-		return nil, hinted(fmt.Errorf("%s: %w", filepath.Join(dir, "memory.json"), err), "build again: tidemark build --readings FILE -o %s", dir)
+		return nil, console.Hinted(fmt.Errorf("%s: %w", filepath.Join(dir, "memory.json"), err), "build again: tidemark build --readings FILE -o %s", dir)
 	}
-	base, err := readFile(filepath.Join(dir, "memory.base"), 128)
+	base, err := console.ReadFile(filepath.Join(dir, "memory.base"), 128)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("take over memory: %w", err), "build again: tidemark build --readings FILE -o %s", dir)
+		return nil, console.Hinted(fmt.Errorf("take over memory: %w", err), "build again: tidemark build --readings FILE -o %s", dir)
 	}
 	now, err := p.memoryBase()
 	if err == nil && strings.TrimSpace(string(base)) != now {
-		err = exit(exitLocked, errors.New("another run has learnt something since this was built"), "probe, build and sign again")
+		err = console.Exit(console.Locked, errors.New("another run has learnt something since this was built"), "probe, build and sign again")
 	}
 	return mem, err
 }
@@ -362,7 +364,7 @@ func follows(bundle []byte, prev *predecessor) error {
 		want = manifest.SHA256(prev.payload)
 	}
 	if found != want {
-		return exit(exitLocked, fmt.Errorf("serial %d was built on another predecessor: found %s, expected %s", m.Serial, or(found, "none"), or(want, "none")),
+		return console.Exit(console.Locked, fmt.Errorf("serial %d was built on another predecessor: found %s, expected %s", m.Serial, cmp.Or(found, "none"), cmp.Or(want, "none")),
 			"somebody published meanwhile: probe, build and sign again")
 	}
 	return nil

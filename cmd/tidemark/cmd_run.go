@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 	"tidemark/quorum"
@@ -13,11 +14,11 @@ import (
 
 const probeSchema = "tidemark/probe/v1"
 
-func runCommand(e *env) *cli.Command {
-	return command(e, "run", "probe, decide, sign and publish: what cron calls", "", []cli.Flag{
+func runCommand(e *console.Program) *cli.Command {
+	return e.Command("run", "probe, decide, sign and publish: what cron calls", "", []cli.Flag{
 		&cli.BoolFlag{Name: "force", Usage: "publish what was verified even when the guard speaks"},
 		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
-		dryRun,
+		console.DryRun(),
 	}, `Looks at the masters, asks every node and mirror, decides what can be announced, signs it and publishes it.
 Nothing is published when nothing changed and less than half of the validity is over.
 
@@ -25,8 +26,8 @@ Exit codes: 0 done, 1 failed, 2 configuration, 3 the guard spoke, 4 refused (sig
 5 another run holds the lock or was faster, 7 published, but a tree waits longer than max_wait for its quorum.
 
 Example, every five minutes; cron mails what goes wrong, and nothing else:
-  */5 * * * *  root  tidemark run -q --config /etc/tidemark/tidemark.yaml`, func(c *call) error {
-		p, err := openPublisher(c, c.dry)
+  */5 * * * *  root  tidemark run -q --config /etc/tidemark/tidemark.yaml`, func(c *console.Call) error {
+		p, err := openPublisher(c, c.Dry)
 		if err != nil {
 			return err
 		}
@@ -60,24 +61,24 @@ func (p *publisher) tell(o *outcome) error {
 	if m := o.decision.Manifest; m != nil {
 		sources = len(m.Sources)
 	}
-	doc := runDocument{Schema: "tidemark/run/v1", Network: p.cfg.Network, Published: o.published != nil, Why: o.why, DryRun: p.dry,
+	doc := runDocument{Schema: "tidemark/run/v1", Network: p.cfg.Network, Published: o.published != nil, Why: o.why, DryRun: p.Dry,
 		Trees: o.decision.Trees, Guard: o.decision.Guard, Sources: sources}
 	for _, t := range o.decision.Trees {
-		p.say("%-10s %s", t.Tree, treeLine(t))
+		p.Say("%-10s %s", t.Tree, treeLine(t))
 	}
 	switch {
 	case o.published != nil:
 		doc.Serial, doc.Expires = o.published.Serial, strictjson.At(o.expires)
-		p.say("published serial %d (%s), %d sources, expires %s -> %s", o.published.Serial, o.why, sources, clock(o.expires), p.cfg.Publish[0])
-	case p.dry:
-		p.say("dry run, nothing was written: %s, %d sources", o.why, sources)
+		p.Say("published serial %d (%s), %d sources, expires %s -> %s", o.published.Serial, o.why, sources, console.Clock(o.expires), p.cfg.Publish[0])
+	case p.Dry:
+		p.Say("dry run, nothing was written: %s, %d sources", o.why, sources)
 	default:
-		p.say("not published: %s", o.why)
+		p.Say("not published: %s", o.why)
 	}
 	for _, err := range o.trouble {
 		doc.Problems = append(doc.Problems, err.Error())
 	}
-	if err := p.document(doc); err != nil {
+	if err := p.Document(doc); err != nil {
 		return err
 	}
 	return p.verdict(o)
@@ -97,26 +98,26 @@ func (p *publisher) verdict(o *outcome) error {
 	var last error
 	for _, err := range o.trouble {
 		if last != nil {
-			report(p.stderr, last)
+			p.Report(last)
 		}
 		last = err
 	}
 	if o.decision.Guard.Spoke {
 		if last != nil {
-			report(p.stderr, last)
+			p.Report(last)
 		}
 		hint := "look at: tidemark status; what was verified is published now"
 		if o.decision.Guard.Held {
 			hint = "look at: tidemark status; if these errors are real, publish at once with: tidemark run --force"
 		}
-		return exit(exitGuard, fmt.Errorf("guard: %s", o.decision.Guard.Reason), "%s", hint)
+		return console.Exit(console.Guard, fmt.Errorf("guard: %s", o.decision.Guard.Reason), "%s", hint)
 	}
 	if last != nil {
 		return last
 	}
 	for _, t := range o.decision.Trees {
 		if t.Overdue {
-			return exit(exitOverdue, fmt.Errorf("tree %s: timestamp %s waits for its quorum since %s", t.Tree, stamp(t.Pending), clock(t.Waiting.Time)),
+			return console.Exit(console.Overdue, fmt.Errorf("tree %s: timestamp %s waits for its quorum since %s", t.Tree, console.Stamp(t.Pending), console.Clock(t.Waiting.Time)),
 				"see which nodes lag: tidemark status --tree %s", t.Tree)
 		}
 	}
@@ -126,22 +127,22 @@ func (p *publisher) verdict(o *outcome) error {
 // warnEnds warns 90 and 30 days before any key, certificate or trust version ends (DESIGN 4.5); under --quiet, where cron mails
 // every word, once a day.
 func (p *publisher) warnEnds() {
-	words := endings(p.trust, p.now())
+	words := endings(p.trust, p.Now())
 	if len(words) == 0 {
 		return
 	}
 	st, _, err := p.state.site()
-	if age := p.now().Sub(st.WarnedAt.Time); p.quiet && err == nil && age >= 0 && age < 24*time.Hour {
+	if age := p.Now().Sub(st.WarnedAt.Time); p.Quiet && err == nil && age >= 0 && age < 24*time.Hour {
 		return
 	}
 	for _, w := range words {
-		p.warn("%s", w)
+		p.Warn("%s", w)
 	}
 	if err != nil || p.readOnly() {
 		return
 	}
-	st.WarnedAt = strictjson.At(p.now())
+	st.WarnedAt = strictjson.At(p.Now())
 	if err := p.state.save("site.json", st); err != nil {
-		p.warn("%v", err)
+		p.Warn("%v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,11 +11,12 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v2"
 
+	"tidemark/internal/console"
 	"tidemark/quorum"
 )
 
-func statusCommand(e *env) *cli.Command {
-	return command(e, "status", "what the last run concluded, server by server", "", []cli.Flag{
+func statusCommand(e *console.Program) *cli.Command {
+	return e.Command("status", "what the last run concluded, server by server", "", []cli.Flag{
 		&cli.StringFlag{Name: "why", Usage: "tell the whole story of the server `ID`"},
 		&cli.StringFlag{Name: "tree", Usage: "only this `TREE`"},
 		&cli.StringFlag{Name: "state", Usage: "only servers in this `STATE`, e.g. wrong"},
@@ -23,16 +25,16 @@ func statusCommand(e *env) *cli.Command {
 Examples:
   tidemark status
   tidemark status --state wrong
-  tidemark status --why ftp.example.org`, func(c *call) error {
+  tidemark status --why ftp.example.org`, func(c *console.Call) error {
 		p, err := openPublisher(c, true)
 		if err != nil {
 			return err
 		}
 		if s := c.String("state"); s != "" && !slices.Contains(quorum.States(), quorum.State(s)) {
-			return usage("--state %q: expected one of %v", s, quorum.States())
+			return console.Usage("--state %q: expected one of %v", s, quorum.States())
 		}
 		if t := c.String("tree"); t != "" && p.cfg.Trees[t].Master == "" {
-			return usage("--tree %q: expected one of %v", t, sortedKeys(p.cfg.Trees))
+			return console.Usage("--tree %q: expected one of %v", t, sortedKeys(p.cfg.Trees))
 		}
 		d, err := p.lastStatus()
 		if err != nil {
@@ -41,16 +43,16 @@ Examples:
 		p.warnEnds()
 		d.Verdicts = keep(d.Verdicts, c.String("why"), c.String("tree"), c.String("state"))
 		if id := c.String("why"); id != "" && len(d.Verdicts) == 0 {
-			return exit(exitUsage, fmt.Errorf("no server %q in the last run", id), "see the ids: tidemark status")
+			return console.Exit(console.Misuse, fmt.Errorf("no server %q in the last run", id), "see the ids: tidemark status")
 		}
-		if c.json {
-			return c.document(d)
+		if c.JSON {
+			return c.Document(d)
 		}
 		if c.String("why") != "" {
-			c.story(d)
+			story(c, d)
 			return nil
 		}
-		c.statusTable(d)
+		statusTable(c, d)
 		return nil
 	})
 }
@@ -62,10 +64,10 @@ func (p *publisher) lastStatus() (statusDocument, error) {
 		return d, err
 	}
 	if b == nil {
-		return d, hinted(fmt.Errorf("no run has finished yet: %s is not there", p.state.path("status.json")), "tidemark run --config %s", p.cfg.File)
+		return d, console.Hinted(fmt.Errorf("no run has finished yet: %s is not there", p.state.path("status.json")), "tidemark run --config %s", p.cfg.File)
 	}
 	if err := json.Unmarshal(b, &d); err != nil {
-		return d, hinted(fmt.Errorf("%s is damaged: %w", p.state.path("status.json"), err), "it is written anew by: tidemark run")
+		return d, console.Hinted(fmt.Errorf("%s is damaged: %w", p.state.path("status.json"), err), "it is written anew by: tidemark run")
 	}
 	return d, nil
 }
@@ -80,47 +82,44 @@ func keep(in []quorum.Verdict, id, tree, state string) []quorum.Verdict {
 	return out
 }
 
-func (c *call) statusTable(d statusDocument) {
-	c.say("network %s, run of %s: %s", d.Network, clock(d.At.Time), d.Why)
+func statusTable(c *console.Call, d statusDocument) {
+	c.Say("network %s, run of %s: %s", d.Network, console.Clock(d.At.Time), d.Why)
 	for _, t := range d.Trees {
-		c.say("%-10s %s", t.Tree, treeLine(t))
+		c.Say("%-10s %s", t.Tree, treeLine(t))
 	}
 	if d.Guard.Spoke {
-		c.say("guard: %s", d.Guard.Reason)
+		c.Say("guard: %s", d.Guard.Reason)
 	}
-	w := table.NewWriter()
-	w.SetStyle(table.StyleLight)
-	w.Style().Options = table.OptionsNoBordersAndSeparators
-	w.AppendHeader(table.Row{"server", "tree", "state", "source", "since", "last good", "depth", "reason"})
+	w := console.Table("server", "tree", "state", "source", "since", "last good", "depth", "reason")
 	w.SetColumnConfigs([]table.ColumnConfig{{Number: 8, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft}})
 	for _, v := range d.Verdicts {
 		source := ""
 		if v.Source {
 			source = "yes"
 		}
-		w.AppendRow(table.Row{v.Server, v.Tree, v.State, source, ago(v.Since.Time, d.At.Time), ago(v.Good.Time, d.At.Time), v.Depth, v.Reason})
+		w.AppendRow(table.Row{v.Server, v.Tree, v.State, source, console.Ago(v.Since.Time, d.At.Time), console.Ago(v.Good.Time, d.At.Time), v.Depth, v.Reason})
 	}
-	c.say("\n%s", w.Render())
+	c.Say("\n%s", w.Render())
 }
 
 // story tells all that is known of one server.
-func (c *call) story(d statusDocument) {
+func story(c *console.Call, d statusDocument) {
 	for _, v := range d.Verdicts {
-		c.say("%s (%s), tree %s: %s", v.Server, v.Kind, v.Tree, v.State)
-		c.say("  %s", v.Reason)
-		c.say("  asked     %s", v.URL)
+		c.Say("%s (%s), tree %s: %s", v.Server, v.Kind, v.Tree, v.State)
+		c.Say("  %s", v.Reason)
+		c.Say("  asked     %s", v.URL)
 		if v.Address != "" {
-			c.say("  address   %s", v.Address)
+			c.Say("  address   %s", v.Address)
 		}
-		c.say("  time file %s", timeFile(v))
+		c.Say("  time file %s", timeFile(v))
 		for _, t := range d.Trees {
 			if t.Tree == v.Tree {
-				c.say("  announced %s", stamp(t.Announced))
+				c.Say("  announced %s", console.Stamp(t.Announced))
 			}
 		}
-		c.say("  since     %s", when(v.Since.Time))
-		c.say("  last good %s, depth %s", when(v.Good.Time), or(v.Depth, "none"))
-		c.say("  source    %s", yesNo(v.Source))
+		c.Say("  since     %s", console.When(v.Since.Time))
+		c.Say("  last good %s, depth %s", console.When(v.Good.Time), cmp.Or(v.Depth, "none"))
+		c.Say("  source    %s", yesNo(v.Source))
 	}
 }
 
@@ -132,14 +131,7 @@ func timeFile(v quorum.Verdict) string {
 	case v.Timestamp == 0:
 		return v.Raw
 	}
-	return fmt.Sprintf("%s = %s", v.Raw, clock(time.Unix(v.Timestamp, 0)))
-}
-
-func or(s, instead string) string {
-	if s == "" {
-		return instead
-	}
-	return s
+	return fmt.Sprintf("%s = %s", v.Raw, console.Clock(time.Unix(v.Timestamp, 0)))
 }
 
 func yesNo(b bool) string {
@@ -147,28 +139,4 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-func when(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return clock(t)
-}
-
-// ago is a duration as an operator reads it: 40s, 12m, 5h, 3d.
-func ago(t, now time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	d := now.Sub(t)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"tidemark/client"
+	"tidemark/internal/console"
 	"tidemark/internal/geo"
 	"tidemark/manifest"
 	"tidemark/probe"
@@ -47,20 +48,20 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{decision: quorum.Decide(readings, p.policy(force), prev.previous(), mem, p.now())}
+	o := &outcome{decision: quorum.Decide(readings, p.policy(force), prev.previous(), mem, p.Now())}
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}
-	o.trouble = append(masterTrouble(readings), refusedMasters(readings, o.decision.Trees, p.now())...)
+	o.trouble = append(masterTrouble(readings), refusedMasters(readings, o.decision.Trees, p.Now())...)
 	due := false
-	if due, o.why = p.due(o.decision, prev, s); due && !p.dry {
+	if due, o.why = p.due(o.decision, prev, s); due && !p.Dry {
 		if o.published, err = p.release(ctx, o.decision.Manifest, prev, s); err != nil {
 			return nil, errors.Join(err, p.rememberFailure(o, mem, err))
 		}
 		o.expires = o.published.Expires
 		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
 	}
-	if !p.dry {
+	if !p.Dry {
 		err = p.remember(ctx, o, s)
 	}
 	return o, err
@@ -93,7 +94,7 @@ func (p *publisher) due(d quorum.Decision, prev *predecessor, s *site) (bool, st
 		return true, "content changed"
 	}
 	half := prev.manifest.Issued.Add(prev.manifest.Expires.Sub(prev.manifest.Issued.Time) / 2)
-	if !p.now().Before(half) {
+	if !p.Now().Before(half) {
 		return true, "half of the validity is over"
 	}
 	return false, fmt.Sprintf("nothing changed since serial %d", prev.manifest.Serial)
@@ -133,9 +134,9 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 		return err
 	}
 	if err := publish.Foreign(ctx, s.store, s.standing); err != nil {
-		return hinted(err, "check bucket and prefix of publish: in the configuration")
+		return console.Hinted(err, "check bucket and prefix of publish: in the configuration")
 	}
-	p.log.Info("publish", "serial", rel.Serial, "site", s.String())
+	p.Log.Info("publish", "serial", rel.Serial, "site", s.String())
 	err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
 	p.heedWarning(s)
 	if err != nil {
@@ -158,7 +159,7 @@ func (p *publisher) nextSerial(ctx context.Context, prev *predecessor, s *site) 
 		for _, t := range p.cfg.Publish[1:] {
 			c, err := look(ctx, t)
 			if err != nil {
-				return 0, hinted(fmt.Errorf("a new beginning must know what the copies hold: %w", err), "bring the copy back, or take it out of publish:")
+				return 0, console.Hinted(fmt.Errorf("a new beginning must know what the copies hold: %w", err), "bring the copy back, or take it out of publish:")
 			}
 			highest = max(highest, c.standing.Serial())
 		}
@@ -186,15 +187,15 @@ func (p *publisher) finishReserved(ctx context.Context, s *site) error {
 	}
 	for i := len(reserved) - 1; i >= 0; i-- {
 		r := reserved[i]
-		o, _, err := client.Open(r.Bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
-		if err != nil || p.now().Sub(o.Manifest.Issued.Time) < reservedFor {
+		o, _, err := client.Open(r.Bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.Now()})
+		if err != nil || p.Now().Sub(o.Manifest.Issued.Time) < reservedFor {
 			continue
 		}
 		if err := publish.Finish(ctx, s.store, s.standing, r.Serial, p.verify); err != nil {
-			p.warn("%s: serial %d was reserved and cannot be finished, it is skipped: %v", s, r.Serial, err)
+			p.Warn("%s: serial %d was reserved and cannot be finished, it is skipped: %v", s, r.Serial, err)
 			continue
 		}
-		p.warn("%s: finished serial %d, which an earlier run had reserved", s, r.Serial)
+		p.Warn("%s: finished serial %d, which an earlier run had reserved", s, r.Serial)
 		return p.keep(opened(o))
 	}
 	return nil
@@ -211,31 +212,31 @@ func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool
 	lookAt := func(asks []probe.MasterAsk) {
 		var seen []quorum.MasterReading
 		for _, a := range asks {
-			p.log.Info("look at the master", "tree", a.Tree)
+			p.Log.Info("look at the master", "tree", a.Tree)
 			seen = append(seen, probe.Master(ctx, a, p.probeOptions()))
 		}
 		r.Masters = append(r.Masters, seen...)
-		mem = quorum.Record(mem, seen, pol, prev, p.now())
+		mem = quorum.Record(mem, seen, pol, prev, p.Now())
 	}
 	lookAt(p.masters())
 	if again := p.only(quorum.Unsettled(mem)); len(again) > 0 {
-		p.log.Info("something is new at the master: looking again when it has settled", "after", pol.Settle)
-		if p.terminal && !p.quiet && !p.json {
-			fmt.Fprintf(p.stderr, "something is new at the master: looking again in %s (settle)\n", pol.Settle)
+		p.Log.Info("something is new at the master: looking again when it has settled", "after", pol.Settle)
+		if p.Terminal && !p.Quiet && !p.JSON {
+			fmt.Fprintf(p.Stderr, "something is new at the master: looking again in %s (settle)\n", pol.Settle)
 		}
 		if err := sleep(ctx, pol.Settle); err != nil {
 			return r, mem, err
 		}
 		lookAt(again)
 	}
-	if !p.dry {
+	if !p.Dry {
 		if err := p.state.saveMemory(mem); err != nil {
 			return r, mem, err
 		}
 	}
 	o := p.probeOptions()
 	done := p.progress("asking servers", &o)
-	r.Servers = probe.All(ctx, quorum.Plan(mem, pol, p.now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))), o)
+	r.Servers = probe.All(ctx, quorum.Plan(mem, pol, p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))), o)
 	done()
 	return r, mem, ctx.Err()
 }
@@ -253,13 +254,13 @@ func (p *publisher) only(trees []string) (asks []probe.MasterAsk) {
 
 // progress draws a bar on a terminal, and nothing elsewhere.
 func (p *publisher) progress(what string, o *probe.Options) (done func()) {
-	if !p.terminal || p.quiet || p.json {
+	if !p.Terminal || p.Quiet || p.JSON {
 		return func() {}
 	}
 	var bar *progressbar.ProgressBar
 	o.Progress = func(n, of int) {
 		if bar == nil {
-			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.Stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		}
 		bar.Set(n)
 	}
@@ -284,7 +285,7 @@ func (p *publisher) remember(ctx context.Context, o *outcome, s *site) error {
 	}
 	for _, t := range p.cfg.Publish[1:] {
 		if err := p.copyTo(ctx, t); err != nil {
-			o.trouble = append(o.trouble, hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s is in order; this copy catches up at the next run", s))
+			o.trouble = append(o.trouble, console.Hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s is in order; this copy catches up at the next run", s))
 		}
 	}
 	if o.published != nil {
@@ -303,7 +304,7 @@ func masterTrouble(r quorum.Readings) (trouble []error) {
 	}
 	for _, tree := range sortedKeys(last) {
 		if f := last[tree].Failure; f != nil && f.Kind != quorum.FailMoving { // being written is everyday life
-			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: %s", tree, f.Text), "check trees.%s.master in the configuration, and that this user may read it; what was recorded stays in force", tree))
+			trouble = append(trouble, console.Hinted(fmt.Errorf("master of tree %s: %s", tree, f.Text), "check trees.%s.master in the configuration, and that this user may read it; what was recorded stays in force", tree))
 		}
 	}
 	return trouble
@@ -323,10 +324,10 @@ func refusedMasters(r quorum.Readings, trees []quorum.TreeReport, now time.Time)
 		seen[m.Tree] = true
 		switch at := time.Unix(m.Timestamp, 0); {
 		case at.Sub(now) > manifest.Skew:
-			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: its time file says %s, which is in the future", m.Tree, stamp(m.Timestamp)),
+			trouble = append(trouble, console.Hinted(fmt.Errorf("master of tree %s: its time file says %s, which is in the future", m.Tree, console.Stamp(m.Timestamp)),
 				"write the present time into it (date +%%s), or set the clock right; nothing new of this tree is announced until then"))
 		case m.Timestamp < announced[m.Tree]:
-			trouble = append(trouble, hinted(fmt.Errorf("master of tree %s: its time file says %s, older than the announced %s", m.Tree, stamp(m.Timestamp), stamp(announced[m.Tree])),
+			trouble = append(trouble, console.Hinted(fmt.Errorf("master of tree %s: its time file says %s, older than the announced %s", m.Tree, console.Stamp(m.Timestamp), console.Stamp(announced[m.Tree])),
 				"timestamps never go back: withdraw an update by giving the master a new, later time file"))
 		}
 	}

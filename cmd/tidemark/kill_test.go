@@ -18,7 +18,6 @@ import (
 	"tidemark/client"
 	"tidemark/internal/lab"
 	"tidemark/manifest"
-	"tidemark/publish"
 	"tidemark/sign"
 )
 
@@ -194,7 +193,7 @@ func (w *killWorld) healed(t *testing.T) {
 		t.Errorf("the next run did not heal: %v\n%s", err, out)
 	}
 	pointer, mark := w.read("latest.json"), w.read("latest.txt")
-	p, err := publish.ParsePointer(pointer)
+	p, err := manifest.ParsePointer(pointer)
 	if err != nil || strings.TrimSpace(string(mark)) != p.Path {
 		t.Errorf("the completion mark is %q, the pointer %s (%v)", mark, pointer, err)
 	}
@@ -228,7 +227,7 @@ func (w *killWorld) check(t *testing.T) map[string][32]byte {
 		case "manifest.json.gpg":
 			_, err = sign.OpenInline(b, trust.Manifest, now)
 		case "latest.json":
-			_, err = publish.ParsePointer(b)
+			_, err = manifest.ParsePointer(b)
 			if err == nil {
 				err = w.pointed(b, trust.Network)
 			}
@@ -248,7 +247,7 @@ func (w *killWorld) check(t *testing.T) map[string][32]byte {
 
 // pointed says whether what the pointer names is there, whole.
 func (w *killWorld) pointed(pointer []byte, network string) error {
-	p, err := publish.ParsePointer(pointer)
+	p, err := manifest.ParsePointer(pointer)
 	if err != nil {
 		return err
 	}

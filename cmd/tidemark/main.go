@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"tidemark/internal/console"
 )
 
 func main() {
-	os.Exit(run(os.Args, &env{
-		stdout:   os.Stdout,
-		stderr:   os.Stderr,
-		getenv:   os.Getenv,
-		now:      time.Now,
-		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+	os.Exit(run(os.Args, console.Env{
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Getenv:   os.Getenv,
+		Now:      time.Now,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}))
 }

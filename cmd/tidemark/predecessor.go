@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"tidemark/client"
+	"tidemark/internal/console"
 	"tidemark/manifest"
 	"tidemark/publish"
 )
@@ -47,7 +48,7 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 	case theirs != nil && bytes.Equal(theirs.payload, own.payload):
 		return own, p.whole(ctx, s, own)
 	case theirs != nil && theirs.manifest.Serial == own.manifest.Serial:
-		return nil, exit(exitRefused, fmt.Errorf("site %s holds another manifest of serial %d (sha256 %s) than was published from here (%s)", s, own.manifest.Serial,
+		return nil, console.Exit(console.Refused, fmt.Errorf("site %s holds another manifest of serial %d (sha256 %s) than was published from here (%s)", s, own.manifest.Serial,
 			manifest.SHA256(theirs.payload), manifest.SHA256(own.payload)), "somebody else signs with your keys, or two publishers lost their way: keep both, find out who")
 	case theirs != nil:
 		cause = fmt.Errorf("the site holds serial %d, older than serial %d that was published from here", theirs.manifest.Serial, own.manifest.Serial)
@@ -55,7 +56,7 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 		cause = errors.New("the site is gone")
 	}
 	if own != nil {
-		p.warn("%s: %v; going on from the copy in %s", s, cause, p.state.dir)
+		p.Warn("%s: %v; going on from the copy in %s", s, cause, p.state.dir)
 		return own, p.restore(ctx, s, own)
 	}
 	return nil, p.beginning(s, cause, bootstrap)
@@ -68,12 +69,12 @@ func (p *publisher) beginning(s *site, cause error, bootstrap bool) error {
 		return err
 	}
 	if r := (*client.Refused)(nil); errors.As(cause, &r) && r.Reason == client.FutureDated {
-		return exit(exitRefused, fmt.Errorf("site %s: %w", s, cause), "set the clock right (timedatectl); if it is right, what is published is not: tidemark run --bootstrap")
+		return console.Exit(console.Refused, fmt.Errorf("site %s: %w", s, cause), "set the clock right (timedatectl); if it is right, what is published is not: tidemark run --bootstrap")
 	}
 	if cause == nil {
 		cause = fmt.Errorf("nothing is published there, and the state in %s remembers no publication", p.state.dir)
 	}
-	return exit(exitRefused, fmt.Errorf("site %s: %w", s, cause), "check state: and publish: in the configuration; if this really is a new beginning: tidemark run --bootstrap")
+	return console.Exit(console.Refused, fmt.Errorf("site %s: %w", s, cause), "check state: and publish: in the configuration; if this really is a new beginning: tidemark run --bootstrap")
 }
 
 // published opens the site's own manifest; nil, nil when nothing was published there.
@@ -97,7 +98,7 @@ func (p *publisher) published(ctx context.Context, s *site, own *predecessor) (*
 }
 
 func (p *publisher) openOld(b []byte) (*client.Opened, error) {
-	o, _, err := client.Open(b, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now(), AnyAge: true})
+	o, _, err := client.Open(b, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.Now(), AnyAge: true})
 	return o, err
 }
 
@@ -124,7 +125,7 @@ func (p *publisher) ownCopy() (*predecessor, error) {
 		m, err = manifest.Parse(files[client.ManifestFile])
 	}
 	if err != nil {
-		p.warn("own copy %s is not usable: %v", p.state.path(ownFile), err)
+		p.Warn("own copy %s is not usable: %v", p.state.path(ownFile), err)
 		return nil, nil
 	}
 	return &predecessor{manifest: m, payload: files[client.ManifestFile], bundle: b}, nil
@@ -157,12 +158,12 @@ func (p *publisher) whole(ctx context.Context, s *site, own *predecessor) error 
 		return nil
 	}
 	if !s.standing.Complete() {
-		p.warn("%s: an earlier run stopped half-way through serial %d; finishing it", s, own.manifest.Serial)
+		p.Warn("%s: an earlier run stopped half-way through serial %d; finishing it", s, own.manifest.Serial)
 	}
 	any := func([]byte) error { return nil } // these are the bytes that were verified before
 	err := publish.Heal(ctx, s.store, s.standing, any)
 	if err != nil && !errors.Is(err, publish.ErrConflict) {
-		p.warn("%s: serial %d is not whole: %v", s, own.manifest.Serial, err)
+		p.Warn("%s: serial %d is not whole: %v", s, own.manifest.Serial, err)
 		return p.restore(ctx, s, own)
 	}
 	return err
@@ -176,15 +177,15 @@ func (p *publisher) restore(ctx context.Context, s *site, own *predecessor) erro
 	}
 	rel, err := p.pack(own.bundle)
 	if err != nil {
-		p.log.Info("the own copy is not published again", "reason", err)
+		p.Log.Info("the own copy is not published again", "reason", err)
 		return nil
 	}
 	if err := publish.Push(ctx, s.store, s.standing, *rel, p.verify); err != nil {
 		return fmt.Errorf("put serial %d back to %s: %w", rel.Serial, s, err)
 	}
-	p.warn("%s: serial %d was put back", s, rel.Serial)
+	p.Warn("%s: serial %d was put back", s, rel.Serial)
 	return nil
 }
 
 // readOnly says that nothing may be changed: a dry run, or a command that holds no lock.
-func (p *publisher) readOnly() bool { return p.dry || p.state.lock == nil }
+func (p *publisher) readOnly() bool { return p.Dry || p.state.lock == nil }

@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
 
+	"tidemark/client"
 	"tidemark/config"
+	"tidemark/internal/console"
 	"tidemark/internal/rsyncurl"
 	"tidemark/keys"
 	"tidemark/probe"
@@ -17,7 +20,7 @@ import (
 
 // publisher is a run's view of the world: configuration, trust, keys, state and the site as it was found.
 type publisher struct {
-	*call
+	*console.Call
 	cfg      *config.Publisher
 	trust    *keys.Trust
 	envelope []byte // trust.json as it lies there
@@ -26,40 +29,33 @@ type publisher struct {
 }
 
 // loadConfig reads the configuration that --config names.
-func loadConfig(c *call) (*config.Publisher, error) {
+func loadConfig(c *console.Call) (*config.Publisher, error) {
 	cfg, err := config.LoadPublisher(c.String("config"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, exit(exitUsage, fmt.Errorf("no configuration: %w", err), "make one with: tidemark init DIR --network NAME; or name it: --config FILE")
+		return nil, console.Exit(console.Misuse, fmt.Errorf("no configuration: %w", err), "make one with: tidemark init DIR --network NAME; or name it: --config FILE")
 	}
 	if err != nil {
-		return nil, exit(exitUsage, err, "")
+		return nil, console.Exit(console.Misuse, err, "")
 	}
 	return cfg, nil
 }
 
 // loadTrust reads trust.json and holds it against the configured network.
 func loadTrust(file, network string) (*keys.Trust, []byte, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, nil, hinted(fmt.Errorf("trust: %w", err), "set trust: to the trust.json that `tidemark init` made or the root holders signed")
+	t, b, err := client.OpenTrustFile(file, network)
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = console.Hinted(err, "set trust: to the trust.json that `tidemark init` made or the root holders signed")
 	}
-	t, err := sign.OpenTrust(b)
-	if err != nil {
-		return nil, nil, exit(exitRefused, fmt.Errorf("trust %s: %w", file, err), "ask the root holders for a trust.json that they signed")
-	}
-	if network != "" && t.Network != network {
-		return nil, nil, exit(exitRefused, fmt.Errorf("trust %s is for network %q, expected %q", file, t.Network, network), "check network: and trust: in the configuration")
-	}
-	return t, b, nil
+	return t, b, err
 }
 
 // openPublisher loads all that a publishing command needs. The state is locked unless readOnly.
-func openPublisher(c *call, readOnly bool) (*publisher, error) {
+func openPublisher(c *console.Call, readOnly bool) (*publisher, error) {
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{call: c, cfg: cfg}
+	p := &publisher{Call: c, cfg: cfg}
 	if p.trust, p.envelope, err = loadTrust(cfg.Trust, cfg.Network); err != nil {
 		return nil, err
 	}
@@ -67,7 +63,7 @@ func openPublisher(c *call, readOnly bool) (*publisher, error) {
 		p.state = &state{dir: cfg.State}
 		return p, nil
 	}
-	p.state, err = openState(cfg.State, c.now())
+	p.state, err = openState(cfg.State, c.Now())
 	return p, err
 }
 
@@ -79,16 +75,16 @@ func (p *publisher) close() {
 
 // openSigners reads the private keys and refuses one that the trust does not know: nobody would accept it.
 func (p *publisher) openSigners() error {
-	now, allowed := p.now(), []string{}
+	now, allowed := p.Now(), []string{}
 	for _, k := range p.trust.Manifest.Keys {
 		allowed = append(allowed, k.Signing...)
 	}
 	for _, k := range p.cfg.Sign.OpenPGP {
 		s, err := openKey(k, func(b []byte, pass sign.Passphrase) (sign.Signer, error) {
 			return sign.OpenPGPFile(b, pass, allowed, now)
-		}, p.getenv)
+		}, p.Getenv)
 		if errors.Is(err, sign.ErrNotAllowed) {
-			return exit(exitRefused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
+			return console.Exit(console.Refused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
 		}
 		if err != nil {
 			return err
@@ -96,7 +92,7 @@ func (p *publisher) openSigners() error {
 		p.signers = append(p.signers, s)
 	}
 	for _, k := range p.cfg.Sign.Ed25519 {
-		s, err := openKey(k, sign.MinisignFile, p.getenv)
+		s, err := openKey(k, sign.MinisignFile, p.Getenv)
 		if err != nil {
 			return err
 		}
@@ -104,7 +100,7 @@ func (p *publisher) openSigners() error {
 	}
 	for _, s := range p.signers {
 		if err := trusted(s.Key(), p.trust, now); err != nil {
-			return exit(exitRefused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
+			return console.Exit(console.Refused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
 		}
 	}
 	return nil
@@ -114,8 +110,8 @@ func (p *publisher) openSigners() error {
 // the signing: it may cost a second and a gigabyte.
 func (p *publisher) keysThere() error {
 	for _, k := range slices.Concat(p.cfg.Sign.OpenPGP, p.cfg.Sign.Ed25519) {
-		if _, err := readFile(k.Key, 1<<20); err != nil {
-			return hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
+		if _, err := console.ReadFile(k.Key, 1<<20); err != nil {
+			return console.Hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
 		}
 	}
 	return nil
@@ -124,11 +120,11 @@ func (p *publisher) keysThere() error {
 func openKey(k config.KeyFile, open func([]byte, sign.Passphrase) (sign.Signer, error), getenv func(string) string) (sign.Signer, error) {
 	b, err := os.ReadFile(k.Key)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
+		return nil, console.Hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
 	}
 	s, err := open(b, passphrase(k, getenv))
 	if err != nil {
-		return nil, hinted(fmt.Errorf("signing key %s: %w", k.Key, err), "check the key and its passphrase: tidemark config check")
+		return nil, console.Hinted(fmt.Errorf("signing key %s: %w", k.Key, err), "check the key and its passphrase: tidemark config check")
 	}
 	return s, nil
 }
@@ -143,7 +139,7 @@ func trusted(k keys.ManifestKey, t *keys.Trust, now time.Time) error {
 		case have.Revoked:
 			return fmt.Errorf("%s key %s is revoked by trust version %d", k.Kind, k.Key, t.Version)
 		case have.NotAfter != nil && !now.Before(have.NotAfter.Time):
-			return fmt.Errorf("%s key %s ended at %s by trust version %d", k.Kind, k.Key, clock(have.NotAfter.Time), t.Version)
+			return fmt.Errorf("%s key %s ended at %s by trust version %d", k.Kind, k.Key, console.Clock(have.NotAfter.Time), t.Version)
 		}
 		return nil
 	}
@@ -168,7 +164,7 @@ func (p *publisher) policy(force bool) quorum.Policy {
 }
 
 func (p *publisher) probeOptions() probe.Options {
-	return probe.Options{Concurrency: p.cfg.Probe.Concurrency, Timeout: p.cfg.Probe.Timeout, Now: p.now}
+	return probe.Options{Concurrency: p.cfg.Probe.Concurrency, Timeout: p.cfg.Probe.Timeout, Now: p.Now}
 }
 
 func (p *publisher) masters() []probe.MasterAsk {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tidemark/client"
+	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/keys"
 	"tidemark/manifest"
@@ -20,24 +21,24 @@ const leastLife = time.Hour
 
 // complete fills in what a decision leaves open: serial, times, trust version, predecessor.
 func (p *publisher) complete(ctx context.Context, m *manifest.Manifest, prev *predecessor, serial int64) error {
-	now := strictjson.At(p.now())
+	now := strictjson.At(p.Now())
 	if prev != nil {
 		if now.Equal(prev.manifest.Issued.Time) { // two runs in one second: the later one is issued in the next
-			if err := sleep(ctx, now.Add(time.Second).Sub(p.now())); err != nil {
+			if err := sleep(ctx, now.Add(time.Second).Sub(p.Now())); err != nil {
 				return err
 			}
-			now = strictjson.At(p.now())
+			now = strictjson.At(p.Now())
 		}
 		ahead := !now.After(prev.manifest.Issued.Time)
 		if ahead && !p.Bool("bootstrap") { // no reader believes a document from the future, so a new beginning hurts nobody
-			return exit(exitRefused, fmt.Errorf("the clock says %s, but serial %d was issued at %s", clock(now.Time), prev.manifest.Serial, clock(prev.manifest.Issued.Time)),
+			return console.Exit(console.Refused, fmt.Errorf("the clock says %s, but serial %d was issued at %s", console.Clock(now.Time), prev.manifest.Serial, console.Clock(prev.manifest.Issued.Time)),
 				"set the clock right (timedatectl), then run again; if it is right now and was ahead then: tidemark run --bootstrap")
 		}
 		m.Previous = manifest.SHA256(prev.payload)
 	}
 	expires, limit := p.expires(now.Time)
 	if expires.Sub(now.Time) < leastLife {
-		return exit(exitRefused, fmt.Errorf("%s ends at %s: less than an hour is left to sign for", limit, clock(expires)), "renew it first: see `tidemark keys list`")
+		return console.Exit(console.Refused, fmt.Errorf("%s ends at %s: less than an hour is left to sign for", limit, console.Clock(expires)), "renew it first: see `tidemark keys list`")
 	}
 	m.Serial, m.Issued, m.Expires, m.TrustVersion = serial, now, strictjson.At(expires), p.trust.Version
 	return nil
@@ -46,10 +47,10 @@ func (p *publisher) complete(ctx context.Context, m *manifest.Manifest, prev *pr
 // mayLive refuses a document that would outlive its keys or the trust, or has hardly any life left (DESIGN 4.2).
 func (p *publisher) mayLive(m *manifest.Manifest) error {
 	if end, limit := p.expires(m.Issued.Time); m.Expires.After(end) {
-		return exit(exitRefused, fmt.Errorf("serial %d expires at %s, but %s ends at %s", m.Serial, clock(m.Expires.Time), limit, clock(end)), "build it again: tidemark build --readings FILE -o DIR")
+		return console.Exit(console.Refused, fmt.Errorf("serial %d expires at %s, but %s ends at %s", m.Serial, console.Clock(m.Expires.Time), limit, console.Clock(end)), "build it again: tidemark build --readings FILE -o DIR")
 	}
-	if left := m.Expires.Sub(p.now()); left < leastLife {
-		return exit(exitRefused, fmt.Errorf("serial %d expires at %s: less than an hour is left to sign for", m.Serial, clock(m.Expires.Time)), "build it again: tidemark build --readings FILE -o DIR")
+	if left := m.Expires.Sub(p.Now()); left < leastLife {
+		return console.Exit(console.Refused, fmt.Errorf("serial %d expires at %s: less than an hour is left to sign for", m.Serial, console.Clock(m.Expires.Time)), "build it again: tidemark build --readings FILE -o DIR")
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func (p *publisher) signAll(ctx context.Context, payload []byte) (*publish.Relea
 
 // pack makes a release of a bundle, after the last check.
 func (p *publisher) pack(bundle []byte) (*publish.Release, error) {
-	o, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
+	o, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.Now()})
 	if err != nil {
 		return nil, fmt.Errorf("clients would refuse this manifest: %w", err)
 	}
@@ -141,7 +142,7 @@ func (p *publisher) inline(bundle, payload []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := sign.OpenInline(msg, p.trust.Manifest, p.now()); err != nil {
+		if _, err := sign.OpenInline(msg, p.trust.Manifest, p.Now()); err != nil {
 			return nil, fmt.Errorf("readers would refuse %s: %w", client.InlineFile, err)
 		}
 		return msg, nil
@@ -181,7 +182,7 @@ func (p *publisher) ground() ([]publish.Object, error) {
 		return nil, err
 	}
 	objects = append(objects, publish.NewObject("trust.json", p.envelope))
-	exported, err := keys.Export(t, p.now())
+	exported, err := keys.Export(t, p.Now())
 	if err != nil {
 		return nil, fmt.Errorf("export public keys: %w", err)
 	}

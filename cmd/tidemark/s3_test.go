@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"tidemark/internal/console"
 	"tidemark/internal/lab"
+	"tidemark/manifest"
 	"tidemark/publish"
 )
 
@@ -191,13 +193,13 @@ func TestRun_S3HeldUpAtEachRequest(t *testing.T) {
 				if now == n {
 					p.Signal(syscall.SIGSTOP)
 					defer p.Signal(syscall.SIGCONT)
-					if out, err := w.do(t, "run", "--config", "other.yaml"); err != nil && code1(err) != exitLocked {
+					if out, err := w.do(t, "run", "--config", "other.yaml"); err != nil && code1(err) != console.Locked {
 						t.Errorf("the other publisher: %v\n%s", err, out)
 					}
 				}
 				return true
 			})
-			if c := code1(err); c != exitDone && c != exitLocked {
+			if c := code1(err); c != console.Done && c != console.Locked {
 				t.Errorf("exit code %d, expected 0 or 5\n%s", c, out)
 			}
 			w.check(t)
@@ -218,9 +220,9 @@ func code1(err error) int {
 	return 0
 }
 
-func (w *killWorld) pointer(t *testing.T) *publish.Pointer {
+func (w *killWorld) pointer(t *testing.T) *manifest.Pointer {
 	t.Helper()
-	p, err := publish.ParsePointer(w.read("latest.json"))
+	p, err := manifest.ParsePointer(w.read("latest.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +289,7 @@ func twoPublishers(t *testing.T, rounds int) {
 			go func() {
 				time.Sleep(time.Duration(i) * 1100 * time.Millisecond) // issued in one second, both would sign the same bytes
 				out, err := w.command(t, "run", "--config", file).CombinedOutput()
-				if c := code1(err); c != exitDone && c != exitLocked {
+				if c := code1(err); c != console.Done && c != console.Locked {
 					err = fmt.Errorf("round %d: %s: exit code %d\n%s", round, file, c, out)
 					results <- err
 					return
@@ -339,7 +341,7 @@ func TestRun_S3AuthorityAndCopyDown(t *testing.T) {
 	w.proxy.Reset(lab.Fault{At: 1, Times: -1, Kind: lab.FaultStatus, Status: http.StatusForbidden}) // not tried again: the test need not wait
 	copied := must(os.ReadFile(filepath.Join(w.dir, "net/copy/latest.json")))
 	out, err := w.do(t, "run", "--config", "tidemark.yaml")
-	if code1(err) != exitFailed || !strings.Contains(out, "error: ") {
+	if code1(err) != console.Failed || !strings.Contains(out, "error: ") {
 		t.Errorf("authority down: %v\n%s", err, out)
 	}
 	if string(must(os.ReadFile(filepath.Join(w.dir, "net/copy/latest.json")))) != string(copied) || w.pointer(t).Serial != 1 {
@@ -351,7 +353,7 @@ func TestRun_S3AuthorityAndCopyDown(t *testing.T) {
 	os.Rename(filepath.Join(w.dir, "net/copy"), filepath.Join(w.dir, "net/first"))
 	w.before.Store(&dead)
 	out, err = w.do(t, "run", "--config", "tidemark.yaml")
-	if code1(err) != exitFailed || !strings.Contains(out, "published serial") || !strings.Contains(out, "error: copy s3://") {
+	if code1(err) != console.Failed || !strings.Contains(out, "published serial") || !strings.Contains(out, "error: copy s3://") {
 		t.Errorf("copy down: %v\n%s", err, out)
 	}
 	w.before.Store(nil)
@@ -397,7 +399,7 @@ func TestRun_S3ForeignBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := w.do(t, "run", "--config", "tidemark.yaml")
-	if code1(err) != exitFailed || !strings.Contains(out, "holiday.jpg") || !strings.Contains(out, "hint: ") {
+	if code1(err) != console.Failed || !strings.Contains(out, "holiday.jpg") || !strings.Contains(out, "hint: ") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if _, err := os.Stat(filepath.Join(w.site, "latest.json")); err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"tidemark/internal/console"
 	"tidemark/internal/lab"
 	"tidemark/keys"
 	"tidemark/schema"
@@ -26,8 +27,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tidemark": func() {
 		offset, _ := time.ParseDuration(os.Getenv("TIDEMARK_TEST_CLOCK"))
-		os.Exit(run(os.Args, &env{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
-			now: func() time.Time { return time.Now().Add(offset) }}))
+		os.Exit(run(os.Args, console.Env{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+			Now: func() time.Time { return time.Now().Add(offset) }}))
 	}})
 }
 

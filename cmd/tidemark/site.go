@@ -9,6 +9,7 @@ import (
 
 	"tidemark/client"
 	"tidemark/config"
+	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/publish"
 	"tidemark/publish/cloudfront"
@@ -28,7 +29,7 @@ type site struct {
 func look(ctx context.Context, t config.Target) (*site, error) {
 	s, err := openStore(ctx, t)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("site %s: %w", t, err), "check publish: in the configuration, and who may write there")
+		return nil, console.Hinted(fmt.Errorf("site %s: %w", t, err), "check publish: in the configuration, and who may write there")
 	}
 	st, err := publish.Look(ctx, s)
 	found := &site{Target: t, store: s, standing: st}
@@ -52,7 +53,7 @@ func openStore(ctx context.Context, t config.Target) (publish.Store, error) {
 
 // verify opens a bundle as any client with today's trust would.
 func (p *publisher) verify(bundle []byte) error {
-	_, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.now()})
+	_, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.Now()})
 	return err
 }
 
@@ -76,10 +77,10 @@ func (p *publisher) await(ctx context.Context, s *site, name string, want []byte
 	fetch := func(ctx context.Context, name string) ([]byte, error) { return origin.Fetch(ctx, name, sign.MaxBundle) }
 	err = publish.Await(ctx, fetch, name, want, patience)
 	if d := (*publish.DifferentError)(nil); errors.As(err, &d) {
-		return exit(exitRefused, fmt.Errorf("%s: %w", s.URL, err), "look for a cache or a web server that changes files, then run again")
+		return console.Exit(console.Refused, fmt.Errorf("%s: %w", s.URL, err), "look for a cache or a web server that changes files, then run again")
 	}
 	if err != nil {
-		p.warn("%s: %v", s.URL, err)
+		p.Warn("%s: %v", s.URL, err)
 	}
 	return nil
 }
@@ -92,7 +93,7 @@ const ttl = 65 * time.Second
 func (p *publisher) announce(ctx context.Context, s *site, rel *publish.Release) (trouble []error) {
 	fail := func(err error) {
 		if err != nil {
-			trouble = append(trouble, hinted(fmt.Errorf("caches of %s: %w", s, err), "readers see serial %d within a minute all the same; check purge: in the configuration", rel.Serial))
+			trouble = append(trouble, console.Hinted(fmt.Errorf("caches of %s: %w", s, err), "readers see serial %d within a minute all the same; check purge: in the configuration", rel.Serial))
 		}
 	}
 	var caches []publish.Cache
@@ -103,7 +104,7 @@ func (p *publisher) announce(ctx context.Context, s *site, rel *publish.Release)
 		}
 		cache := publish.Cache{URL: c.URL, Method: c.Method, Host: host(s.URL)}
 		if c.TokenFile != "" {
-			b, err := readFile(c.TokenFile, 64<<10)
+			b, err := console.ReadFile(c.TokenFile, 64<<10)
 			if err == nil {
 				cache.Header, err = publish.PurgeHeader(string(b))
 			}
@@ -194,22 +195,22 @@ func (p *publisher) clean(ctx context.Context, s *site) error {
 		return err
 	}
 	last := st.CleanedAt[s.String()]
-	if age := p.now().Sub(last.Time); s.Dir == "" && age >= 0 && age < cleanEvery {
+	if age := p.Now().Sub(last.Time); s.Dir == "" && age >= 0 && age < cleanEvery {
 		return nil
 	}
-	if _, err := publish.Clean(ctx, s.store, s.standing, p.cfg.Keep, p.now()); err != nil {
+	if _, err := publish.Clean(ctx, s.store, s.standing, p.cfg.Keep, p.Now()); err != nil {
 		return fmt.Errorf("remove old serials: %w", err)
 	}
 	if st.CleanedAt == nil {
 		st.CleanedAt = map[string]strictjson.Time{}
 	}
-	st.CleanedAt[s.String()] = strictjson.At(p.now())
+	st.CleanedAt[s.String()] = strictjson.At(p.Now())
 	return p.state.save("site.json", st)
 }
 
 // heedWarning says, once, what was found out about the store.
 func (p *publisher) heedWarning(s *site) {
 	if w := s.standing.Warning(); w != "" {
-		p.warn("%s: %s", s, w)
+		p.Warn("%s: %s", s, w)
 	}
 }

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/quorum"
 )
@@ -51,12 +54,12 @@ type holder struct {
 // openState locks the state directory, which must exist. The lock ends with the process, whatever becomes of it.
 func openState(dir string, now time.Time) (*state, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
+		return nil, console.Hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
 	}
 	s := &state{dir: dir, lock: flock.New(dir, flock.SetFlag(os.O_RDONLY))}
 	if info, err := os.Stat(dir); err == nil && os.Geteuid() == 0 {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 { // files of root's would lock its owner out
-			return nil, exit(exitUsage, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: runuser -u '#%d' -- tidemark …", st.Uid)
+			return nil, console.Exit(console.Misuse, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: runuser -u '#%d' -- tidemark …", st.Uid)
 		}
 	}
 	got, err := s.lock.TryLock()
@@ -64,7 +67,7 @@ func openState(dir string, now time.Time) (*state, error) {
 		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
 	}
 	if !got {
-		return nil, exit(exitLocked, fmt.Errorf("%s holds the lock on %s", s.holder(), dir), "wait for it to end (a dead process holds no lock), or find it: fuser %s", dir)
+		return nil, console.Exit(console.Locked, fmt.Errorf("%s holds the lock on %s", s.holder(), dir), "wait for it to end (a dead process holds no lock), or find it: fuser %s", dir)
 	}
 	os.Chmod(dir, 0o700) // private servers are named in it, and whoever may read it may hold the lock; not ours to change: never mind
 	s.sweep()
@@ -80,7 +83,7 @@ func (s *state) holder() string {
 	var h holder
 	b, err := os.ReadFile(s.path("lock.json"))
 	if err == nil && json.Unmarshal(b, &h) == nil && syscall.Kill(h.PID, 0) == nil {
-		return fmt.Sprintf("process %d, since %s,", h.PID, clock(h.Since.Time))
+		return fmt.Sprintf("process %d, since %s,", h.PID, console.Clock(h.Since.Time))
 	}
 	return "another process"
 }
@@ -109,7 +112,7 @@ func (s *state) save(name string, v any) error {
 }
 
 func (s *state) write(name string, b []byte) error {
-	if err := writeFile(s.path(name), b, 0o600); err != nil {
+	if err := console.WriteFile(s.path(name), b, 0o600); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
@@ -138,7 +141,7 @@ func (s *state) memory() (quorum.Memory, error) {
 	}
 	m, err := quorum.LoadMemory(b)
 	if err != nil {
-		return m, hinted(fmt.Errorf("%s: %w", s.path("memory.json"), err),
+		return m, console.Hinted(fmt.Errorf("%s: %w", s.path("memory.json"), err),
 			"move it away (mv %s %s.bad) and run again: what is announced is read back from the site", s.path("memory.json"), s.path("memory.json"))
 	}
 	return m, nil
@@ -159,7 +162,9 @@ func (s *state) site() (st siteState, known bool, err error) {
 		return siteState{Schema: siteSchema}, false, err
 	}
 	if err := strictjson.Unmarshal(b, &st); err != nil {
-		return st, true, hinted(fmt.Errorf("%s: %w", s.path("site.json"), err), "restore it from a copy, or write {\"schema\": %q, \"serial\": N, \"published\": N} with the serial of the site's latest.json", siteSchema)
+		return st, true, console.Hinted(fmt.Errorf("%s: %w", s.path("site.json"), err), "restore it from a copy, or write {\"schema\": %q, \"serial\": N, \"published\": N} with the serial of the site's latest.json", siteSchema)
 	}
 	return st, true, nil
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -29,7 +29,7 @@ type statusDocument struct {
 const statusEvery = 10 * time.Minute
 
 func (p *publisher) status(o *outcome) statusDocument {
-	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.now()), Why: o.why,
+	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
 		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts}
 	if o.published != nil {
 		d.Serial = o.published.Serial

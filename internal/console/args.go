@@ -1,6 +1,7 @@
-package main
+package console
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -64,4 +65,22 @@ func takesValue(cmd *cli.Command, a string) bool {
 		}
 	}
 	return false // unknown, or --name=value
+}
+
+// checkArgs compares the arguments with their description ("DIR [FILE]"). An argument like a flag is one that cli would drop in silence.
+func (p *Program) checkArgs(c *cli.Context, want string) error {
+	for _, a := range c.Args().Slice() {
+		if strings.HasPrefix(a, "-") {
+			return Exit(Misuse, fmt.Errorf("%q stands behind an argument", a), "flags come first: %s %s %s … %s", p.Name, p.path(c), a, want)
+		}
+	}
+	most := len(strings.Fields(want))
+	least := most - strings.Count(want, "[")
+	if n := c.NArg(); n < least || n > most {
+		if want == "" {
+			want = "no arguments"
+		}
+		return Exit(Misuse, fmt.Errorf("%s: found %d arguments, expected %s", p.path(c), n, want), "see: %s %s --help", p.Name, p.path(c))
+	}
+	return nil
 }

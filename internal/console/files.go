@@ -1,19 +1,17 @@
-package main
+package console
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/google/renameio/v2"
 )
 
-// readFile reads a file of at most max bytes; a larger one is refused, not cut.
-func readFile(name string, max int64) ([]byte, error) {
+// ReadFile reads a file of at most max bytes; a larger one is refused, not cut.
+func ReadFile(name string, max int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -29,8 +27,8 @@ func readFile(name string, max int64) ([]byte, error) {
 	return b, nil
 }
 
-// writeFile gives a file new content, whole or not at all. What is no regular file (a device, a pipe) is written to, never replaced.
-func writeFile(name string, b []byte, mode os.FileMode) error {
+// WriteFile gives a file new content, whole or not at all. What is no regular file (a device, a pipe) is written to, never replaced.
+func WriteFile(name string, b []byte, mode os.FileMode) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return os.WriteFile(name, b, 0)
 	}
@@ -44,5 +42,3 @@ func writeFile(name string, b []byte, mode os.FileMode) error {
 	}
 	return errors.Join(d.Sync(), d.Close()) // the new name, too, survives a power cut
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
