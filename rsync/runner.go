@@ -14,7 +14,9 @@ type Job struct {
 	Dest   string       // absolute directory; what lies in Source comes to lie in it
 
 	Rules     []Rule // filter rules, in order; "--exclude=.~tmp~/" is always added before them
-	FilesFrom string // a file of NUL-separated names below Source ("" = all): no recursion, so no full list
+	RulesFile string // a file of NUL-separated rules, "+ pattern" or "- pattern", read after Rules: --from0 --filter="merge FILE" ("" = none)
+	MaxSize   int64  // --max-size: larger files are passed over (0: no limit); for what a stranger sends into a staging directory
+	FilesFrom string // a file of NUL-separated names below Source ("" = all): no recursion (-r is left out: it would list a directory's content), so no full list
 	Link      string // --link-dest/--copy-dest are not used; reserved ""
 
 	DryRun       bool // -n
