@@ -10,4 +10,9 @@
 // of the map, for the countries that have mirrors:
 //
 //	Nearby()["FI"] // SE DK NO DE NL ...
+//
+// A machine's country is guessed from its time zone:
+//
+//	zone, from := LocalZone("/", os.Getenv) // Europe/Helsinki, /etc/localtime
+//	CountryOfZone(zone)                     // FI
 package geo
