@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,19 +21,27 @@ var update = flag.Bool("update", false, "write the messages of testdata/bad anew
 
 // TestBad has one file for every rule; the .txt beside it is what the operator reads.
 func TestBad(t *testing.T) {
-	files, err := filepath.Glob("testdata/bad/*.yaml")
+	goldens(t, "testdata/bad", func(file string) error {
+		_, err := LoadPublisher(file)
+		return err
+	})
+}
+
+// goldens compares what is said of each file of dir with the .txt beside it.
+func goldens(t *testing.T, dir string, load func(file string) error) {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)
 	}
-	here, err := filepath.Abs("testdata")
+	here, err := filepath.Abs(filepath.Dir(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			_, err := LoadPublisher(file)
 			var problems strictyaml.Problems
-			if !errors.As(err, &problems) {
+			if err := load(file); !errors.As(err, &problems) {
 				t.Fatalf("accepted, or no problems: %v", err)
 			}
 			got := strings.ReplaceAll(problems.Error(), here+"/", "") + "\n"
@@ -55,21 +64,22 @@ func TestBad(t *testing.T) {
 
 // TestBad_OneRule: all but a few files break one rule once, so one line must say so: no mistake makes others up.
 func TestBad_OneRule(t *testing.T) {
-	several := map[string]bool{}
-	for _, name := range []string{
+	oneRule(t, "testdata/bad",
 		"everything", "beacon-plain-tree", "nearby-country", "nearby-twice", "anchor-yaml",
-		"inventory-bad", "inventory-unknown-tree", "two-documents",
-	} {
-		several[name] = true
-	}
-	files, _ := filepath.Glob("testdata/bad/*.txt")
+		"inventory-bad", "inventory-unknown-tree", "two-documents")
+}
+
+// oneRule wants one line in each golden message of dir, and more in those of several.
+func oneRule(t *testing.T, dir string, several ...string) {
+	t.Helper()
+	files, _ := filepath.Glob(dir + "/*.txt")
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		if n := strings.Count(string(data), "\n"); (n == 1) == several[name] {
+		if n := strings.Count(string(data), "\n"); (n == 1) == slices.Contains(several, name) {
 			t.Errorf("%s: %d problems, not what is expected here:\n%s", name, n, data)
 		}
 		if _, err := os.Stat(strings.TrimSuffix(file, ".txt") + ".yaml"); err != nil {

@@ -1,5 +1,8 @@
-// Package config reads the operator's file, tidemark.yaml, into plain structs: strict, with defaults filled in, paths made
-// absolute, the inventory loaded, and everything that is wrong reported at once, with file, line and hint (DESIGN 4.6).
+// Package config reads the operator's file, tidemark.yaml, and the mirror's, mirror.yaml, into plain structs: strict, with
+// defaults filled in, paths made absolute, the inventory loaded, and everything that is wrong reported at once, with file,
+// line and hint (DESIGN 4.6).
+//
+// # The publisher's file
 //
 //	network: centos
 //	state: /var/lib/tidemark
@@ -33,6 +36,59 @@
 //	  - s3: {bucket: mirrors, prefix: centos/, region: eu-north-1}   # endpoint, path_style, ca, checksum: when_required
 //	    url: https://mirrors.example.org/centos/
 //	    purge: [{cloudfront: E2EXAMPLE}, {url: "http://127.0.0.1:6081/centos/", method: BAN, token_file: ban.token}]
+//
+// # The mirror's file
+//
+//	network: centos
+//	id: ftp.funet.fi                           # this mirror in the inventory
+//	url: https://mirrors.example.org/centos/   # the site; or a directory; http:// on loopback only
+//	ca: ca.pem                                 # whose certificate the site has, when it is none of the system's
+//	beacon: _tidemark.centos.example.org       # kept, and not asked by this version
+//	trust: /etc/tidemark/trust.json            # pinned
+//	country: FI                                # or auto, from the time zone; not known when left out
+//	asn: 1741
+//	state: /var/lib/tidemark-mirror
+//	trees:
+//	  centos:
+//	    path: /srv/mirror/centos
+//	    exclude: ["*/isos/"]                   # patterns of rsync, as keep and late
+//	    keep: ["/HEADER.html"]                 # the mirror's own files
+//	    late: ["repodata/"]                    # what comes last; the built-in list when left out
+//	    max_delete: 40000                      # 0: never unasked
+//	    bandwidth: 50M                         # bytes a second: K, M, G as rsync's --bwlimit has them (K is 1024); a unit is a must
+//	    options: [--fuzzy]                     # from rsync's allow-list
+//	    time_format: auto                      # the only one
+//	fallback: {sources: [rsync://eu-msync.example.org/CentOS/], after: 24h}   # in a file with one tree only
+//	avoid: [ftp.example.net]                   # one id, or many
+//	hooks: {before: [bin/report, start], after: [/usr/bin/logger, done]}      # argv, no shell
+//	address: 192.0.2.7                         # to connect from
+//	family: 4                                  # or 6
+//	rsync_proxy: proxy.example.org:3128
+//	lock: /run/lock/mirror.lock                # an older cron line's
+//	splay: 5m                                  # 0s to 55m
+//	warn_after: 6h
+//	timeout: 10m                               # of silence
+//	connect_timeout: 30s
+//	rsync: /usr/local/bin/rsync                # the one in PATH when left out
+//
+// network, id, url, trust, state and trees with their paths are required. Relative paths, those of rsync and of a hook's
+// program included, start at the directory of the file; a program's path has a slash, since cron's PATH is not the one it
+// was tried with. A hook's other words are handed on as they are.
+//
+// A sync deletes. So a tree's directory is none of the system's (/, /root, /usr, …), does not hold the file itself, trust,
+// ca, lock or rsync, is neither the state directory nor above nor below it, and so it is between two trees. Paths are compared
+// as they are written; [Mirror.Warnings] compares them again without symlinks.
+//
+// A fallback's URL does not say which tree it holds, and nothing proves what comes from it: with two trees one would get the
+// other's files. So a file with a fallback has one tree.
+//
+// The host of url keeps to the rule of rsync URLs (package rsyncurl): 0x7f.1 and 2130706433 are addresses to a resolver, and
+// are refused. What may hold a password is not repeated in messages.
+//
+// Patterns and options are package rsync's to judge, and this package imports the inventory alone: [RsyncRules] hands the
+// rules in, so that a pattern that rsync would read as something else is refused here, with its line:
+//
+//	config.LoadMirror(file, "Europe/Helsinki", config.RsyncRules{Option: rsync.CheckOption})
 //
 // Only cmd imports this package; it copies the values on.
 package config

@@ -33,3 +33,41 @@ func Example() {
 	// tidemark.yaml:7: validity: found 24 without a unit, expected a duration such as 10m, 24h or 7d (write 24s, 24m, 24h or 24d)
 	// tidemark.yaml:19: trees.centos.qorum: unknown key (did you mean quorum?)
 }
+
+// A tree in the state directory, and a limit without a unit: rsync would take it for KiB.
+func ExampleLoadMirror() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	text := `network: centos
+id: ftp.funet.fi
+url: https://mirrors.example.org/centos/
+trust: trust.json
+country: auto
+state: state
+trees:
+  centos: {path: state/centos, bandwidth: 500}
+`
+	file := filepath.Join(dir, "mirror.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = config.LoadMirror(file, "Europe/Helsinki", config.RsyncRules{})
+	fmt.Println(strings.ReplaceAll(err.Error(), dir+"/", ""))
+
+	text = strings.Replace(text, "{path: state/centos, bandwidth: 500}", "{path: centos, bandwidth: 500K}", 1)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := config.LoadMirror(file, "Europe/Helsinki", config.RsyncRules{})
+	fmt.Println(m.Auto, m.Trees["centos"].Bandwidth, err)
+	// Output:
+	// mirror.yaml:8: trees.centos.bandwidth: found 500 without a unit, expected bytes a second such as 500K, 50M or 1G (write 500K or 500M)
+	// mirror.yaml:8: trees.centos.path: state/centos and the state directory state lie in one another (choose a directory that holds the tree alone)
+	// country FI, from the time zone Europe/Helsinki 512000 <nil>
+}

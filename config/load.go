@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"tidemark/internal/ident"
 	"tidemark/internal/strictyaml"
@@ -122,6 +123,9 @@ func (c *checker) path(field, s string) string {
 	switch {
 	case s == "":
 		c.doc.Refuse(field, "", "found an empty path")
+		return ""
+	case strings.ContainsFunc(s, unicode.IsControl):
+		c.doc.Refuse(field, "", "found the path %.120q with a control character, expected a plain one", s)
 		return ""
 	case strings.HasPrefix(s, "~"), strings.HasPrefix(s, "$"):
 		c.doc.Refuse(field, "write the path out", "found %.120q: no shell reads this file", s)

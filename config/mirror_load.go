@@ -166,7 +166,7 @@ func (c *mirrorChecker) country(f mirrorFile, zone string) (country, auto string
 	case zone == "":
 		return "", "no country: the time zone of this machine is not known; write the country down, e.g. country: FI"
 	}
-	if country = countryOfZone(zone); country == "" {
+	if country = geo.CountryOfZone(zone); country == "" {
 		return "", fmt.Sprintf("no country: the time zone %.60s belongs to none; write the country down, e.g. country: FI", zone)
 	}
 	return country, fmt.Sprintf("country %s, from the time zone %.60s", country, zone)
@@ -180,10 +180,6 @@ func (c *mirrorChecker) fallback(f mirrorFile) *Fallback {
 	out := &Fallback{After: c.duration(f.Fallback.At("after"), f.Fallback.After, defaultFallbackAfter, 0, maxFallbackAfter)}
 	if n := len(f.Fallback.Sources); n == 0 || n > maxFallbacks {
 		c.doc.Refuse(field, "", "found %d sources, expected 1 to %d", n, maxFallbacks)
-	}
-	if len(f.Trees) > 1 {
-		c.doc.Refuse(f.At("fallback"), "give each tree a file and a state of its own, or leave the fallback out",
-			"found %d trees, expected one: a fallback's URL does not say which tree it holds", len(f.Trees))
 	}
 	seen := map[rsyncurl.URL]bool{}
 	for i, s := range f.Fallback.Sources {
@@ -200,6 +196,10 @@ func (c *mirrorChecker) fallback(f mirrorFile) *Fallback {
 		}
 		seen[u] = true
 		out.Sources = append(out.Sources, u)
+	}
+	if len(f.Trees) > 1 {
+		c.doc.Refuse(f.At("fallback"), "give each tree a file and a state of its own, or leave the fallback out",
+			"found %d trees, expected one: a fallback's URL does not say which tree it holds", len(f.Trees))
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func MirrorTemplate(v MirrorTemplateValues) []byte {
 			list.WriteString(treeComments)
 		}
 	}
-	return []byte(aligned(strings.NewReplacer(
+	values := strings.NewReplacer(
 		"@NETWORK@", quote(v.Network),
 		"@ID@", quote(v.ID),
 		"@URL@", quote(otherwise(v.URL, "https://mirrors.example.org/"+v.Network+"/")),
@@ -52,18 +52,20 @@ func MirrorTemplate(v MirrorTemplateValues) []byte {
 		"@COUNTRY@", quote(otherwise(v.Country, "auto")),
 		"@STATE@", quote(otherwise(v.State, "/var/lib/tidemark-mirror")),
 		"@TREES@\n", list.String(),
-	).Replace(mirrorTemplate)))
+	)
+	var out strings.Builder
+	for line := range strings.Lines(mirrorTemplate) {
+		out.WriteString(fill(line, values))
+	}
+	return []byte(out.String())
 }
 
-// aligned puts the comments behind values back into their column.
-func aligned(text string) string {
-	const column = 36
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		value, comment, ok := strings.Cut(line, "  # ")
-		if ok && !strings.HasPrefix(line, "#") && strings.TrimSpace(value) != "" {
-			lines[i] = fmt.Sprintf("%-*s# %s", column, strings.TrimRight(value, " ")+" ", strings.TrimLeft(comment, " "))
-		}
+// fill puts values into one line of a template, and the comment behind one back into its column.
+func fill(line string, values *strings.Replacer) string {
+	value, comment, ok := strings.Cut(line, " # ")
+	if !ok || strings.HasPrefix(line, "#") {
+		return values.Replace(line)
 	}
-	return strings.Join(lines, "\n")
+	column := len(value) + 1
+	return fmt.Sprintf("%-*s# %s", column, values.Replace(strings.TrimRight(value, " "))+" ", comment)
 }

@@ -114,17 +114,17 @@ func overlap(a, b string) bool { return a != "" && b != "" && (within(a, b) || w
 // origin is the site's address with a final slash, or an absolute directory. Hosts keep to the rule of rsync URLs: no
 // number in another base, which resolvers read as an address.
 func (c *mirrorChecker) origin(field, s string) string {
-	if !strings.Contains(s, "://") {
+	if first, _, _ := strings.Cut(s, "/"); !strings.Contains(first, ":") {
 		return c.path(field, s)
 	}
 	const wanted = "expected an address like https://mirrors.example.org/centos/, or a directory"
+	if strings.ContainsAny(s, "@?#") { // not quoted: a password may be in it
+		c.doc.Refuse(field, "", "found an address with a user, a ? or a #, %s", wanted)
+		return ""
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		c.doc.Refuse(field, "", "found %.120q, %s", s, wanted)
-		return ""
-	}
-	if u.User != nil || strings.ContainsAny(s, "?#") {
-		c.doc.Refuse(field, "", "found an address with a user, a ? or a #, %s", wanted)
 		return ""
 	}
 	if _, err := rsyncurl.Parse("rsync://" + u.Host + "/m/"); err != nil {

@@ -59,6 +59,10 @@ func otherwise(s, value string) string {
 
 // quote leaves a plain word plain; Go's quoted strings are YAML's.
 func quote(s string) string {
+	switch strings.ToLower(s) {
+	case "null", "true", "false": // words of YAML's core schema
+		return strconv.Quote(s)
+	}
 	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" && strings.Trim(s, "0123456789._-") != "" {
 		return s
 	}

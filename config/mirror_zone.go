@@ -1,4 +1,0 @@
-package config
-
-// countryOfZone waits for package geo.
-func countryOfZone(string) string { return "" }
