@@ -50,7 +50,7 @@ type mirrorTreeFile struct {
 	Late           []string   `yaml:"late" want:"a list of rsync's patterns, e.g. [\"repodata/\"]" each:"a pattern"`
 	MaxDelete      *int       `yaml:"max_delete"`
 	Bandwidth      *bandwidth `yaml:"bandwidth" want:"bytes a second, e.g. 50M"`
-	Options        []string   `yaml:"options" want:"a list of options of rsync" each:"an option like --ipv4"`
+	Options        []string   `yaml:"options" want:"a list of options of rsync" each:"an option like --fuzzy"`
 	TimeFormat     *string    `yaml:"time_format" want:"auto"`
 }
 
