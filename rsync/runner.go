@@ -14,10 +14,12 @@ type Job struct {
 	Dest   string       // absolute directory; what lies in Source comes to lie in it
 
 	Rules     []Rule // filter rules, in order; "--exclude=.~tmp~/" is always added before them
-	RulesFile string // a file of NUL-separated rules, "+ pattern" or "- pattern", read after Rules: --from0 --filter="merge FILE" ("" = none)
-	MaxSize   int64  // --max-size: larger files are passed over (0: no limit); for what a stranger sends into a staging directory
-	FilesFrom string // a file of NUL-separated names below Source ("" = all): no recursion (-r is left out: it would list a directory's content), so no full list
-	Link      string // --link-dest/--copy-dest are not used; reserved ""
+	RulesFile string // a file of NUL-separated rules, "+ pattern" or "- pattern" (RulesText), read after Rules: --from0 --filter="merge FILE" ("" = none)
+	MaxSize   int64  // --max-size in bytes: larger files are passed over (0: no limit); for what a stranger sends into a staging directory
+
+	// FilesFrom is a file of NUL-separated names below Source ("" = all). No recursion: -r is left out, since it would list a
+	// listed directory's content. Not beside Rules, RulesFile or Delete.
+	FilesFrom string
 
 	DryRun       bool // -n
 	Itemize      bool // report each name that would change, or changed (Watch.Item)
@@ -30,10 +32,14 @@ type Job struct {
 	Family         int           // 4 or 6: -4, -6; 0: both
 	Bind           netip.Addr    // --address
 	Bandwidth      int64         // bytes a second, 0: unlimited; --bwlimit in KiB, at least 1
-	Timeout        time.Duration // --timeout, whole seconds, at least 1
-	ConnectTimeout time.Duration // --contimeout
+	Timeout        time.Duration // --timeout, whole seconds, at least 1; 0: 10 minutes
+	ConnectTimeout time.Duration // --contimeout, the same; 0: 30 s
 	Options        []string      // further options, each passed by CheckOption
 	Progress       bool          // --info=progress2
+
+	// Token marks the lines of items, so that no server can forge one: 16 to 64 hexadecimal digits, another for each run.
+	// "": Exec chooses one, and Command shows a format for people.
+	Token string
 }
 
 // Rule is one filter rule. Hide and protect are both meant: --exclude.
@@ -45,14 +51,14 @@ type Rule struct {
 // Item is one name of an itemized run.
 type Item struct {
 	Code string // the eleven characters of %i, or "*deleting"
-	Name string // below the source, decoded; no trailing slash
+	Name string // below the source, decoded; no trailing slash; "." is the top itself
 	Dir  bool
-	Link string // of a hard link: the name that it is one with
-	Size int64  // %l
+	Link string // of a hard link: the name that it is one with, which need not be an item itself
+	Size int64  // %l; of something that goes: 0
 }
 
 // Deleting reports whether the item is something that goes.
-func (i Item) Deleting() bool { return i.Code == "*deleting" }
+func (i Item) Deleting() bool { return i.Code == codeDeleting }
 
 // Progress is what --info=progress2 says.
 type Progress struct {
@@ -68,7 +74,7 @@ type Watch struct {
 	Progress func(Progress)
 }
 
-// Stats are the figures of --stats.
+// Stats are the figures of --stats. All are counted on this side but Bytes, which is the server's own word.
 type Stats struct {
 	Files       int64 // everything in the list that was considered
 	Regular     int64 // regular files among it
@@ -80,7 +86,7 @@ type Stats struct {
 	Received    int64
 }
 
-// Result of a run that ended by itself with exit code 0 or 24.
+// Result of a run that ended by itself with exit code 0 or 24. Beside an error it holds what was seen until then.
 type Result struct {
 	Stats Stats
 	// Unreadable counts the itemized lines that could not be read back into a name: then the items are not the whole truth.
@@ -88,27 +94,7 @@ type Result struct {
 	Vanished   bool // exit code 24
 }
 
-// ExitError is an end of rsync with another code than 0 and 24.
-type ExitError struct {
-	Code int    // rsync's exit code; -1: killed by a signal
-	Text string // what it said on stderr: the last lines, cleaned, at most 600 bytes
-	Job  string // Job.Command
-}
-
-// Error says the code, what it means, and what rsync said.
-func (e *ExitError) Error() string { panic("stub") }
-
 // Runner runs the real rsync. Exec is the one; tests may count or fail runs around it.
 type Runner interface {
 	Run(ctx context.Context, j Job, w Watch) (Result, error)
 }
-
-// Args is the whole argument list, without the program's name: -rltpH --safe-links --no-motd … -- URL DEST. It refuses a
-// job that cannot be typed safely (relative Dest, control characters in a rule, an option that CheckOption refuses).
-func (j Job) Args() ([]string, error) { panic("stub") }
-
-// Command is the job as one could type it, quoted for a POSIX shell, with the program's name in front.
-func (j Job) Command(program string) string { panic("stub") }
-
-// CheckOption says whether an extra option is on the allow-list, and if not, why (mirror.yaml's `options`).
-func CheckOption(option string) error { panic("stub") }
