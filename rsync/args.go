@@ -42,7 +42,7 @@ func (j Job) modes() (args []string) {
 		on  bool
 		arg string
 	}{
-		{j.DryRun, "-n"}, {j.Checksum, "--checksum"}, {j.DelayUpdates, "--delay-updates"}, {j.Delete, "--delete-delay"},
+		{j.DryRun, "-n"}, {j.Checksum, "--checksum"}, {j.IgnoreTimes, "--ignore-times"}, {j.DelayUpdates, "--delay-updates"}, {j.Delete, "--delete-delay"},
 		{j.Delete && j.MaxDelete >= 0, "--max-delete=" + strconv.Itoa(j.MaxDelete)},
 		{j.MaxSize > 0, "--max-size=" + strconv.FormatInt(j.MaxSize, 10)},
 		{j.DeleteOnly, "--existing"}, {j.DeleteOnly, "--ignore-existing"},

@@ -52,7 +52,7 @@ func (x *Exec) Run(ctx context.Context, j Job, w Watch) (Result, error) {
 	code, err := c.run(ctx)
 	out.end()
 	errs.end()
-	res := Result{Stats: out.stats.stats, Unreadable: out.unreadable, Vanished: code == ExitVanished}
+	res := Result{Stats: out.figures(), Unreadable: out.unreadable, Vanished: code == ExitVanished, Messages: out.other + errs.lines}
 	switch {
 	case err != nil:
 		return res, fmt.Errorf("running rsync: %w", err)

@@ -2,6 +2,7 @@ package rsync
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -104,10 +105,24 @@ func exitMeaning(code int) string {
 	return "a code that rsync(1) does not have"
 }
 
+// refusedOption is what a daemon says of an option that its "refuse options" covers; the exit code depends on who hears it first.
+var refusedOption = regexp.MustCompile(`configured to refuse (-[-a-zA-Z0-9]{1,40})`)
+
+// Refuses names the option that the server refuses ("--checksum"), or "".
+func (e *ExitError) Refuses() string {
+	if m := refusedOption.FindStringSubmatch(e.Text); m != nil && e.Code != ExitPartial {
+		return m[1]
+	}
+	return ""
+}
+
 // Cause types the failure as the wire client does, by the code and by what rsync said; "" when this side failed: its disk,
 // its memory, a signal, an option.
 func (e *ExitError) Cause() Code {
 	text := strings.ToLower(e.Text)
+	if e.Refuses() != "" {
+		return CodeServer
+	}
 	switch e.Code {
 	case ExitStartClient:
 		return classifyError(text)
@@ -120,8 +135,12 @@ func (e *ExitError) Cause() Code {
 	case ExitTimeout, ExitConnectTimeout:
 		return CodeTimeout
 	case ExitSyntax, ExitUnsupported:
-		if strings.Contains(text, "configured to refuse") || strings.Contains(text, "@error") {
+		if strings.Contains(text, "@error") {
 			return CodeServer
+		}
+	case ExitMessageIO:
+		if strings.Contains(text, "buffer overflow expanding") { // a name and what it links to are too long together
+			return CodeTooLarge
 		}
 	case ExitPartial:
 		return e.partialCause(text)

@@ -63,7 +63,8 @@ type stdout struct {
 	watch      Watch
 	stats      statsReader
 	unreadable int
-	other      int // lines of neither kind: messages, a server's among them
+	deleting   int64 // items
+	other      int   // lines of neither kind: messages, a server's among them
 	last       Progress
 }
 
@@ -81,15 +82,29 @@ func (o *stdout) read(line []byte, cut bool) {
 			return
 		}
 		if found {
-			if o.watch.Item != nil {
-				o.watch.Item(it)
-			}
+			o.item(it)
 			return
 		}
 	}
 	if !o.progress(line) && !o.stats.line(line) {
 		o.other++
 	}
+}
+
+func (o *stdout) item(it Item) {
+	if it.Deleting() {
+		o.deleting++
+	}
+	if o.watch.Item != nil {
+		o.watch.Item(it)
+	}
+}
+
+// figures are those of --stats.
+func (o *stdout) figures() Stats {
+	s := o.stats.stats
+	s.Deleted = max(s.Deleted, o.deleting)
+	return s
 }
 
 func (o *stdout) progress(line []byte) bool {
@@ -106,7 +121,8 @@ func (o *stdout) progress(line []byte) bool {
 // stderr keeps the last words of a stream that may be endless.
 type stderr struct {
 	splitter
-	tail string
+	tail  string
+	lines int
 }
 
 func newStderr() *stderr {
@@ -117,6 +133,7 @@ func newStderr() *stderr {
 
 // read keeps a line, unless it only repeats the exit code.
 func (e *stderr) read(line []byte, _ bool) {
+	e.lines++
 	if bytes.HasPrefix(line, []byte("rsync error: ")) && bytes.Contains(line, []byte(" (code ")) && e.tail != "" {
 		return
 	}

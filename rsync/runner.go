@@ -24,7 +24,8 @@ type Job struct {
 	DryRun       bool // -n
 	Itemize      bool // report each name that would change, or changed (Watch.Item)
 	DelayUpdates bool // --delay-updates
-	Checksum     bool // --checksum
+	Checksum     bool // --checksum: compare contents; some servers refuse it (ExitError.Refuses)
+	IgnoreTimes  bool // --ignore-times: transfer what seems the same as well
 	Delete       bool // --delete-delay
 	DeleteOnly   bool // with Delete: --existing --ignore-existing, nothing is transferred
 	MaxDelete    int  // with Delete: --max-delete, a belt: the dry run has counted before (< 0: not given)
@@ -74,14 +75,14 @@ type Watch struct {
 	Progress func(Progress)
 }
 
-// Stats are the figures of --stats. All are counted on this side but Bytes, which is the server's own word.
+// Stats are the figures of --stats. Bytes, Sent and Received are the server's own word, all others are counted on this side.
 type Stats struct {
 	Files       int64 // everything in the list that was considered
 	Regular     int64 // regular files among it
 	Bytes       int64 // "Total file size": regular files and the lengths of symlinks
 	Transferred int64 // regular files
 	Literal     int64 // "Total transferred file size"
-	Deleted     int64
+	Deleted     int64 // files and directories; with a server older than rsync 3.1 only of itemized runs
 	Sent        int64 // bytes on the wire
 	Received    int64
 }
@@ -92,6 +93,7 @@ type Result struct {
 	// Unreadable counts the itemized lines that could not be read back into a name: then the items are not the whole truth.
 	Unreadable int
 	Vanished   bool // exit code 24
+	Messages   int  // lines of output that were neither items nor figures; a server can send any number
 }
 
 // Runner runs the real rsync. Exec is the one; tests may count or fail runs around it.

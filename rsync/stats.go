@@ -19,8 +19,8 @@ type statsReader struct {
 	lines int
 }
 
-// whole reports whether a block with all figures was seen.
-func (r *statsReader) whole() bool { return r.lines >= 7 }
+// whole reports whether a block with all figures was seen. rsync counts deletions from protocol 31 on only.
+func (r *statsReader) whole() bool { return r.lines >= 6 }
 
 func (r *statsReader) line(line []byte) bool {
 	m := statLine.FindSubmatch(line)
@@ -37,6 +37,7 @@ func (r *statsReader) line(line []byte) bool {
 		r.stats.Files, r.stats.Regular = n, number(m[3])
 	case "Number of deleted files":
 		r.stats.Deleted = n
+		return true
 	case "Number of regular files transferred":
 		r.stats.Transferred = n
 	case "Total file size":
