@@ -1,0 +1,463 @@
+#!/bin/sh
+# tidemark-mirror.sh - keeps one tree of a mirror in date by a Tidemark manifest, with stock tools alone: curl, gpgv, jq,
+# sha256sum, flock, rsync (3.1 or newer), awk, sed. For every genuine manifest it takes the same decision, at the same
+# moment, and the same sources in the same order, as the program tidemark-mirror. Runs in dash, bash, busybox ash, ksh93
+# and yash; mksh has no 64-bit numbers.
+#
+#   tidemark-mirror.sh [/path/to/mirror.conf] [run|check|sources]
+#
+#   run      (default) sync, if there is something new and this mirror's turn has come     exit 0 done, or nothing to do
+#   check    only look                               exit 0 in date, 100 sync needed, 101 sync needed, not yet admitted
+#   sources  where it would sync from, best first: tier id url
+#   decide MANIFEST   for tests and the curious: action, announced, held, behind since, parts per million admitted, own
+#            place; then the sources: tier, near, score, id, timestamp, may-delete, family, url. MANIFEST is taken as
+#            verified; NOW, HELD, SINCE in the environment stand for the clock and the state.
+#
+# Exit codes of all: 1 failed; 2 settings; 4 signature, rollback, fork or expiry refused; 5 another run holds the lock
+# (on a terminal or with STRICT=yes, else 0 and silent); 6 no usable source.
+#
+# Install: put the network's binary keyring (keys/<network>.gpg of its site, compared with what the network says of its
+# fingerprint elsewhere) at KEYRING, with no other key in it; make STATE and DIR, owned by the user that runs this; write
+# the settings below, as shell assignments, into /etc/tidemark/mirror.conf. One file and one STATE a tree. Then, with a
+# minute of your own (printf %s ftp.example.org | cksum | awk '{ print $1 % 60 }'), into crontab(5):
+#
+#   37 * * * *  /usr/local/bin/tidemark-mirror.sh          # it waits for its turn inside the hour, see WAIT
+#
+# What it checks: the OpenPGP signature, made by a key of KEYRING over the whole document; schema and network; serial
+# (never older than seen; equal with other content is a fork: both are kept); issued and expires (5 minutes of skew); all
+# that it takes from the document, by strict patterns; the source's metadata before and after; the deletions' count.
+#
+# What it does NOT check, and the program does: a second kind of signature and thresholds; trust.json and its chain (a
+# key that is replaced or revoked means a new KEYRING, by hand); duplicate members and the other finer points of the
+# document's form; the DNS beacon; free space before a sync. It has no fallback sources and no check-in, reads time files
+# in UTC only, asks a source for one full list more than the program, and leaves one that moves on in mid-sync for the next.
+#
+# (The checker of shell scripts is told one thing: `A && B || die` is meant, die does not return.)
+# shellcheck disable=SC2015
+#
+# ---- settings -------------------------------------------------------------------------------------------------------
+NETWORK=''                          # e.g. centos
+ID=''                               # this mirror's id in the network's inventory, e.g. ftp.funet.fi
+URL=''                              # the site: https://…/ or, for a copy at hand, file:///…/
+KEYRING=''                          # e.g. /etc/tidemark/centos.gpg
+TREE=''                             # the tree's name in the manifest
+DIR=''                              # where it lies here
+STATE=/var/lib/tidemark-mirror      # what was seen; also locked
+COUNTRY='' CONTINENT=''             # e.g. FI EU. AF AN AS EU NA OC SA by the UN's M.49: RU is EU; TR CY GE AM AZ KZ are AS
+ASN='' FAMILY=''                    # number of the own network; 4 or 6, if only that one is to be used
+AVOID=''                            # ids of sources never to use, between spaces
+EXCLUDES=''                         # a file for rsync's --exclude-from: what is not carried, and what is one's own
+LATE='repodata/ dists/ Release* InRelease Packages* Sources* *.db *.files' # metadata: comes after what it names
+MAX_DELETE=40000                    # more: nothing is deleted, exit 1; ALLOW_DELETE=n in the environment allows n once
+BANDWIDTH='' TIMEOUT=600 CONNECT=30 # rsync --bwlimit, --timeout, --contimeout
+CACERT=''                           # a PEM file for curl, if not the system's
+SPLAY=300 WAIT=3300                 # seconds: start spread by id; how long to wait for admission (0: leave it to cron)
+WARN_AFTER=21600 STRICT=''          # seconds behind before soft failures are told without a terminal
+# ---------------------------------------------------------------------------------------------------------------------
+set -uf
+export LC_ALL=C TZ=UTC
+umask 022
+tab=$(printf '\t') lf='
+'
+say() { printf 'tidemark-mirror.sh: %s\n' "$*" >&2; }
+die() { code=$1; shift; say "error: $*"; exit "$code"; } # die CODE WORDS
+note() { [ ! -t 2 ] || say "$*"; }                       # for people who watch
+soft() { if [ -t 2 ] || [ "$late" -ge "$WARN_AFTER" ]; then say "$*"; fi; } # may pass by itself
+idle() { # idle WORDS: there is no going on now
+	[ -t 2 ] || [ -n "$STRICT" ] || exit 0
+	say "$*"
+	exit 5
+}
+daily() { # daily KIND WORDS: told once a day, on a terminal always
+	day=$(date +%Y-%m-%d)
+	[ ! -t 2 ] && [ "$(cat "$STATE/told-$1" 2>/dev/null)" = "$day" ] && return
+	printf '%s\n' "$day" >"$STATE/told-$1"
+	shift
+	say "$*"
+}
+save() { printf '%s\n' "$2" >"$tmp/save" && mv -f "$tmp/save" "$STATE/$1" || die 1 "writing $STATE/$1"; } # save NAME TEXT
+
+settings() { # reads the file and refuses what cannot be meant
+	# shellcheck source=/dev/null
+	[ ! -e "$conf" ] || . "$conf" || die 2 "reading $conf"
+	for name in "$NETWORK" "$ID" "$TREE" $AVOID; do
+		case $name in
+		'' | [!a-z0-9]* | *[!a-z0-9._-]*) die 2 "NETWORK, ID, TREE, AVOID: \"$name\" is not a name of a-z 0-9 . _ -: see $conf" ;;
+		esac
+	done
+	for number in "$MAX_DELETE" "$TIMEOUT" "$CONNECT" "$SPLAY" "$WAIT" "$WARN_AFTER" "${ASN:-0}" "${ALLOW_DELETE:-0}"; do
+		case $number in '' | *[!0-9]* | ?????????????*) die 2 "\"$number\" is not a number: see $conf" ;; esac
+	done
+	case $URL in https://*/) proto='=https' ;; file:///*/) proto='=file' ;; *) die 2 "URL: \"$URL\" is not https://…/: see $conf" ;; esac
+	case ${COUNTRY:-AA}/${CONTINENT:-EU}/${FAMILY:-4} in
+	[A-Z][A-Z]/A[FNS]/[46] | [A-Z][A-Z]/EU/[46] | [A-Z][A-Z]/NA/[46] | [A-Z][A-Z]/OC/[46] | [A-Z][A-Z]/SA/[46]) ;;
+	*) die 2 "COUNTRY, CONTINENT, FAMILY: found \"$COUNTRY\", \"$CONTINENT\", \"$FAMILY\", expected such as FI, EU, 4: see $conf" ;;
+	esac
+	[ -z "$COUNTRY" ] || [ -n "$CONTINENT" ] || die 2 "CONTINENT: nothing, but COUNTRY is $COUNTRY: see $conf"
+	for path in "$STATE" "$DIR" "$KEYRING" "${EXCLUDES:-/}"; do
+		case $path in /*) ;; *) die 2 "STATE, DIR, KEYRING, EXCLUDES: \"$path\" is not an absolute path: see $conf" ;; esac
+	done
+	[ $((0xffffffff * 1000000)) = 4294967295000000 ] || die 2 "this shell has no 64-bit numbers; use dash, bash or busybox sh"
+}
+
+# ---- from the site to a verified document ----------------------------------------------------------------------------
+get() { # get NAME FILE MOST: one file of the site, of at most MOST bytes, into FILE; no redirects
+	status=$( # curl before 8.4 heeds --max-filesize only when the server says the size: the shell's limit (in 512 bytes) does always
+		ulimit -f $(($3 / 512 + 1))
+		exec curl -q -sS --proto "$proto" --max-filesize "$3" --connect-timeout 20 --max-time 120 ${CACERT:+--cacert "$CACERT"} \
+			-o "$2" -w '%{http_code}' -- "$URL$1" 2>"$tmp/why"
+	) || { why="$URL$1: $(cut -c1-300 "$tmp/why")"; return 1; }
+	case $proto$status in =https200 | =file*) return 0 ;; esac
+	why="$URL$1: the answer is $status, expected 200"
+	return 1
+}
+signed() { # signed ASC DOCUMENT: one good signature of KEYRING over the bytes. That it expired is judged by the document
+	gpgv -q --status-fd 1 --keyring "$KEYRING" "$1" "$2" >"$tmp/status" 2>"$tmp/why"
+	awk '$1 != "[GNUPG:]" { next }
+		$2 == "GOODSIG" || $2 == "EXPSIG" { good++ }
+		$2 == "VALIDSIG" && $11 == "00" && ($10 == 8 || $10 == 10) { valid++ }
+		$2 ~ /^(BADSIG|ERRSIG|EXPKEYSIG|REVKEYSIG|NODATA|UNEXPECTED)$/ { bad++ }
+		END { exit !(good == 1 && valid == 1 && !bad) }' "$tmp/status"
+}
+# facts DOCUMENT: all that is used of it, checked, one fact a line, into $tmp/facts. Empty fields are written "-".
+facts() {
+	jq -r --arg tree "$TREE" --arg me "$ID" --arg country "$COUNTRY" --arg continent "$CONTINENT" \
+		--arg asn "${ASN:-0}" --arg family "$FAMILY" --arg avoid " $AVOID " '
+	def want(good; what): if good then . else error("\(what): found \(tojson | .[:120])") end;
+	def is(re): type == "string" and (explode | all(. > 31 and . != 127)) and test("\\A(?:" + re + ")\\z");
+	def name: want(is("[a-z0-9][a-z0-9._-]{0,99}"); "a name");
+	def number(most): want(type == "number" and . == floor and . >= 0 and . <= most; "a number");
+	def time: want(is("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"); "a time") | fromdateiso8601;
+	def path: want(is("[^-/\\\\*?\\[\\]][^\\\\*?\\[\\]]{0,4095}") and (split("/") | all(. != "" and . != "." and . != "..")); "a path");
+	def octet: "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+	def word: "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+	def url: want(length <= 1024 # what rsync takes for a daemon and a module, and for nothing else (no user, no decimal or hex host)
+		and is("rsync://(?:\(word)\\.)*(?!(?:[0-9]+|0x[0-9a-f]*)[:/])\(word)(?::[1-9][0-9]{0,4})?/[!-~]+" +
+			"|rsync://(?:(?:\(octet)\\.){3}\(octet)|\\[[0-9a-f:]+\\])(?::[1-9][0-9]{0,4})?/[!-~]+")
+		and (capture("\\A[a-z]+://(?:\\[[^]]*\\]|[^:/]*):?(?<port>[0-9]*)/(?<path>.+)\\z")
+			| (.port == "" or (.port | tonumber) <= 65535)
+			and (.path | (test("[*?\\[\\]\\\\\"\u0027<>]|\\.\\.|//|^[#/-]") | not) and (split("/") | index(".") == null))); "a URL");
+	def anchor: [(.size | number(9007199254740991)), (.sha256 | want(is("[0-9a-f]{64}"); "a SHA-256")), (.path | path)];
+	want(.schema == "tidemark/manifest/v1"; "another schema")
+	| (.policy.nearby[$country] // []) as $near
+	| ["head", (.network | name), (.serial | number(9007199254740991)), (.issued | time), (.expires | time),
+		(.policy.check_interval | number(31622400)), (.policy.max_hold | number(31622400))],
+	(.trees[$tree] // empty | (.timestamp | number(253402300799)) as $now
+		| ["tree", $now, (.time_file | path), (.admit | number(1000000)), (.files | number(9007199254740991)), (.bytes | number(9007199254740991))],
+			(.anchors[] | ["anchor", 0] + anchor),
+			(.later // [] | .[] | (.timestamp | number(253402300799)) as $at | ["later", $at], (.anchors[] | ["anchor", $at] + anchor))),
+	(.sources[] | . as $s | .trees[$tree] // empty | . as $t
+		| select($s.slots > 0 and $s.id != $me and (" " + $s.id + " " | inside($avoid) | not))
+		| select($family == "" or any(.families[]; tostring == $family))
+		| ($continent != "" and $s.continent == $continent) as $same
+		| (if $s.kind == "node" then (if $same then 5 else 6 end)
+			elif $asn != "0" and ($s.asn | tostring) == $asn then 1
+			elif $country != "" and $s.country == $country then 2
+			elif any($near[]; . == $s.country) then 3
+			elif $same then 4 else 7 end) as $tier
+		| ["source", $tier, (if $tier == 3 then $near | index($s.country) + 1 else 0 end), ($s.slots | number(8)), ($s.id | name),
+			(.timestamp | number(253402300799)), (if $s.kind == "node" or .depth == "listing" then "yes" else "no" end),
+			(if $family != "" then $family elif .families == [4] then 4 elif .families == [6] then 6 else "-" end), (.url | url)])
+	| @tsv' "$1" >"$tmp/facts" 2>"$tmp/why" && grep -q '^head' "$tmp/facts"
+}
+# order: "tier near score id timestamp may-delete family url", best first. The score is the largest of the first `slots`
+# eight-digit words of the SHA-256 of "<own id> <source id>": the texts go into files, so that one sha256sum reads them all.
+order() {
+	rm -rf "$tmp/texts" && mkdir "$tmp/texts"
+	awk -F '\t' -v me="$ID" -v dir="$tmp/texts/" '$1 == "source" { printf "%s %s", me, $5 >(dir $5); close(dir $5) }' "$tmp/facts"
+	(cd "$tmp/texts" && find . -type f -exec sha256sum {} +) >"$tmp/sums"
+	awk -F '\t' -v OFS='\t' '
+		NR == FNR { sum[substr($0, 69)] = substr($0, 1, 64); next }
+		$1 == "source" {
+			best = ""
+			for (i = 0; i < $4; i++) if ("" substr(sum[$5], 8 * i + 1, 8) > best) best = "" substr(sum[$5], 8 * i + 1, 8)
+			print $2, $3, best, $5, $6, $7, $8, $9
+		}' "$tmp/sums" "$tmp/facts" | sort -t "$tab" -k1,1n -k2,2n -k3,3r -k4,4 >"$tmp/order"
+}
+seconds() { # seconds FILE: the Unix seconds that a time file holds, or failure
+	[ -f "$1" ] && [ "$(wc -c <"$1")" -le 4096 ] || return 1
+	word=$(sed -n '1{s/^[ \t\r]*//;s/[ \t\r].*//;p;}' "$1")
+	case $word in
+	*[!0-9]* | '') # RFC 3339, the forms of date(1) in UTC, a Debian trace by its Date line
+		word=$(jq -Rrs 'def date: gsub("^\\s+|\\s+$"; "") | gsub("GMT"; "UTC") | [. as $text
+				| ("%Y-%m-%dT%H:%M:%SZ", "%a %b %d %H:%M:%S UTC %Y", "%a, %d %b %Y %H:%M:%S UTC", "%a, %d %b %Y %H:%M:%S +0000") as $form
+				| try ($text | strptime($form) | mktime) catch empty] | first;
+			split("\n") as $all | ($all[0] | ltrimstr("Date:") | date) as $first
+			| if $first == null then empty else first($all[1:][] | select(startswith("Date:")) | ltrimstr("Date:") | date) // $first end' "$1" 2>/dev/null) ;;
+	esac
+	word=${word#"${word%%[!0]*}"}
+	case $word in '' | *[!0-9]* | ?????????????*) return 1 ;; esac
+	[ "$word" -le 253402300799 ] && printf '%s\n' "$word"
+}
+use() { # use NAME: the document $STATE/NAME.json, verified anew, becomes the one in force
+	signed "$STATE/$1.asc" "$STATE/$1.json" || die 4 "$STATE/$1.json, which is kept, is not signed by a key of $KEYRING any more: $(tail -n 1 "$tmp/why")"
+	facts "$STATE/$1.json" || die 4 "$STATE/$1.json: $(tail -n 1 "$tmp/why")"
+	IFS=$tab read -r _ network serial issued expires interval hold <"$tmp/facts"
+	[ "$network" = "$NETWORK" ] || die 4 "$STATE/$1.json is of network $network, expected $NETWORK"
+}
+# look: asks the site for news, remembers it before anything acts on it, and leaves the document in force in $tmp/facts.
+# latest.txt names an immutable directory: signature and document in it cannot be of two publications.
+look() {
+	exec 7>>"$STATE/look.lock" && flock 7 7>&7 || die 1 "locking $STATE/look.lock"
+	seen='' served='' refused='' why=''
+	read -r seen sum 2>/dev/null <"$STATE/seen"
+	if get latest.txt "$tmp/latest" 64 && path=$(sed -n '1s|^\(m/[0-9]\{1,16\}/\)$|\1|p' "$tmp/latest") && [ -n "$path" ] &&
+		get "${path}manifest.json.asc" "$tmp/new.asc" 65536; then
+		if [ -n "$seen" ] && cmp -s "$tmp/new.asc" "$STATE/$seen.asc" && signed "$STATE/$seen.asc" "$STATE/$seen.json"; then
+			served=same
+			rm -f "$STATE/older" "$STATE/told-refused"
+		elif get "${path}manifest.json" "$tmp/new.json" 8388608; then
+			judge
+		fi
+	fi
+	[ -n "$served$refused" ] || why=${why:-"${URL}latest.txt: found \"$(cut -c1-60 "$tmp/latest" | tr -cd ' -~')\", expected such as m/12/"}
+	flock -u 7 7>&7
+	now=$(date +%s)
+	[ -n "$seen" ] || [ -z "$refused" ] || die 4 "$refused"
+	[ -n "$seen" ] || die 1 "nothing is to be had: $why"
+	[ -z "$refused" ] || { trouble=4; daily refused "error: $refused; serial $seen stays in force"; }
+	use "$seen"
+	if [ "$issued" -gt $((now + 300)) ]; then die 4 "serial $serial is from the future; is this machine's clock right?"; fi
+	if [ "$now" -gt $((expires + 300)) ]; then
+		daily expired "error: the newest manifest that was served, serial $serial, has expired. ${why:-$refused}"
+		[ -n "$served$refused" ] && exit 4
+		exit 1
+	fi
+	[ -z "$why" ] || note "serial $serial stays in force: $why"
+}
+judge() { # is $tmp/new a document to go on with? Sets seen, or refused
+	served=new
+	facts_of=$tmp/new.json
+	if ! signed "$tmp/new.asc" "$facts_of"; then
+		refused="what $URL$path serves is not signed by a key of $KEYRING: $(tail -n 1 "$tmp/why")"
+	elif ! facts "$facts_of"; then
+		refused="what $URL$path serves is signed, but: $(tail -n 1 "$tmp/why")"
+	else
+		IFS=$tab read -r _ network serial issued expires interval hold <"$tmp/facts"
+		now=$(date +%s) new=$(sha256sum <"$facts_of" | cut -c1-64)
+		if [ "$network" != "$NETWORK" ]; then
+			refused="what $URL serves is of network $network, expected $NETWORK"
+		elif [ -n "$seen" ] && [ "$serial" -lt "$seen" ]; then # an edge that lags; for an hour that is no more than that
+			[ -s "$STATE/older" ] || save older "$now"
+			since=$(cat "$STATE/older")
+			[ $((now - since)) -lt 3600 ] && why="$URL serves the older serial $serial" && return
+			refused="$URL serves serial $serial, and has served nothing newer for $((now - since)) s; seen was $seen: a rollback"
+		elif [ "$serial" = "$seen" ] && [ "$new" != "$sum" ]; then
+			for kind in json asc; do
+				cp "$STATE/$seen.$kind" "$STATE/fork-$serial-kept.$kind" && cp "$tmp/new.$kind" "$STATE/fork-$serial-served.$kind"
+			done
+			die 4 "a fork: two different manifests have serial $serial; both are in $STATE, named fork-$serial-…; tell the network"
+		elif [ "$issued" -gt $((now + 300)) ]; then
+			refused="serial $serial is from the future; is this machine's clock right?"
+		elif [ "$now" -gt $((expires + 300)) ]; then
+			refused="what $URL serves has expired: serial $serial"
+		else # the name in `seen` is what counts: the files come before it
+			mv -f "$tmp/new.json" "$STATE/$serial.json" && mv -f "$tmp/new.asc" "$STATE/$serial.asc" && save seen "$serial $new" || die 1 "writing in $STATE"
+			[ -z "$seen" ] || [ "$seen" = "$serial" ] || rm -f "$STATE/$seen.json" "$STATE/$seen.asc"
+			rm -f "$STATE/older" "$STATE/told-refused" "$STATE/told-expired"
+			seen=$serial
+		fi
+	fi
+}
+
+# ---- what to do ------------------------------------------------------------------------------------------------------
+decide() { # decide HELD NOW SINCE: sets action, announced, since, admitted, place (parts per million)
+	held=$1 since=${3:-$2} late=0 admitted=0 place=0 announced=0
+	[ "$since" -le "$2" ] || since=$2
+	grep '^tree' "$tmp/facts" >"$tmp/tree" || { action=gone; return; }
+	IFS=$tab read -r _ announced time_file admit files bytes <"$tmp/tree"
+	action=in-date
+	[ "$held" -lt "$announced" ] || return
+	late=$(($2 - since))
+	[ "$late" -lt "$hold" ] && admitted=$((1000000 * late / hold)) || admitted=1000000
+	[ "$admitted" -gt "$admit" ] || admitted=$admit
+	place=$((0x$(printf '%s %s %s' "$ID" "$TREE" "$announced" | sha256sum | cut -c1-8) * 1000000 / 4294967296))
+	action=hold
+	[ "$held" != 0 ] && [ "$place" -ge "$admitted" ] || action=sync
+}
+consider() { # decides by the clock, the tree and the state, and remembers since when the tree is behind
+	now=$(date +%s) remembered=''
+	time_file=$(awk -F '\t' '$1 == "tree" { print $3 }' "$tmp/facts")
+	held=$(seconds "$DIR/$time_file") || held=0
+	[ "$held" -le $((now + 300)) ] || { daily future "$DIR/$time_file is from the future, $held: it does not count"; held=0; }
+	read -r remembered 2>/dev/null <"$STATE/behind"
+	decide "$held" "$now" "$remembered"
+	case $action in
+	in-date) rm -f "$STATE/behind" ;;
+	gone) daily gone "the manifest, serial $serial, has no tree $TREE (any more): no news" ;;
+	*) [ "$since" = "$remembered" ] || save behind "$since" ;;
+	esac
+	note "$action: holds $held, announced is $announced; admitted are $admitted of 1000000, this mirror is at $place"
+}
+
+# ---- sync ------------------------------------------------------------------------------------------------------------
+# lock: flock on the state directory and on the tree's own, which cannot be renamed away under it. rsync inherits both, so
+# that an orphan keeps them; `flock -n DIR rsync …` in an old cron line and the program lock the same.
+lock() {
+	cd "$DIR" || die 1 "DIR: no such directory, or not mounted: $DIR"
+	exec 8<"$STATE" 9<. || die 1 "opening $STATE and $DIR"
+	if ! flock -n 8 8<&8 || ! flock -n 9 9<&9; then
+		: >"$STATE/again" # whoever has it looks once more afterwards
+		idle "another run holds the lock: $(cat "$STATE/holder" 2>/dev/null || echo 'not one of ours')"
+	fi
+	find "$STATE/." ! -name . -prune -name 'tmp.*' -mtime +2 -exec rm -rf {} + # of killed runs
+	save holder "process $$ since $(date)"
+	inode=$(find . -prune -exec ls -di {} + | awk '{ print $1 }')
+	[ "$inode $DIR" = "$(cat "$STATE/inode" 2>/dev/null || echo "$inode $DIR")" ] ||
+		die 1 "$DIR is another directory than it was: is the file system mounted? If it is right so, rm $STATE/inode"
+	save inode "$inode $DIR"
+}
+pull() { # pull DEST RSYNC-OPTION...: from $url, with nothing of this environment. 0 good, 1 try the next source
+	dest=$1
+	shift
+	env -i PATH="$PATH" LC_ALL=C TZ=UTC RSYNC_PASSWORD= rsync -rltpH --safe-links --no-motd '--exclude=.~tmp~/' \
+		--contimeout="$CONNECT" --timeout="$TIMEOUT" ${only:+"-$only"} ${BANDWIDTH:+"--bwlimit=$BANDWIDTH"} "$@" -- "${url%/}/" "$dest" \
+		</dev/null >"$tmp/out" 2>"$tmp/err" 8<&8 9<&9
+	case $? in
+	0 | 24) return 0 ;;
+	5 | 10 | 12 | 23 | 30 | 35) why="$(tail -n 2 "$tmp/err" | tr "$lf" ' ')" && return 1 ;;
+	*) die 1 "rsync from $url: $(tail -n 2 "$tmp/err" | tr "$lf" ' ')" ;;
+	esac
+}
+rules() { # rules FILE: reads paths and writes filter rules that let them through, with their parents
+	awk '{ n = split($0, part, "/"); path = ""
+		for (i = 1; i <= n; i++) { path = path "/" part[i]; if (!seen[path (i < n ? "/" : "")]++) print "+ " path (i < n ? "/" : "") } }' >"$1"
+}
+proven() { (cd "$1" && { [ ! -s "$tmp/set" ] || sha256sum -c "$tmp/set" >/dev/null 2>"$tmp/bad"; }); } # proven DIRECTORY
+wanted() { # wanted TIMESTAMP: the anchors as they are then, less those that the excludes hide, into $tmp/set
+	awk -F '\t' -v at="$1" '$1 == "anchor" && ($2 == 0 || $2 == at) { sum[$5] = $4 } END { for (p in sum) print sum[p] "  " p }' "$tmp/facts" | sort -k2 >"$tmp/set"
+	[ -n "$EXCLUDES" ] && [ -s "$tmp/set" ] || return 0
+	rm -rf "$tmp/all" "$tmp/shown" && mkdir "$tmp/all" "$tmp/shown" # rsync itself says which: it knows its patterns best
+	cut -c67- "$tmp/set" | sed -n 's|/[^/]*$||p' | sort -u | tr '\n' '\0' | (cd "$tmp/all" && xargs -0 mkdir -p --)
+	cut -c67- "$tmp/set" | tr '\n' '\0' | (cd "$tmp/all" && xargs -0 touch --)
+	rsync -r --exclude-from="$EXCLUDES" "$tmp/all/" "$tmp/shown/" || die 2 "EXCLUDES: rsync does not take $EXCLUDES"
+	while IFS= read -r line; do [ ! -e "$tmp/shown/${line#*  }" ] || printf '%s\n' "$line"; done <"$tmp/set" >"$tmp/left"
+	mv -f "$tmp/left" "$tmp/set"
+}
+# preflight: the source's time file and anchors, into a staging directory, must be one set of the document: the announced
+# one or a later one. Nothing in the tree is touched before.
+preflight() {
+	rm -rf "$tmp/stage" && mkdir "$tmp/stage"
+	biggest=$(awk -F '\t' '$1 == "anchor" && $3 > most { most = $3 } END { printf "%d", most < 4096 ? 4096 : most }' "$tmp/facts")
+	pull "$tmp/stage/" --no-links --max-size="$biggest" --include-from="$tmp/time" ${EXCLUDES:+"--exclude-from=$EXCLUDES"} --include-from="$tmp/anchors" --exclude='*' || return
+	found=$(seconds "$tmp/stage/$time_file") || { why="no time in its $time_file"; return 1; }
+	[ "$found" -le "$newest" ] || { why="has moved on, to $found"; moved=$((moved + 1)); return 1; }
+	[ "$found" = "$announced" ] || grep -qx "later$tab$found" "$tmp/facts" || { why="is at $found, announced is $announced"; return 1; }
+	wanted "$found"
+	proven "$tmp/stage" || { why="its metadata is not that of $found: $(head -n 1 "$tmp/bad")"; return 1; }
+}
+whole() { # the statistics of a run over the whole tree: has the source all that the master has?
+	[ -z "$EXCLUDES" ] && [ "$found" = "$announced" ] || return 0
+	tr -d , <"$tmp/out" | awk -v files="$files" -v bytes="$bytes" '
+		/^Number of files:/ { if (match($0, /reg: [0-9]+/)) n = substr($0, RSTART + 5, RLENGTH - 5) }
+		/^Total file size:/ { size = $4 }
+		END { exit !(n + 1 >= files && size + 4096 >= bytes) }' || { why="incomplete: the tree has $files files and $bytes bytes"; return 1; }
+}
+# stages: content, then metadata and deletions, then the anchors once more by checksum, their proof, the time file last.
+stages() { # stages MAY-DELETE
+	delete=''
+	may=$1
+	set -- "--exclude=/$time_file" ${EXCLUDES:+"--exclude-from=$EXCLUDES"}
+	[ -n "$begun" ] || pull ./ "$@" --exclude-from="$tmp/late" || return
+	begun=yes
+	if [ "$may" = yes ]; then
+		pull ./ "$@" -n --delete --stats --out-format=%i || return
+		whole || return
+		count=$(grep -c '^\*deleting' "$tmp/out")
+		if [ "$count" -le "$most" ]; then delete="--delete-delay --max-delete=$most"; else
+			trouble=1
+			say "error: $url would delete $count files, more than $most: nothing is deleted. To allow it once: ALLOW_DELETE=$count $0 $conf"
+		fi
+	fi
+	# shellcheck disable=SC2086 # two words, or none
+	pull ./ "$@" --delay-updates --stats $delete || return
+	whole || return
+	[ ! -s "$tmp/set" ] || pull ./ ${EXCLUDES:+"--exclude-from=$EXCLUDES"} --include-from="$tmp/anchors" --exclude='*' --checksum || return
+	rm -rf "$tmp/again" && mkdir "$tmp/again"
+	pull "$tmp/again/" --no-links --max-size=4096 --include-from="$tmp/time" --exclude='*' || return
+	cmp -s "$tmp/stage/$time_file" "$tmp/again/$time_file" || { why='moved on during the sync'; moved=$((moved + 1)); return 1; }
+	proven . || { why="not proven: $(head -n 1 "$tmp/bad")"; return 1; }
+	cp -p "$tmp/stage/$time_file" "./$time_file.tidemark-new" && mv -f "./$time_file.tidemark-new" "./$time_file" &&
+		cmp -s "$tmp/stage/$time_file" "./$time_file" || die 1 "writing $DIR/$time_file"
+}
+# update: source by source. Deletions that were left out are owed; after 7 days only sources that pay them are used.
+update() {
+	begun='' moved=0 tried=0 owed='' most=${ALLOW_DELETE:-$MAX_DELETE}
+	read -r owed 2>/dev/null <"$STATE/owed"
+	newest=$(awk -F '\t' -v n="$announced" '$1 == "later" && $2 > n { n = $2 } END { printf "%.0f", n }' "$tmp/facts")
+	printf '%s\n' "$time_file" | rules "$tmp/time"
+	awk -F '\t' '$1 == "anchor" { print $5 }' "$tmp/facts" | rules "$tmp/anchors"
+	# shellcheck disable=SC2086 # patterns between spaces
+	{ printf '%s\n' $LATE; awk -F '\t' '$1 == "anchor" { print "/" $5 }' "$tmp/facts"; } >"$tmp/late"
+	while IFS=$tab read -r _ _ _ source _ may only url; do
+		if [ "$may" != yes ] && [ -n "$owed" ] && [ $((now - owed)) -gt 604800 ]; then continue; fi
+		[ "$only" != - ] || only=$FAMILY
+		tried=$((tried + 1))
+		note "syncing from $source, $url"
+		if preflight && stages "$may"; then
+			note "in date: $found from $source"
+			if [ -n "$delete" ]; then rm -f "$STATE/owed"; elif [ -z "$owed" ]; then save owed "$now"; fi
+			[ "$found" -lt "$announced" ] || rm -f "$STATE/behind"
+			return
+		fi
+		soft "$source, $url: $why; the next source"
+	done <"$tmp/order"
+	[ "$tried" -gt 0 ] && [ "$moved" = "$tried" ] && { note 'all sources have moved on: a newer manifest will come'; return; }
+	soft "error: no usable source for $TREE, $tried tried"
+	exit 6
+}
+run() {
+	until=$(($(date +%s) + WAIT))
+	[ -t 2 ] || sleep $((0x$(printf %s "$ID" | sha256sum | cut -c1-8) % (SPLAY + 1)))
+	while :; do
+		look
+		consider
+		[ -z "${ALLOW_DELETE:-}" ] || [ "$action" = gone ] || action=sync
+		case $action in
+		sync)
+			exec 6>&-
+			order
+			lock
+			rm -f "$STATE/again"
+			consider # another run may have been faster
+			[ "$action" = in-date ] && [ -z "${ALLOW_DELETE:-}" ] || update
+			[ -e "$STATE/again" ] || return
+			rm -f "$STATE/again"
+			exec 8<&- 9<&- ;;
+		hold)
+			exec 6>>"$STATE/wait.lock"
+			[ $(($(date +%s) + interval)) -le "$until" ] && flock -n 6 6>&6 || idle "not admitted yet: place $place of 1000000, admitted are $admitted"
+			sleep "$interval" ;;
+		*) return ;;
+		esac
+	done
+}
+# ---- main ------------------------------------------------------------------------------------------------------------
+conf=/etc/tidemark/mirror.conf
+case ${1:-} in */*) conf=$1 && shift ;; esac
+settings
+mode=${1:-run} trouble=0 late=0
+[ -d "$STATE" ] && [ -w "$STATE" ] || die 2 "STATE: $STATE is no directory, or not writable: install -d -o $(id -un) $STATE"
+tmp=$(mktemp -d "$STATE/tmp.XXXXXX") || die 1 "making a directory in $STATE"
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+case $mode in
+run) run ;;
+check)
+	look
+	consider
+	case $trouble$action in 0sync) exit 100 ;; 0hold) exit 101 ;; esac ;;
+sources)
+	look
+	order
+	cut -f 1,4,8 "$tmp/order" ;;
+decide)
+	facts "$2" || die 4 "$2: $(tail -n 1 "$tmp/why")"
+	IFS=$tab read -r _ network serial issued expires interval hold <"$tmp/facts"
+	decide "${HELD:-0}" "${NOW:-$(date +%s)}" "${SINCE:-}"
+	echo "$action $announced $held $since $admitted $place"
+	order
+	cat "$tmp/order" ;;
+*) die 2 "found \"$mode\", expected run, check or sources" ;;
+esac
+exit "$trouble"
