@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"tidemark/internal/strictjson"
@@ -229,15 +228,18 @@ func (p *Publisher) LayBundle(serial int64, bundle []byte) error {
 		}
 	}
 	files["manifest.bundle.json"] = bundle
-	at := "m/" + strconv.FormatInt(serial, 10) + "/"
-	pointer := fmt.Sprintf("{\n  \"serial\": %d,\n  \"sha256\": %q,\n  \"path\": %q\n}\n", serial, manifest.SHA256(payload), at)
+	at := manifest.SerialPath(serial)
+	pointer, err := manifest.PointTo(serial, manifest.SHA256(payload)).Encode()
+	if err != nil {
+		return fmt.Errorf("lab publisher: %w", err)
+	}
 	for name, b := range files {
 		if err := errors.Join(p.Lay(at+name, b), p.Lay(name, b)); err != nil {
 			return err
 		}
 	}
 	p.serial, p.last = serial, manifest.SHA256(payload)
-	return errors.Join(p.Lay("latest.json", []byte(pointer)), p.Lay("latest.txt", []byte(at+"\n")))
+	return errors.Join(p.Lay(manifest.PointerFile, pointer), p.Lay("latest.txt", []byte(at+"\n")))
 }
 
 // Lay puts one file of the site, by renaming. Its mtime always moves: a web server's ETag is often made of mtime, in
