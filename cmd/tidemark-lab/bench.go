@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -37,7 +38,11 @@ func bench(ctx context.Context, out io.Writer, asJSON bool, now func() time.Time
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)
 	}
-	tables := []lab.BenchTable{t, p}
+	m, err := benchMirror(ctx, filepath.Join(dir, "mirror"), now)
+	if err != nil {
+		return fmt.Errorf("a mirror: %w", err)
+	}
+	tables := append([]lab.BenchTable{t, p}, m...)
 	if asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
@@ -82,9 +87,18 @@ func showBench(out io.Writer, t lab.BenchTable) {
 	w := table.NewWriter()
 	w.SetStyle(table.StyleLight)
 	w.Style().Options = table.OptionsNoBordersAndSeparators
-	w.AppendHeader(table.Row{"client", "wall", "cpu", "answers", "rounds"})
+	columns := benchColumns(t)
+	header := table.Row{}
+	for _, c := range columns {
+		header = append(header, c.name)
+	}
+	w.AppendHeader(header)
 	for _, r := range t.Rows {
-		w.AppendRow(table.Row{r.Client, seconds(r.Wall), seconds(r.CPU), r.Answers, r.Rounds})
+		row := table.Row{}
+		for _, c := range columns {
+			row = append(row, c.of(r))
+		}
+		w.AppendRow(row)
 	}
 	fmt.Fprintln(out, w.Render())
 	for _, g := range t.Targets {
@@ -92,8 +106,33 @@ func showBench(out io.Writer, t lab.BenchTable) {
 		if !g.Met {
 			word = "MISSED"
 		}
-		fmt.Fprintf(out, "%-7s %s: %.3f (target: at most %.2f)\n", word, g.What, g.Ratio, g.Most)
+		fmt.Fprintf(out, "%-7s %s: %.3g (target: at most %.4g)\n", word, g.What, g.Ratio, g.Most)
 	}
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+type benchColumn struct {
+	name string
+	of   func(lab.BenchRow) string
+}
+
+// benchColumns leaves out what no row of the table has.
+func benchColumns(t lab.BenchTable) []benchColumn {
+	count := func(of func(lab.BenchRow) int64) func(lab.BenchRow) string {
+		return func(r lab.BenchRow) string { return fmt.Sprint(of(r)) }
+	}
+	columns := []benchColumn{
+		{"client", func(r lab.BenchRow) string { return r.Client }},
+		{"wall", func(r lab.BenchRow) string { return seconds(r.Wall) }},
+		{"cpu", func(r lab.BenchRow) string { return seconds(r.CPU) }},
+		{"answers", count(func(r lab.BenchRow) int64 { return int64(r.Answers) })},
+		{"bytes", count(func(r lab.BenchRow) int64 { return r.Bytes })},
+		{"connections", count(func(r lab.BenchRow) int64 { return int64(r.Conns) })},
+		{"full lists", count(func(r lab.BenchRow) int64 { return int64(r.Lists) })},
+		{"rounds", count(func(r lab.BenchRow) int64 { return int64(r.Rounds) })},
+	}
+	return slices.DeleteFunc(columns, func(c benchColumn) bool {
+		return !slices.ContainsFunc(t.Rows, func(r lab.BenchRow) bool { return c.of(r) != "0" })
+	})
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }

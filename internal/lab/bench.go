@@ -27,11 +27,14 @@ type BenchRow struct {
 	Client  string        `json:"client"`
 	Wall    time.Duration `json:"wall_ns"`
 	CPU     time.Duration `json:"cpu_ns"` // user and system, child processes included, the daemon's not
-	Answers int           `json:"answers"`
+	Answers int           `json:"answers,omitempty"`
+	Bytes   int64         `json:"bytes,omitempty"` // on the wire, both directions
+	Conns   int           `json:"connections,omitempty"`
+	Lists   int           `json:"lists,omitempty"` // full file lists asked of the source
 	Rounds  int           `json:"rounds"`
 }
 
-// BenchTarget is one figure to reach: a ratio between two rows.
+// BenchTarget is one figure to reach: a ratio between two rows, or a number.
 type BenchTarget struct {
 	What  string  `json:"what"`
 	Ratio float64 `json:"ratio"`

@@ -162,3 +162,45 @@ func TestSite_AnswersAndRemembers(t *testing.T) {
 		t.Errorf("after Reset: %v, %v", got, err)
 	}
 }
+
+func TestStatic_AsksAgain(t *testing.T) {
+	p := publisher(t)
+	if err := p.Publish(&manifest.Manifest{Trees: map[string]manifest.Tree{}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := lab.ServeStatic(t.Context(), t.TempDir(), p.Site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	c, err := s.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join(p.Site, "manifest.bundle.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, got := status(t, c, s.URL+"manifest.bundle.json"); code != 200 || got != string(want) {
+		t.Errorf("%d, %d bytes, expected the bundle's %d", code, len(got), len(want))
+	}
+	resp, err := c.Get(s.URL + "manifest.bundle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+"manifest.bundle.json", nil)
+	req.Header.Set("If-None-Match", resp.Header.Get("ETag"))
+	if resp, err = c.Do(req); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 304 {
+		t.Errorf("If-None-Match: %d, expected 304", resp.StatusCode)
+	}
+	for _, path := range []string{"", "m", "m/", "none", "../trust.json", "%2e%2e/trust.json"} {
+		if code, _ := status(t, c, s.URL+path); code != 404 {
+			t.Errorf("%q: %d, expected 404", path, code)
+		}
+	}
+}
