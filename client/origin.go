@@ -2,10 +2,10 @@ package client
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,16 +13,49 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tidemark/internal/rsyncurl"
 )
 
 // Origin is where a reader gets the forms of a manifest from. Names are those of the site, e.g. "manifest.bundle.json".
-// What is not there wraps fs.ErrNotExist; more than max bytes is refused, not cut.
+// What is not there wraps fs.ErrNotExist; more than max bytes is refused, not cut. What a site does to its readers that
+// no sound one does (a redirect elsewhere, an encoded, endless or dripping body) is a *Refused.
 type Origin interface {
 	Fetch(ctx context.Context, name string, max int64) ([]byte, error)
 }
 
-// NewOrigin returns the origin for a directory or an https:// URL (http:// on loopback addresses only).
+// Validator is what an origin gave with a file, to ask for it again only when it has changed (RFC 9110, 8.8 and 13.1).
+type Validator struct {
+	URL          string `json:"url"` // the file it belongs to
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"last_modified,omitempty"`
+}
+
+// Conditional is an origin that can be asked whether a file has changed: with the validator of the copy held (the zero
+// one: none), unchanged is true, and there is no body, when that copy is still the one.
+type Conditional interface {
+	Origin
+	FetchIf(ctx context.Context, name string, max int64, v Validator) (body []byte, next Validator, unchanged bool, err error)
+}
+
+// OriginOptions say how to ask an https origin. The zero value asks directly, by the system's authorities.
+type OriginOptions struct {
+	Proxy     func(*http.Request) (*url.URL, error) // e.g. http.ProxyFromEnvironment; nil: none
+	RootCAs   *x509.CertPool                        // nil: the system's
+	UserAgent string                                // "": Go's
+	Timeout   time.Duration                         // for a whole request with its body; 0: two minutes
+	Patience  time.Duration                         // how long the start of an answer, and Rate x Patience of it, may take; 0: 20 s
+	Rate      int64                                 // bytes a second that a body must come with at least; 0: 1024
+}
+
+// NewOrigin returns the origin for a directory or an https:// URL (http:// on loopback addresses only), by way of the
+// proxy that the environment names.
 func NewOrigin(place string) (Origin, error) {
+	return NewOriginWith(place, OriginOptions{Proxy: http.ProxyFromEnvironment})
+}
+
+// NewOriginWith is NewOrigin with options; they mean nothing to a directory.
+func NewOriginWith(place string, o OriginOptions) (Origin, error) {
 	if !strings.Contains(place, "://") {
 		root, err := os.OpenRoot(place)
 		if err != nil {
@@ -35,9 +68,12 @@ func NewOrigin(place string) (Origin, error) {
 		return nil, fmt.Errorf("origin: %w", err)
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || !allowed(u) {
-		return nil, fmt.Errorf("origin %q: expected https://host/path/ (http:// on loopback only)", place)
+		return nil, fmt.Errorf("origin %q: expected https://host/path/ (http:// on loopback only)", u.Redacted())
 	}
-	return &httpOrigin{base: u, client: &http.Client{Timeout: time.Minute, CheckRedirect: stay}}, nil
+	if err := checkHost(u); err != nil {
+		return nil, fmt.Errorf("origin %q: %w", place, err)
+	}
+	return newHTTPOrigin(u, o), nil
 }
 
 func allowed(u *url.URL) bool {
@@ -48,13 +84,13 @@ func allowed(u *url.URL) bool {
 	return u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
 }
 
-// stay follows at most three redirects, and none to another host or to a weaker scheme.
-func stay(req *http.Request, via []*http.Request) error {
-	first := via[0].URL
-	if len(via) > 3 || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
-		return fmt.Errorf("redirect from %s to %s refused: expected the same host and scheme, at most 3 times", first, req.URL)
+// checkHost holds the host to the rule that sources are held to: no number that a resolver would take for an address.
+func checkHost(u *url.URL) error {
+	_, err := rsyncurl.Parse("rsync://" + u.Host + "/x/")
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
 	}
-	return nil
+	return err
 }
 
 type dirOrigin struct{ root *os.Root }
@@ -79,40 +115,13 @@ func (d *dirOrigin) Fetch(ctx context.Context, name string, max int64) ([]byte, 
 	return readAll(f, name, max)
 }
 
-type httpOrigin struct {
-	base   *url.URL
-	client *http.Client
-}
-
-func (h *httpOrigin) Fetch(ctx context.Context, name string, max int64) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.base.JoinPath(name).String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept-Encoding", "identity") // signed bytes travel as they are
-	resp, err := h.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusForbidden: // bare object stores say 403
-		return nil, fmt.Errorf("GET %s: %s: %w", req.URL, resp.Status, fs.ErrNotExist)
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("GET %s: found status %s, expected 200", req.URL, resp.Status)
-	case resp.Header.Get("Content-Encoding") != "":
-		return nil, errors.New("GET " + req.URL.String() + ": the body is encoded, expected the file's own bytes")
-	}
-	return readAll(resp.Body, name, max)
-}
-
 func readAll(r io.Reader, name string, max int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if int64(len(b)) > max {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, max)
+		return nil, &Refused{What: name, Reason: TooLarge, Detail: fmt.Sprintf("larger than %d bytes", max)}
 	}
 	return b, nil
 }

@@ -17,10 +17,14 @@ const (
 	FutureDated  Reason = "future-dated"
 	TrustExpired Reason = "trust-expired"
 	TrustTooOld  Reason = "trust-too-old" // genuine, but it names a newer trust document: fetch that first
+	Redirect     Reason = "redirect"      // the site sends its readers elsewhere
+	Encoded      Reason = "encoded"       // the body is not the file's own bytes
+	Slow         Reason = "slow"          // the site answered, and then sent next to nothing
 )
 
-// Refused is a bundle that is not used.
+// Refused is a bundle, or another file of the site, that is not used.
 type Refused struct {
+	What    string // "": the manifest
 	Reason  Reason
 	Detail  string
 	Err     error  // the cause, where there is one
@@ -29,13 +33,17 @@ type Refused struct {
 
 // Error is the detail, with the reason in front.
 func (r *Refused) Error() string {
+	what := r.What
+	if what == "" {
+		what = "manifest"
+	}
 	if r.Err != nil && r.Detail != "" {
-		return fmt.Sprintf("manifest refused (%s): %s: %v", r.Reason, r.Detail, r.Err)
+		return fmt.Sprintf("%s refused (%s): %s: %v", what, r.Reason, r.Detail, r.Err)
 	}
 	if r.Err != nil {
-		return fmt.Sprintf("manifest refused (%s): %v", r.Reason, r.Err)
+		return fmt.Sprintf("%s refused (%s): %v", what, r.Reason, r.Err)
 	}
-	return fmt.Sprintf("manifest refused (%s): %s", r.Reason, r.Detail)
+	return fmt.Sprintf("%s refused (%s): %s", what, r.Reason, r.Detail)
 }
 
 // Unwrap gives the cause.

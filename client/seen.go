@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 )
@@ -25,6 +23,7 @@ type Seen struct {
 	Serial int64           `json:"serial"`
 	SHA256 string          `json:"sha256"` // of the payload, 64 lower-case hex digits
 	Issued strictjson.Time `json:"issued"`
+	Reset  int64           `json:"reset,omitempty"` // the newest trust version whose reset_serial was obeyed
 }
 
 // LoadSeen reads what was seen; nil when nothing was yet. A damaged file is an
@@ -61,6 +60,9 @@ func parseSeen(b []byte) (*Seen, error) {
 	if s.Serial < 0 || s.Serial > manifest.MaxSerial {
 		return nil, fmt.Errorf("serial is %d, expected 0 to 2^53-1", s.Serial)
 	}
+	if s.Reset < 0 || s.Reset > manifest.MaxSerial {
+		return nil, fmt.Errorf("reset is %d, expected a version", s.Reset)
+	}
 	if len(s.SHA256) != 64 || strings.Trim(s.SHA256, "0123456789abcdef") != "" {
 		return nil, fmt.Errorf("sha256 is %.70q, expected 64 lower-case hex digits", s.SHA256)
 	}
@@ -73,8 +75,14 @@ func SaveSeen(dir string, s Seen) error {
 	if err != nil {
 		return fmt.Errorf("save what was seen: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, SeenFile), b, 0o644); err != nil {
+	if err := replaceFile(dir, SeenFile, b); err != nil {
 		return fmt.Errorf("save what was seen: %w", err)
 	}
 	return nil
+}
+
+// resetBy is what is remembered once a trust document with reset_serial was accepted: anything from min_serial on may
+// come, and the clock's floor stays. No manifest has the serial before it with that SHA-256, so it is no fork of any.
+func (s Seen) resetBy(version, minSerial int64) Seen {
+	return Seen{Serial: max(minSerial-1, 0), SHA256: strings.Repeat("0", 64), Issued: s.Issued, Reset: version}
 }

@@ -1,0 +1,187 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+	"tidemark/sign"
+)
+
+const (
+	maxForks = 20 // documents of forks that are kept
+	forkGlob = "fork-*.bundle.json"
+)
+
+func (l *look) options() Options {
+	return Options{Network: l.Network, Trust: l.chain.trust, Seen: l.seen, Now: l.now}
+}
+
+// judge opens what was fetched by the newest trust and by what was seen up to this moment, and keeps it. So however many
+// processes look at once, what was seen never goes back.
+func (l *look) judge(ctx context.Context, f fetched) (*Opened, error) {
+	unlock, err := l.store.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := l.reload(); err != nil {
+		return nil, err
+	}
+	opened, next, err := Open(f.body, l.options())
+	if err == nil {
+		return opened, l.keep(opened, next, f.validator)
+	}
+	var r *Refused
+	if !errors.As(err, &r) {
+		return nil, err
+	}
+	switch r.Reason {
+	case Fork:
+		return nil, l.keepFork(r, f.body)
+	case Expired:
+		return nil, l.older(r, f.body)
+	}
+	return nil, err
+}
+
+// keep stores the bundle, then what was seen, then the validator: killed in between, the kept bundle is one that what
+// was seen lets in, and a validator is never beside another bundle than its own. Nothing has acted on it before.
+func (l *look) keep(o *Opened, next Seen, v Validator) error {
+	before, err := l.store.read(BundleFile, sign.MaxBundle)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(before, o.Bundle) {
+		if err := l.store.write(BundleFile, o.Bundle); err != nil {
+			return err
+		}
+	}
+	if err := l.saw(next); err != nil {
+		return err
+	}
+	return l.store.change(func(m *memory) {
+		m.Validator, m.Bundle = v, manifest.SHA256(o.Bundle)
+		m.OlderSince = strictjson.Time{}
+	})
+}
+
+func (l *look) saw(next Seen) error {
+	next.Reset = l.chain.reset
+	if l.seen != nil {
+		next.Reset = max(next.Reset, l.seen.Reset)
+	}
+	if l.seen != nil && *l.seen == next {
+		return nil
+	}
+	l.seen = &next
+	return l.saveSeen(next)
+}
+
+func (l *look) saveSeen(s Seen) error {
+	if l.store.readOnly {
+		return nil
+	}
+	for _, step := range []func() error{l.store.hook(SeenFile), func() error { return SaveSeen(l.store.dir, s) }, l.store.hook(SeenFile)} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// older tells an expired document that is also older than one seen: that is an edge that lags, or a rollback.
+func (l *look) older(expired *Refused, bundle []byte) error {
+	o := l.options()
+	o.AnyAge = true
+	_, _, err := Open(bundle, o)
+	if r := (*Refused)(nil); errors.As(err, &r) && r.Reason == Rollback {
+		return r
+	}
+	return expired
+}
+
+// keepFork keeps both documents of a fork, for the operator, and says where.
+func (l *look) keepFork(r *Refused, bundle []byte) error {
+	var where []string
+	put := func(b []byte, payload []byte) error {
+		name := forkFile(l.seen.Serial, manifest.SHA256(payload))
+		where = append(where, filepath.Join(l.store.dir, name))
+		if _, err := os.Lstat(filepath.Join(l.store.dir, name)); err == nil {
+			return nil
+		}
+		if there, _ := filepath.Glob(filepath.Join(l.store.dir, forkGlob)); len(there) >= maxForks {
+			return nil
+		}
+		return l.store.write(name, b)
+	}
+	kept, err := l.store.read(BundleFile, sign.MaxBundle)
+	if err != nil {
+		return err
+	}
+	if e, err := sign.ParseEnvelope(kept, sign.MaxBundle); err == nil && manifest.SHA256(e.Payload) == l.seen.SHA256 {
+		if err := put(kept, e.Payload); err != nil {
+			return errors.Join(r, err)
+		}
+	}
+	if err := put(bundle, r.Payload); err != nil {
+		return errors.Join(r, err)
+	}
+	told := *r
+	told.Detail += "; kept as " + strings.Join(where, " and ")
+	return &told
+}
+
+// inForce opens the kept bundle, by the newest trust and what was seen. Without one the error is nil, too. A damaged one
+// is set aside.
+func (l *look) inForce(ctx context.Context) (*Opened, error) {
+	unlock, err := l.store.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := l.reload(); err != nil {
+		return nil, err
+	}
+	b, err := l.store.read(BundleFile, sign.MaxBundle)
+	if b == nil || err != nil {
+		return nil, err
+	}
+	opened, next, err := Open(b, l.options())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the kept bundle: %w", err), l.discard(err))
+	}
+	return opened, l.saw(next)
+}
+
+// discard sets the kept bundle aside when it cannot have been kept like this. (One by keys that were revoked since goes
+// as well: it is of no use.)
+func (l *look) discard(err error) error {
+	var r *Refused
+	if !errors.As(err, &r) || r.Reason != Malformed && r.Reason != TooLarge && r.Reason != Signature {
+		return nil
+	}
+	l.notef(NoteDamaged, "", "%s is of no use any more (%v); it was set aside", filepath.Join(l.store.dir, BundleFile), r)
+	return l.store.setAside(BundleFile)
+}
+
+// once opens the kept bundle whatever its age; nil when none is kept that was ever good.
+func (l *look) once() *Opened {
+	b, err := l.store.read(BundleFile, sign.MaxBundle)
+	if b == nil || err != nil {
+		return nil
+	}
+	o := l.options()
+	o.AnyAge = true
+	opened, _, err := Open(b, o)
+	if err != nil {
+		return nil
+	}
+	return opened
+}

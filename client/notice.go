@@ -1,0 +1,116 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"tidemark/internal/strictjson"
+	"tidemark/sign"
+)
+
+// Notice is something that people should know. Kind is stable, so that a caller can tell it once a day.
+type Notice struct {
+	Kind string // one of the kinds below
+	Text string
+	Hint string
+}
+
+// The kinds of notices.
+const (
+	NoteStaleEdge    = "stale-edge"        // an older manifest was served, for less than an hour
+	NoteUnreachable  = "unreachable"       // the kept one is in force
+	NoteOld          = "old"               // issued longer ago than half its validity and an hour: the publisher stands still
+	NoteTrustEnds    = "trust-ends"        // within 30 days, and no newer version is there
+	NoteTrustWalked  = "trust-walked"      // a newer version was accepted
+	NoteTrustRefused = "trust-refused"     // a newer version does not follow
+	NoteTrustMissing = "trust-unreachable" // the chain's end could not be seen
+	NoteFork         = "fork"              // documents of a fork are kept
+	NoteDamaged      = "damaged"           // a state file was set aside
+)
+
+const (
+	tellTrustEnd = 30 * 24 * time.Hour
+	tellOperator = "tell the operator of the network"
+)
+
+func (l *look) stamp() strictjson.Time { return strictjson.At(l.now) }
+
+func (l *look) note(n *Notice) {
+	if n != nil {
+		l.notices = append(l.notices, *n)
+	}
+}
+
+func (l *look) notef(kind, hint, format string, args ...any) {
+	l.notices = append(l.notices, Notice{Kind: kind, Text: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// age notes what grows old, and what lies about.
+func (l *look) age(v *View) {
+	m := v.Opened.Manifest
+	if l.now.After(m.Issued.Add(m.Expires.Sub(m.Issued.Time)/2 + time.Hour)) {
+		l.notef(NoteOld, tellOperator, "the newest manifest, serial %d, was issued at %s and ends at %s: by now there should be a newer one",
+			m.Serial, stamp(m.Issued.Time), stamp(m.Expires.Time))
+	}
+	if t := v.Trust; l.now.Add(tellTrustEnd).After(t.Expires.Time) {
+		l.notef(NoteTrustEnds, tellOperator, "version %d of the trust document, the newest there is, ends at %s", t.Version, stamp(t.Expires.Time))
+	}
+	if forks, _ := filepath.Glob(filepath.Join(l.store.dir, forkGlob)); len(forks) > 0 {
+		l.notef(NoteFork, "send the files to the operator of the network, then remove them", "two documents of one serial were served once; %d files are kept: %s", len(forks), forks[0])
+	}
+}
+
+// end remembers how the look ended, and sorts out which notices are due. v is nil when nothing is in force, or by a fork.
+func (l *look) end(ctx context.Context, v *View) error {
+	ended, nothing := l.nothingSince(v)
+	if v != nil {
+		l.age(v)
+		v.All, v.Noted = l.notices, nil
+	}
+	return l.remember(ctx, func(m *memory) {
+		if l.walked && l.walkErr == nil {
+			m.TrustChecked = l.stamp()
+		}
+		m.FailingSince = since(m.FailingSince, l.now)
+		if v != nil && v.Fresh {
+			m.FailingSince = strictjson.Time{}
+		}
+		switch {
+		case !nothing:
+			m.NothingSince = strictjson.Time{}
+		case m.NothingSince.IsZero() || m.NothingSince.After(l.now):
+			m.NothingSince = ended
+		}
+		if v == nil {
+			return
+		}
+		due := make(map[string]bool)
+		for _, n := range v.All {
+			if _, judged := due[n.Kind]; !judged {
+				due[n.Kind] = l.EveryNotice || m.say(n.Kind, l.now)
+			}
+			if due[n.Kind] {
+				v.Noted = append(v.Noted, n)
+			}
+		}
+	})
+}
+
+// nothingSince is when the last manifest in force ended, or now when none is known of; false when one is in force.
+func (l *look) nothingSince(v *View) (strictjson.Time, bool) {
+	if v != nil {
+		return strictjson.Time{}, false
+	}
+	kept, limit := l.once(), l.options().floor().Add(-sign.Skew)
+	switch {
+	case kept == nil:
+		return l.stamp(), true
+	case limit.After(kept.Manifest.Expires.Time):
+		return kept.Manifest.Expires, true
+	case limit.After(l.chain.trust.Expires.Time):
+		return l.chain.trust.Expires, true
+	}
+	return strictjson.Time{}, false // beside a fork
+}
