@@ -10,14 +10,15 @@ import (
 var mirrorTemplate string
 
 // treeComments are the tree's other keys; the first tree of a template explains them.
-const treeComments = `    # exclude: ["*/isos/"]          # what this mirror does not carry: patterns of rsync, never fetched, never deleted
-    # keep: ["/HEADER.html"]        # your own files in the tree: never overwritten, never deleted
+const treeComments = `    # keep: ["/HEADER.html"]        # your own files in the tree: never overwritten, never deleted
     # max_delete: 40000             # a sync that would delete more goes on without deleting, and says so
     # bandwidth: 50M                # bytes a second at most: K, M or G, where K is 1024 as with rsync's --bwlimit
     # late: ["repodata/"]           # metadata, which comes after what it names; has repodata, dists and the like when left out
     # options: [--fuzzy]            # further options of rsync, from a short list
     # time_format: auto             # of the time file; recognised by itself
 `
+
+const excludeComment = "# what this mirror does not carry: patterns of rsync, never fetched, never deleted\n"
 
 // MirrorTemplateValues go into a new mirror.yaml. Empty ones get the value in the comment; relative paths start at the
 // file's directory.
@@ -29,6 +30,7 @@ type MirrorTemplateValues struct {
 	Country string            // auto
 	State   string            // /var/lib/tidemark-mirror
 	Trees   map[string]string // name to path; one, the network's name at /srv/mirror/<name>
+	Exclude []string          // of every tree: rsync's patterns
 }
 
 // MirrorTemplate is a commented mirror.yaml that loads without problems.
@@ -40,6 +42,12 @@ func MirrorTemplate(v MirrorTemplateValues) []byte {
 	var list strings.Builder
 	for i, name := range sortedKeys(trees) {
 		fmt.Fprintf(&list, "  %s:\n    path: %s\n", quote(name), quote(trees[name]))
+		switch {
+		case len(v.Exclude) > 0:
+			fmt.Fprintf(&list, "    %-31s %s", "exclude: ["+quoteAll(v.Exclude)+"]", excludeComment)
+		case i == 0:
+			fmt.Fprintf(&list, "    %-31s %s", `# exclude: ["*/isos/"]`, excludeComment)
+		}
 		if i == 0 {
 			list.WriteString(treeComments)
 		}
@@ -68,4 +76,12 @@ func fill(line string, values *strings.Replacer) string {
 	}
 	column := len(value) + 1
 	return fmt.Sprintf("%-*s# %s", column, values.Replace(strings.TrimRight(value, " "))+" ", comment)
+}
+
+func quoteAll(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = quote(t)
+	}
+	return strings.Join(quoted, ", ")
 }

@@ -178,6 +178,7 @@ func TestMirrorTemplate(t *testing.T) {
 		"full": {
 			Network: "centos", ID: "ftp.funet.fi", URL: "http://127.0.0.1:8080/centos/", Trust: "/etc/tidemark/trust.json", Country: "FI",
 			State: `/var/lib/it's "odd" # here: really`, Trees: map[string]string{"centos": "/srv/mirror/a  # b", "vault": "/srv/mirror/ö"},
+			Exclude: []string{"*/isos/", `/it's "odd"/[ab]  # really`},
 		},
 		"directory": {Network: "centos", ID: "ftp.funet.fi", URL: "/srv/site"},
 	}
@@ -191,6 +192,7 @@ func TestMirrorTemplate(t *testing.T) {
 		got := MirrorTemplateValues{Network: m.Network, ID: m.ID, URL: m.URL, Trust: m.Trust, State: m.State, Country: m.Country, Trees: map[string]string{}}
 		for tree, one := range m.Trees {
 			got.Trees[tree] = one.Path
+			got.Exclude = one.Exclude
 		}
 		if diff := cmp.Diff(filled(v), got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
