@@ -181,6 +181,7 @@ func TestMirrorTemplate(t *testing.T) {
 			Exclude: []string{"*/isos/", `/it's "odd"/[ab]  # really`},
 		},
 		"directory": {Network: "centos", ID: "ftp.funet.fi", URL: "/srv/site"},
+		"exclude":   {Network: "centos", ID: "ftp.funet.fi", Exclude: []string{"*/isos/", "a, b] # c", `it's "d"`}},
 	}
 	for name, v := range values {
 		text := MirrorTemplate(v)
@@ -191,7 +192,7 @@ func TestMirrorTemplate(t *testing.T) {
 		}
 		got := MirrorTemplateValues{Network: m.Network, ID: m.ID, URL: m.URL, Trust: m.Trust, State: m.State, Country: m.Country, Trees: map[string]string{}}
 		for tree, one := range m.Trees {
-			got.Trees[tree] = one.Path
+			got.Trees[tree], got.Exclude = one.Path, one.Exclude
 			got.Exclude = one.Exclude
 		}
 		if diff := cmp.Diff(filled(v), got); diff != "" {
