@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"tidemark/client"
+	"tidemark/config"
+	"tidemark/internal/console"
+	"tidemark/internal/rsyncurl"
+	"tidemark/rsync"
+	"tidemark/treesync"
+)
+
+// runOptions are what was typed.
+type runOptions struct {
+	trees           []string // nil: all of the configuration
+	now             bool     // no waiting for this mirror's share of the splay
+	ignoreAdmission bool
+	strict          bool // a lock held by another run is exit code 5
+	dry             bool
+	adopt           bool
+	repair          bool // sync where nothing newer is announced, too
+	source          *rsyncurl.URL
+	maxDelete       int
+}
+
+// journey is one run of the mirror, with all that it needs of the world.
+type journey struct {
+	cfg    *config.Mirror
+	opt    runOptions
+	screen *screen
+	memory *memory
+	now    func() time.Time
+	look   func(context.Context) (*client.View, error)
+	runner func(hold []*os.File) rsync.Runner
+
+	lookOptions client.LookOptions
+
+	started  time.Time
+	view     *client.View   // what was seen last; nil: nothing valid yet
+	wait     *treesync.Lock // held while this process is the one that waits for admission
+	again    bool           // another run asked for one more round, and got it
+	reports  map[string]*treeReport
+	cause    error           // why there is no manifest to go by
+	errs     []error         // what went wrong beside the trees
+	told     map[string]bool // notices, by kind
+	leftover []string        // directories to remove at the end
+}
+
+// run is the journey: look, decide, lock, sync from source to source until one is proven, remember; and again while trees
+// wait to be admitted, or where another run saw something newer meanwhile.
+func (j *journey) run(ctx context.Context) error {
+	if err := j.splay(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := j.lookAround(ctx); err != nil {
+			return j.withoutManifest(ctx, err)
+		}
+		due, held, err := j.decide()
+		if err != nil {
+			return err
+		}
+		locked, err := j.syncAll(ctx, due)
+		switch {
+		case err != nil:
+			return j.stopped(err)
+		case locked != nil:
+			return j.result(locked)
+		case len(due) > 0 && j.calledAgain():
+		case len(held) == 0 || !j.mayWait(held):
+			return j.result(nil)
+		default:
+			if err := sleep(ctx, j.interval()); err != nil {
+				return j.stopped(err)
+			}
+		}
+	}
+}
+
+// lookAround asks for news, and tells what is worth telling of the answer.
+func (j *journey) lookAround(ctx context.Context) error {
+	view, err := j.look(ctx)
+	if err != nil {
+		return err
+	}
+	j.view = view
+	j.noted(view)
+	return nil
+}
+
+// stopped ends the run before its end, with what was done so far.
+func (j *journey) stopped(err error) error {
+	j.errs = append(j.errs, err)
+	return j.result(nil)
+}
+
+// interrupted is the end of a run that was told to stop: exit code 1, and nothing half-written is ever served.
+func interrupted(err error) error {
+	return console.Exit(console.Failed, fmt.Errorf("interrupted: %w", err), "run again: it goes on where this one stopped")
+}
+
+// cleanUp lets go of what the run has held.
+func (j *journey) cleanUp() {
+	if j.wait != nil {
+		j.wait.Release()
+	}
+	for _, dir := range j.leftover {
+		os.RemoveAll(dir)
+	}
+}

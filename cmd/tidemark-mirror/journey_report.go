@@ -1,0 +1,264 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"tidemark/client"
+	"tidemark/internal/console"
+	"tidemark/treesync"
+)
+
+const runSchema = "tidemark/mirror-run/v1"
+
+// runDocument is `run --json` and `sync --json`.
+type runDocument struct {
+	Schema  string        `json:"schema"`
+	Network string        `json:"network"`
+	Mirror  string        `json:"mirror"`
+	Serial  int64         `json:"serial,omitempty"` // of the manifest that was acted on
+	DryRun  bool          `json:"dry_run,omitempty"`
+	Trees   []*treeReport `json:"trees"`
+	Exit    int           `json:"exit"`
+	Errors  []string      `json:"errors,omitempty"` // of no single tree
+}
+
+// What became of a tree, beside client's in-date, hold and gone.
+const (
+	doneSynced   = "synced"
+	doneWould    = "would-sync" // --dry-run
+	doneWait     = "wait"       // all sources have moved on: a newer manifest will come
+	doneLocked   = "locked"
+	doneFailed   = "failed"
+	doneFallback = "fallback"
+)
+
+// treeReport is what became of one tree.
+type treeReport struct {
+	Tree     string          `json:"tree"`
+	Action   string          `json:"action"`
+	Reason   string          `json:"reason,omitempty"` // why that action, in words
+	From     int64           `json:"from"`             // the time file before; 0: none
+	To       int64           `json:"to,omitempty"`     // what was announced, or proven
+	Source   *sourceReport   `json:"source,omitempty"`
+	Attempts []attemptReport `json:"attempts,omitempty"` // sources that were left, and why
+	Files    int64           `json:"files"`
+	Bytes    int64           `json:"bytes"`
+	Received int64           `json:"received"` // bytes on the wire
+	Lists    int             `json:"lists"`    // full file lists asked of the source
+	Deleted  int64           `json:"deleted"`
+	Owed     int             `json:"owed"` // deletions left for a later sync
+	Refused  int             `json:"refused,omitempty"`
+	Commands []string        `json:"commands,omitempty"` // --dry-run
+	Error    string          `json:"error,omitempty"`
+
+	err    error
+	behind time.Time // since when; zero: not known to be
+	done   bool
+}
+
+type sourceReport struct {
+	ID     string `json:"id,omitempty"`
+	URL    string `json:"url"`
+	Reason string `json:"reason,omitempty"` // why it stands where it does in the ranking
+}
+
+type attemptReport struct {
+	ID     string `json:"id,omitempty"`
+	URL    string `json:"url"`
+	Stage  string `json:"stage"`
+	Why    string `json:"why"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// tried says that this run has done with the tree what it could.
+func (r *treeReport) tried() bool { return r != nil && r.done }
+
+// reopen lets a tree be looked at once more in this run.
+func (r *treeReport) reopen() { r.done = r.err != nil }
+
+// document is what --json prints.
+func (j *journey) document(err error) runDocument {
+	d := runDocument{Schema: runSchema, Network: j.cfg.Network, Mirror: j.cfg.ID, DryRun: j.opt.dry, Trees: []*treeReport{}, Exit: j.screen.call.Code(err)}
+	if j.view != nil {
+		d.Serial = j.view.Opened.Manifest.Serial
+	}
+	for _, name := range j.names() {
+		if r := j.reports[name]; r != nil {
+			d.Trees = append(d.Trees, r)
+		}
+	}
+	for _, e := range j.trouble() {
+		d.Errors = append(d.Errors, e.Error())
+	}
+	return d
+}
+
+// trouble is all that went wrong beside the trees.
+func (j *journey) trouble() []error {
+	all := append(slices.Clone(j.errs), j.cause)
+	if j.view != nil && j.view.Refused != nil {
+		all = append(all, j.view.Refused)
+	}
+	return slices.DeleteFunc(all, func(err error) bool { return err == nil })
+}
+
+// noted tells what Look found worth telling: to a person all of it, once a run; to cron each kind once a day.
+func (j *journey) noted(view *client.View) {
+	noted := view.Noted
+	if j.screen.terminal {
+		noted = view.All
+	}
+	for _, n := range noted {
+		if !j.told[n.Kind] {
+			j.told[n.Kind] = true
+			j.screen.warn("%s", words(n))
+		}
+	}
+}
+
+// planned reports a decision that leaves the tree alone, or is still to be carried out.
+func (j *journey) planned(p plan) {
+	r := &treeReport{Tree: p.name, Action: string(p.decision.Action), Reason: p.decision.Reason, From: p.held.Timestamp,
+		To: p.decision.Announced, Owed: p.memory.Owed}
+	if p.decision.Behind != nil {
+		r.behind = p.decision.Behind.Since.Time
+	}
+	j.reports[p.name] = r
+	if p.held.Damaged != "" {
+		j.warnOnce("time file of "+p.name, "%s: the time file does not count: %s", p.name, p.held.Damaged)
+	}
+	if p.decision.Action == client.Gone {
+		j.warnOnce("gone "+p.name, "%s: %s", p.name, p.decision.Reason)
+	}
+}
+
+// failed reports what kept a tree from being looked at or synced.
+func (j *journey) failed(name string, err error) {
+	r := j.reports[name]
+	if r == nil {
+		r = &treeReport{Tree: name}
+		j.reports[name] = r
+	}
+	var locked *treesync.Locked
+	r.err, r.Error, r.done = err, err.Error(), true
+	switch {
+	case errors.As(err, &locked):
+		r.Action = doneLocked
+	case r.Action != doneSynced && r.Action != doneFallback: // a sync may stand although something failed after it
+		r.Action = doneFailed
+	}
+}
+
+// synced reports what the engine did.
+func (j *journey) synced(p plan, out treesync.Outcome, err error) {
+	r := j.reports[p.name]
+	r.done = true
+	switch {
+	case j.opt.dry && err == nil:
+		r.Action, r.Commands = doneWould, out.Commands
+	case out.Synced && j.view == nil:
+		r.Action, r.To = doneFallback, out.Timestamp
+	case out.Synced:
+		r.Action, r.To = doneSynced, out.Timestamp
+	case out.Wait:
+		r.Action = doneWait
+	default:
+		r.Action = doneFailed
+	}
+	if !out.Source.URL.IsZero() {
+		r.Source = &sourceReport{ID: out.Source.ID, URL: out.Source.URL.String(), Reason: j.reason(p.name, out.Source)}
+	}
+	for _, a := range out.Attempts {
+		r.Attempts = append(r.Attempts, attemptReport{ID: a.Source.ID, URL: a.Source.URL.String(), Stage: string(a.Stage), Why: string(a.Why), Detail: a.Detail})
+	}
+	r.Files, r.Bytes, r.Received, r.Lists, r.Deleted = out.Files, out.Bytes, out.Received, out.Lists, out.Deleted
+	r.Owed, r.Refused = out.Memory.Owed, out.Refused
+}
+
+// result tells how every tree fared, and makes the exit code: the gravest of 4 (refused), 1 (failed), 6 (no usable source),
+// 5 (locked, where that is to be told), 0.
+func (j *journey) result(locked *treesync.Locked) error {
+	errs := append(slices.Clone(j.errs), j.withoutError())
+	if locked != nil {
+		errs = append(errs, j.refused(locked))
+	}
+	for _, name := range j.names() {
+		if r := j.reports[name]; r != nil {
+			j.screen.tree(r)
+			errs = append(errs, j.soften(r))
+		}
+	}
+	if j.view != nil && j.view.Refused != nil {
+		errs = append(errs, j.onceADay(j.view.Refused))
+	}
+	return j.screen.verdict(errs)
+}
+
+// refused is what a run that met a lock says: nothing from cron, which will come again, unless --strict.
+func (j *journey) refused(locked *treesync.Locked) error {
+	if !j.opt.strict && !j.screen.terminal {
+		return nil
+	}
+	if j.opt.strict && !j.screen.terminal {
+		return console.Exit(console.Locked, locked, "")
+	}
+	return console.Exit(console.Locked, locked, "wait for it to end: the next run starts where it stops")
+}
+
+// soften makes the error of a tree one that is told when it should be: what passes by itself only when the tree is behind
+// for long, and then not at every run.
+func (j *journey) soften(r *treeReport) error {
+	var none *treesync.NoSource
+	var locked *treesync.Locked
+	var many *treesync.TooManyDeletions
+	switch {
+	case r.err == nil:
+		return nil
+	case errors.As(r.err, &locked):
+		return j.refused(locked)
+	case errors.As(r.err, &many):
+		return console.Hinted(r.err, "if they are meant, allow them once: tidemark-mirror run --max-delete %d %s", many.Count, r.Tree)
+	case !errors.As(r.err, &none) || j.screen.terminal || j.opt.repair || r.behind.IsZero():
+		return r.err
+	case j.now().Sub(r.behind) < j.cfg.WarnAfter || !j.due("no source "+r.Tree, j.cfg.WarnAfter):
+		return console.Status(console.NoSource)
+	}
+	return fmt.Errorf("%s is behind since %s: %w", r.Tree, console.Clock(r.behind), r.err)
+}
+
+// onceADay makes an error that was told today one that only has its exit code.
+func (j *journey) onceADay(err error) error {
+	if j.screen.terminal || j.due("error "+kind(err), aDay) {
+		return err
+	}
+	return console.Status(j.screen.call.Code(err))
+}
+
+// warnOnce says something that stops nothing: to a person always, to cron once a day.
+func (j *journey) warnOnce(kind, format string, args ...any) {
+	if j.screen.terminal || j.due(kind, aDay) {
+		j.screen.warn(format, args...)
+	}
+}
+
+const aDay = 24 * time.Hour
+
+// due says whether something is to be told again, and notes it; a dry run notes nothing.
+func (j *journey) due(kind string, every time.Duration) bool {
+	return j.opt.dry || j.memory.due(kind, every, j.now())
+}
+
+// kind tells errors apart that are told once a day each.
+func kind(err error) string {
+	var refused *client.Refused
+	if errors.As(err, &refused) {
+		return string(refused.Reason)
+	}
+	return "unreachable"
+}
+
+func stagingDir(state, tree string) string { return filepath.Join(state, "staging", tree) }

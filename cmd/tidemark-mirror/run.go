@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/client"
+	"tidemark/config"
+	"tidemark/internal/console"
+	"tidemark/internal/rsyncurl"
+	"tidemark/rsync"
+)
+
+func syncFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "source", Usage: "sync from this rsync:// `URL` alone"},
+		&cli.IntFlag{Name: "max-delete", Usage: "allow `N` deletions in each tree, this once"},
+		&cli.BoolFlag{Name: "adopt", Usage: "take a directory that is not known as the tree's, whatever is in it"},
+		&cli.BoolFlag{Name: "strict", Usage: "exit code 5 where another run holds the lock"},
+		console.DryRun(),
+	}
+}
+
+func runCommand(p *console.Program) *cli.Command {
+	flags := append([]cli.Flag{
+		&cli.BoolFlag{Name: "now", Usage: "start at once, without this mirror's share of the splay"},
+		&cli.BoolFlag{Name: "ignore-admission", Usage: "start before this mirror's turn has come"},
+	}, syncFlags()...)
+	return p.Command("run", "sync what is newer: what cron calls", "[TREE…]", flags, runAbout, func(c *console.Call) error {
+		return runJourney(c, runOptions{now: c.Bool("now"), ignoreAdmission: c.Bool("ignore-admission")})
+	})
+}
+
+const runAbout = `Looks for news; syncs each tree of which something newer is announced from the first good source, proves it, and only then
+writes its time file. Waits for this mirror's share of the splay first, and for its turn where not all mirrors may start yet.
+
+Without a terminal it prints nothing while there is nothing to do, to wait for or to hold against another run. What passes
+by itself is printed only when a tree is behind for longer than warn_after.
+
+Exit codes: 0 done, or nothing to do; 1 failed; 2 configuration; 4 the manifest was refused; 5 another run holds the lock
+(on a terminal or with --strict); 6 no usable source. Of several trees the gravest, in the order 4, 1, 6, 5.
+A refused manifest is 4 whatever a fallback did; an unreachable one with a fallback that synced is 0.
+
+Example, every five minutes; cron mails what goes wrong, and nothing else:
+  */5 * * * *  mirror  tidemark-mirror run -q`
+
+// runJourney is what run and sync have in common.
+func runJourney(c *console.Call, o runOptions) error {
+	m, err := openMirror(c)
+	if err != nil {
+		return err
+	}
+	if err := o.read(c, m.cfg); err != nil {
+		return err
+	}
+	j, err := newJourney(c, m, o)
+	if err != nil {
+		return err
+	}
+	defer j.cleanUp()
+	err = j.run(c.Context.Context)
+	j.screen.progressDone()
+	if docErr := c.Document(j.document(err)); docErr != nil {
+		return docErr
+	}
+	return err
+}
+
+// read takes the flags that both commands have, and the trees.
+func (o *runOptions) read(c *console.Call, cfg *config.Mirror) error {
+	o.strict, o.dry, o.adopt, o.maxDelete = c.Bool("strict"), c.Dry, c.Bool("adopt"), c.Int("max-delete")
+	o.trees = c.Args().Slice()
+	if o.maxDelete < 0 {
+		return console.Usage("--max-delete %d: expected a number of deletions, such as 50000", o.maxDelete)
+	}
+	for _, name := range o.trees {
+		if _, ok := cfg.Trees[name]; !ok {
+			return console.Usage("%s has no tree %q, expected one of %s", cfg.File, name, strings.Join(slices.Sorted(maps.Keys(cfg.Trees)), ", "))
+		}
+	}
+	if text := c.String("source"); text != "" {
+		u, err := rsyncurl.Parse(text)
+		if err != nil {
+			return console.Usage("--source: %w", err)
+		}
+		if len(cfg.Trees) > 1 && len(o.trees) != 1 {
+			return console.Usage("--source is a place of one tree: name that tree, one of %s", strings.Join(slices.Sorted(maps.Keys(cfg.Trees)), ", "))
+		}
+		o.source = &u
+	}
+	return nil
+}
+
+// newJourney wires the run to the world.
+func newJourney(c *console.Call, m *mirror, o runOptions) (*journey, error) {
+	look, err := m.lookOptions()
+	if err != nil {
+		return nil, err
+	}
+	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, told: map[string]bool{}}
+	look.EveryNotice, j.lookOptions = o.dry, look
+	j.look = func(ctx context.Context) (*client.View, error) { return client.Look(ctx, look) }
+	j.runner = func(hold []*os.File) rsync.Runner {
+		return &rsync.Exec{Program: m.cfg.Rsync, Path: c.Getenv("PATH"), Proxy: m.cfg.Proxy, Hold: hold}
+	}
+	return j, nil
+}

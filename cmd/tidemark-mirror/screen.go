@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"tidemark/internal/console"
+	"tidemark/rsync"
+	"tidemark/treesync"
+)
+
+// screen is where a run's words go: what became of the trees to stdout, all else to stderr. Without a terminal, a run
+// that finds nothing to do is silent.
+type screen struct {
+	call     *console.Call
+	terminal bool
+	verbose  bool
+	errors   io.Writer // of hooks
+	path     string    // PATH of hooks
+	drawn    bool      // a line of progress stands there
+}
+
+func newScreen(c *console.Call) *screen {
+	return &screen{call: c, terminal: c.Terminal, verbose: c.Bool("verbose"), errors: c.Stderr, path: c.Getenv("PATH")}
+}
+
+// person says a line to somebody who sits there, on stderr.
+func (s *screen) person(format string, args ...any) {
+	if (s.terminal || s.verbose) && !s.call.Quiet {
+		s.progressDone()
+		fmt.Fprintf(s.call.Stderr, format+"\n", args...)
+	}
+}
+
+// stage says what is being done, under --verbose.
+func (s *screen) stage(format string, args ...any) {
+	if s.verbose {
+		s.progressDone()
+		s.call.Log.Info(fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *screen) warn(format string, args ...any) {
+	s.progressDone()
+	s.call.Warn(format, args...)
+}
+
+// event is one of a sync's stages.
+func (s *screen) event(tree string, e treesync.Event) {
+	where := e.Source.ID
+	if where == "" {
+		where = e.Source.URL.String()
+	}
+	s.stage("%s: %s: %s: %s", tree, e.Stage, where, e.Text)
+	if e.Command != "" {
+		s.stage("%s: %s", tree, e.Command)
+	}
+}
+
+// progress rewrites one line; on a terminal only.
+func (s *screen) progress(tree string, p rsync.Progress) {
+	if !s.terminal || s.call.Quiet {
+		return
+	}
+	fmt.Fprintf(s.call.Stderr, "\r\x1b[K%s: %3d %% %10s %10s %s left", tree, p.Percent, size(p.Bytes), p.Rate, p.Left)
+	s.drawn = true
+}
+
+func (s *screen) progressDone() {
+	if s.drawn {
+		fmt.Fprint(s.call.Stderr, "\r\x1b[K")
+		s.drawn = false
+	}
+}
+
+// tree says in a line or two what became of a tree.
+func (s *screen) tree(r *treeReport) {
+	switch r.Action {
+	case doneSynced:
+		s.call.Say("%-10s synced to %s from %s", r.Tree, console.Stamp(r.To), sourceWords(r.Source))
+		s.call.Say("%-10s %s", "", figures(r))
+	case doneFallback:
+		s.call.Say("%-10s synced without a manifest, unproven, from %s", r.Tree, sourceWords(r.Source))
+		s.call.Say("%-10s %s", "", figures(r))
+	case doneWould:
+		s.would(r)
+	case doneWait:
+		s.quietly("%-10s waits: every source has moved on, a newer manifest will come", r.Tree)
+	case doneFailed, doneLocked: // the error says it
+	default:
+		s.quietly("%-10s %s", r.Tree, r.Reason)
+	}
+	for _, a := range r.Attempts {
+		s.left(r, a)
+	}
+}
+
+// quietly is a line that cron is not to be woken for.
+func (s *screen) quietly(format string, args ...any) {
+	if s.terminal || s.verbose || s.call.Dry {
+		s.call.Say(format, args...)
+	}
+}
+
+// left says that a source was left, and why: where a sync went well, it is what its operator may want to know.
+func (s *screen) left(r *treeReport, a attemptReport) {
+	who := a.ID
+	if who == "" {
+		who = a.URL
+	}
+	if r.Action == doneSynced || r.Action == doneFallback {
+		s.call.Say("%-10s left %s at %s: %s", "", who, a.Stage, strings.TrimSuffix(a.Why+": "+a.Detail, ": "))
+		return
+	}
+	s.quietly("%-10s left %s at %s: %s", "", who, a.Stage, strings.TrimSuffix(a.Why+": "+a.Detail, ": "))
+}
+
+func (s *screen) would(r *treeReport) {
+	s.call.Say("%-10s would be synced to %s from %s: %s", r.Tree, console.Stamp(r.To), sourceWords(r.Source), figures(r))
+	for _, c := range r.Commands {
+		s.call.Say("  %s", c)
+	}
+}
+
+// sourceWords is a source with the reason for its place.
+func sourceWords(s *sourceReport) string {
+	switch {
+	case s == nil:
+		return "nowhere"
+	case s.ID == "":
+		return s.URL
+	case s.Reason == "":
+		return s.ID + ", " + s.URL
+	}
+	return fmt.Sprintf("%s (%s), %s", s.ID, s.Reason, s.URL)
+}
+
+// figures of a sync, in words.
+func figures(r *treeReport) string {
+	words := []string{fmt.Sprintf("%s of %s", count(r.Files, "file"), size(r.Bytes)), size(r.Received) + " received", count(int64(r.Lists), "full list")}
+	if r.Deleted > 0 {
+		words = append(words, fmt.Sprintf("%d deleted", r.Deleted))
+	}
+	if r.Owed > 0 {
+		words = append(words, count(int64(r.Owed), "deletion")+" owed")
+	}
+	return strings.Join(words, ", ")
+}
+
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// size is a number of bytes for people, in powers of 1000.
+func size(n int64) string {
+	const units = "kMGTPE"
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, i := float64(n)/1000, 0
+	for v >= 999.95 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	return fmt.Sprintf("%.1f %cB", v, units[i])
+}
+
+// verdict prints all errors but the gravest, which the program prints as it ends.
+func (s *screen) verdict(errs []error) error {
+	s.progressDone()
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	worst := 0
+	for i, err := range errs {
+		if s.gravity(err) < s.gravity(errs[worst]) {
+			worst = i
+		}
+	}
+	for i, err := range errs {
+		if i != worst {
+			s.call.Report(err)
+		}
+	}
+	return errs[worst]
+}
+
+// gravity orders errors by their exit codes, gravest first.
+func (s *screen) gravity(err error) int {
+	order := []int{console.Refused, console.Misuse, console.Failed, console.NoSource, console.Locked}
+	return slices.Index(order, s.call.Code(err))
+}
