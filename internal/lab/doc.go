@@ -61,5 +61,7 @@
 //	r.Arm(lab.RelayFault{Down: 10_000, Cut: true})    // or Hang, or Hook: to change the source in mid-sync
 //	r.Bytes(); r.FullLists()
 //
+//	f, err := lab.StartFake(ctx, lab.FakeChatter)      // what no real daemon does: silence, endless words, garbage
+//
 //	diffs, err := lab.DiffTrees(n.Master("centos"), mirror, lab.DiffOptions{})
 package lab
