@@ -122,10 +122,10 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Join(i.dir, "keys", "openpgp.asc"), private, 0o600); err != nil {
+	if err := console.WriteNew(filepath.Join(i.dir, "keys", "openpgp.asc"), private, 0o600); err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Join(i.dir, "keys", "ed25519.key"), secret, 0o600); err != nil {
+	if err := console.WriteNew(filepath.Join(i.dir, "keys", "ed25519.key"), secret, 0o600); err != nil {
 		return nil, err
 	}
 	both := []keys.ManifestKey{pgp.Key(), {Kind: keys.Minisign, Key: ed.ID, Public: ed.String()}}
@@ -169,7 +169,7 @@ func (i *initializer) writeTrust(online []keys.ManifestKey) error {
 			return err
 		}
 		for name, b := range map[string][]byte{holder + ".key": secret, holder + ".pub": public} {
-			if err := writeNew(filepath.Join(i.dir, "root", name), b, 0o600); err != nil {
+			if err := console.WriteNew(filepath.Join(i.dir, "root", name), b, 0o600); err != nil {
 				return err
 			}
 		}
@@ -199,7 +199,7 @@ func (i *initializer) signTrust(t *keys.Trust, signers []sign.Signer) error {
 	if _, err := sign.OpenTrust(b); err != nil {
 		return fmt.Errorf("the new trust does not verify: %w", err)
 	}
-	return writeNew(filepath.Join(i.dir, "trust.json"), b, 0o644)
+	return console.WriteNew(filepath.Join(i.dir, "trust.json"), b, 0o644)
 }
 
 func (i *initializer) writeConfig() error {
@@ -207,10 +207,10 @@ func (i *initializer) writeConfig() error {
 	if err := s.save("site.json", siteState{Schema: siteSchema}); err != nil { // known, and nothing published: the first run may begin
 		return err
 	}
-	if err := writeNew(filepath.Join(i.dir, "inventory.yaml"), inventory.Template(i.network), 0o644); err != nil {
+	if err := console.WriteNew(filepath.Join(i.dir, "inventory.yaml"), inventory.Template(i.network), 0o644); err != nil {
 		return err
 	}
-	return writeNew(filepath.Join(i.dir, "tidemark.yaml"), config.Template(config.TemplateValues{Network: i.network, Passphrase: i.passFile}), 0o644)
+	return console.WriteNew(filepath.Join(i.dir, "tidemark.yaml"), config.Template(config.TemplateValues{Network: i.network, Passphrase: i.passFile}), 0o644)
 }
 
 func (i *initializer) tell(online []keys.ManifestKey) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -50,10 +49,10 @@ func generateKey(c *console.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(file, private, 0o600); err != nil {
+	if err := console.WriteNew(file, private, 0o600); err != nil {
 		return err
 	}
-	if err := writeNew(file+".pub", public, 0o644); err != nil {
+	if err := console.WriteNew(file+".pub", public, 0o644); err != nil {
 		return err
 	}
 	c.Say("%s key %s\nprivate %s\npublic  %s", kind, id, file, file+".pub")
@@ -78,21 +77,6 @@ func newKey(kind, uid string, pass []byte, now time.Time) (private, public []byt
 		return private, public, k.ID, err
 	}
 	return nil, nil, "", console.Usage("key kind %q: expected openpgp or ed25519", kind)
-}
-
-// writeNew writes a file that must not be there yet: a key is never overwritten.
-func writeNew(file string, b []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return console.Hinted(fmt.Errorf("%s is there already, it is not overwritten", file), "choose another name, or move it away first")
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // listedKey is one row of `keys list --json`.

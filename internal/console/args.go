@@ -67,7 +67,7 @@ func takesValue(cmd *cli.Command, a string) bool {
 	return false // unknown, or --name=value
 }
 
-// checkArgs compares the arguments with their description ("DIR [FILE]"). An argument like a flag is one that cli would drop in silence.
+// checkArgs compares the arguments with their description ("DIR [FILE]", "[TREE…]"). An argument like a flag is one that cli would drop in silence.
 func (p *Program) checkArgs(c *cli.Context, want string) error {
 	for _, a := range c.Args().Slice() {
 		if strings.HasPrefix(a, "-") {
@@ -76,7 +76,7 @@ func (p *Program) checkArgs(c *cli.Context, want string) error {
 	}
 	most := len(strings.Fields(want))
 	least := most - strings.Count(want, "[")
-	if n := c.NArg(); n < least || n > most {
+	if n := c.NArg(); n < least || n > most && !strings.Contains(want, "…") {
 		if want == "" {
 			want = "no arguments"
 		}

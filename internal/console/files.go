@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -41,4 +42,19 @@ func WriteFile(name string, b []byte, mode os.FileMode) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close()) // the new name, too, survives a power cut
+}
+
+// WriteNew writes a file that must not be there yet: nothing that was made by hand or by chance is overwritten.
+func WriteNew(file string, b []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return Hinted(fmt.Errorf("%s is there already, it is not overwritten", file), "choose another name, or move it away first")
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
