@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"io"
+
+	"tidemark/client"
+	"tidemark/internal/console"
+	"tidemark/sign"
+	"tidemark/treesync"
+)
+
+// commit is set by the linker (make build).
+var commit = "unknown"
+
+const version = "0.1.0"
+
+// world is what the program is given: tests hand in another one.
+type world struct {
+	console.Env
+	stdin io.Reader
+	asks  bool // stdin is a terminal: init may ask
+}
+
+// run is the whole program but for os.Exit.
+func run(args []string, w world) int {
+	e := &console.Program{
+		Env:     w.Env,
+		Name:    "tidemark-mirror",
+		Usage:   "sync a mirror when there is something new, from a near source that was verified, and prove it",
+		Version: version + " (" + commit + ")",
+		Config:  "/etc/tidemark/mirror.yaml",
+		Whose:   "the mirror's",
+		Judge:   judge,
+	}
+	return e.Run(args,
+		initCommand(e, w), runCommand(e), checkCommand(e), sourcesCommand(e), syncCommand(e), verifyCommand(e), statusCommand(e), trustCommand(e))
+}
+
+// judge maps the errors of the mirror's packages to exit codes and hints.
+func judge(err error) (code int, hint string) {
+	var refused *client.Refused
+	var trust *client.TrustRefused
+	var examined *client.NotVerified
+	var votes *sign.Refusal
+	var locked *treesync.Locked
+	var none *treesync.NoSource
+	switch {
+	case errors.As(err, &examined) && !examined.Reached:
+		return console.Failed, ""
+	case errors.As(err, &refused):
+		return console.Refused, refusedHint(refused.Reason)
+	case errors.As(err, &trust), errors.As(err, &examined), errors.As(err, &votes):
+		return console.Refused, ""
+	case errors.As(err, &locked):
+		return console.Locked, "wait for it to end (a dead process holds no lock), or look who it is: tidemark-mirror status"
+	case errors.As(err, &none):
+		return console.NoSource, "the tree is as it was; see what there is: tidemark-mirror sources; the next run tries again"
+	}
+	return 0, ""
+}
+
+// refusedHint is what a mirror's admin can do about a manifest that is not used.
+func refusedHint(r client.Reason) string {
+	switch r {
+	case client.Fork, client.Signature:
+		return "the tree is untouched; tell the network's operators, and send them what is kept in the state directory"
+	case client.Rollback:
+		return "the tree is untouched; an old copy is being served: tell the network's operators"
+	case client.Expired:
+		return "the tree is untouched; check this machine's clock (timedatectl); if it is right, nothing newer is published: tell the network's operators"
+	case client.FutureDated:
+		return "set the clock right (timedatectl), then run again"
+	case client.TrustExpired, client.TrustTooOld:
+		return "get the newest trust document: tidemark-mirror trust update"
+	case client.WrongNetwork:
+		return "check network:, url: and trust: in the configuration"
+	}
+	return ""
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/client"
+	"tidemark/internal/console"
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+	"tidemark/treesync"
+)
+
+// The answers of check (DESIGN 7).
+const (
+	needed console.Status = 100
+	held   console.Status = 101 // needed, but it is not this mirror's turn yet
+)
+
+func checkCommand(e *console.Program) *cli.Command {
+	return e.Command("check", "is there something new? answers with its exit code", "", nil,
+		`Asks the origin once, verifies what it says, and compares it with the time file of every tree. Nothing is synced.
+
+Exit codes: 0 in date; 100 a sync is needed; 101 a sync is needed, and it is not this mirror's turn yet;
+1 failed (nothing valid is to be had), 2 configuration, 4 the manifest was refused.
+
+Examples:
+  tidemark-mirror check && echo in date
+  tidemark-mirror check --json | jq '.trees[] | select(.action != "in-date")'`, func(c *console.Call) error {
+			m, err := openMirror(c)
+			if err != nil {
+				return err
+			}
+			return m.check()
+		})
+}
+
+// checkDocument is `check --json`.
+type checkDocument struct {
+	Schema  string          `json:"schema"`
+	Network string          `json:"network"`
+	Mirror  string          `json:"mirror"`
+	Serial  int64           `json:"serial"`
+	Issued  strictjson.Time `json:"issued"`
+	Expires strictjson.Time `json:"expires"`
+	Fresh   bool            `json:"fresh"` // the origin answered; false: by the kept bundle
+	Exit    int             `json:"exit"`
+	Trees   []checkedTree   `json:"trees"`
+	Notices []notice        `json:"notices"`
+}
+
+// checkedTree is what is to be done with one tree.
+type checkedTree struct {
+	Tree        string          `json:"tree"`
+	Action      client.Action   `json:"action"`
+	Held        int64           `json:"held"`                // 0: no usable time file
+	Damaged     string          `json:"damaged,omitempty"`   // why the time file does not count
+	Announced   int64           `json:"announced,omitempty"` // absent: the manifest has no such tree
+	BehindSince strictjson.Time `json:"behind_since,omitzero"`
+	Admitted    int64           `json:"admitted,omitempty"` // parts per million of the mirrors that may start by now
+	Place       int64           `json:"place,omitempty"`    // this mirror's own; below admitted it may start
+	Reason      string          `json:"reason"`
+}
+
+func (m *mirror) check() error {
+	look, err := m.lookOptions()
+	if err != nil {
+		return err
+	}
+	view, err := client.Look(m.Context.Context, look)
+	if err != nil {
+		return err
+	}
+	m.heed(view)
+	trees, err := m.checkTrees(view.Opened.Manifest)
+	if err != nil {
+		return err
+	}
+	answer := answerOf(trees)
+	if view.Refused != nil { // the trees were judged by what is kept
+		answer = view.Refused
+	}
+	now := view.Opened.Manifest
+	return errors.Join(m.Document(checkDocument{Schema: "tidemark/mirror-check/v1", Network: m.cfg.Network, Mirror: m.cfg.ID, Serial: now.Serial,
+		Issued: now.Issued, Expires: now.Expires, Fresh: view.Fresh, Exit: m.Code(answer), Trees: trees, Notices: notices(view.All)}), answer)
+}
+
+// checkTrees decides for every tree, and remembers since when each is behind.
+func (m *mirror) checkTrees(now *manifest.Manifest) ([]checkedTree, error) {
+	behind, err := m.memory.behind()
+	if err != nil {
+		return nil, err
+	}
+	trees := []checkedTree{}
+	for _, name := range sortedNames(m.cfg) {
+		d, damaged, err := m.decide(now, name, behind[name])
+		if err != nil {
+			return nil, err
+		}
+		if d.Behind == nil {
+			delete(behind, name)
+		} else {
+			behind[name] = d.Behind
+		}
+		trees = append(trees, m.checkedTree(d, damaged))
+	}
+	return trees, m.memory.saveBehind(behind)
+}
+
+// decide reads a tree's own time file, and says what is to be done.
+func (m *mirror) decide(now *manifest.Manifest, name string, behind *client.Behind) (d client.Decision, damaged string, err error) {
+	var here treesync.Held
+	if t, ok := now.Trees[name]; ok {
+		if here, err = treesync.Read(m.cfg.Trees[name].Path, t.TimeFile, m.Now()); err != nil {
+			return d, "", err
+		}
+	}
+	return client.Decide(now, name, m.cfg.ID, here.Timestamp, behind, m.Now()), here.Damaged, nil
+}
+
+func (m *mirror) checkedTree(d client.Decision, damaged string) checkedTree {
+	if damaged != "" {
+		m.Warn("%s: the time file does not count: %s", d.Tree, damaged)
+	}
+	m.Say("%-10s %-8s %s", d.Tree, d.Action, d.Reason)
+	t := checkedTree{Tree: d.Tree, Action: d.Action, Held: d.Held, Damaged: damaged, Announced: d.Announced, Admitted: d.Admitted, Place: d.Place, Reason: d.Reason}
+	if d.Behind != nil {
+		t.BehindSince = d.Behind.Since
+	}
+	return t
+}
+
+// answerOf is the answer as an exit code: one tree that may start outweighs those that wait.
+func answerOf(trees []checkedTree) (answer error) {
+	for _, t := range trees {
+		switch t.Action {
+		case client.Sync:
+			return needed
+		case client.Hold:
+			answer = held
+		}
+	}
+	return answer
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+
+	"tidemark/client"
+	"tidemark/config"
+	"tidemark/internal/console"
+	"tidemark/internal/geo"
+	"tidemark/manifest"
+	"tidemark/rsync"
+	"tidemark/sign"
+)
+
+// mirror is what every command needs: the configuration, and what is remembered.
+type mirror struct {
+	*console.Call
+	cfg    *config.Mirror
+	memory *memory
+}
+
+// openMirror reads the configuration that --config names.
+func openMirror(c *console.Call) (*mirror, error) {
+	cfg, err := loadConfig(c, c.String("config"))
+	if err != nil {
+		return nil, err
+	}
+	return &mirror{Call: c, cfg: cfg, memory: &memory{dir: cfg.State}}, nil
+}
+
+func loadConfig(c *console.Call, file string) (*config.Mirror, error) {
+	zone, _ := geo.LocalZone("/", c.Getenv)
+	cfg, err := config.LoadMirror(file, zone, config.RsyncRules{Option: rsync.CheckOption,
+		Pattern: func(s string) error { _, err := rsync.ParsePattern(s); return err }})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, console.Exit(console.Misuse, fmt.Errorf("no configuration: %w", err), "make one with: tidemark-mirror init DIR; or name it: --config FILE")
+	}
+	if err != nil {
+		return nil, console.Exit(console.Misuse, err, "")
+	}
+	return cfg, nil
+}
+
+// self is this mirror as the ranking of sources knows it.
+func self(cfg *config.Mirror) manifest.Client {
+	c := manifest.Client{ID: cfg.ID, Country: cfg.Country, ASN: cfg.ASN, Avoid: cfg.Avoid}
+	if cfg.Family != 0 {
+		c.Families = []int{cfg.Family}
+	}
+	return c
+}
+
+// sortedNames are the configured trees, in order.
+func sortedNames(cfg *config.Mirror) []string { return slices.Sorted(maps.Keys(cfg.Trees)) }
+
+// lookOptions say where to look for news, and make the state directory.
+func (m *mirror) lookOptions() (client.LookOptions, error) {
+	o := client.LookOptions{State: m.cfg.State, Network: m.cfg.Network, Now: m.Now}
+	var err error
+	if o.Trust, err = console.ReadFile(m.cfg.Trust, sign.MaxTrustFile); err != nil {
+		return o, console.Hinted(fmt.Errorf("trust: %w", err), "ask the network's operators for their trust.json, and set trust: in %s", m.cfg.File)
+	}
+	if err := os.MkdirAll(m.cfg.State, 0o700); err != nil {
+		return o, console.Hinted(fmt.Errorf("state directory: %w", err), "set state: in %s to a directory that this user may write", m.cfg.File)
+	}
+	o.Origin, err = m.origin()
+	return o, err
+}
+
+// origin is where the manifest comes from. A directory that is not there (a disk that is not mounted) is like a site that
+// cannot be reached: what is kept stays in force.
+func (m *mirror) origin() (client.Origin, error) {
+	o := client.OriginOptions{Proxy: http.ProxyFromEnvironment, UserAgent: "tidemark-mirror/" + version}
+	if m.cfg.CA != "" {
+		pem, err := console.ReadFile(m.cfg.CA, 1<<20)
+		if err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+		o.RootCAs = x509.NewCertPool()
+		if !o.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, console.Usage("ca: %s holds no certificate in PEM form", m.cfg.CA)
+		}
+	}
+	origin, err := client.NewOriginWith(m.cfg.URL, o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return missing{err}, nil
+	}
+	return origin, err
+}
+
+// missing is an origin that is not there now.
+type missing struct{ err error }
+
+// Fetch says so.
+func (m missing) Fetch(context.Context, string, int64) ([]byte, error) {
+	return nil, errors.New(m.err.Error()) // no fs.ErrNotExist: the site is gone, not one of its files
+}

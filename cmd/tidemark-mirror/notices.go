@@ -1,0 +1,37 @@
+package main
+
+import "tidemark/client"
+
+// heed tells what was noted, and stops nothing: a person is told all, cron each kind once a day.
+func (m *mirror) heed(v *client.View) {
+	noted := v.Noted
+	if m.Terminal {
+		noted = v.All
+	}
+	for _, n := range noted {
+		m.Warn("%s", words(n))
+	}
+}
+
+// words are a notice and what to do about it, on one line.
+func words(n client.Notice) string {
+	if n.Hint == "" {
+		return n.Text
+	}
+	return n.Text + ": " + n.Hint
+}
+
+// notice is one in a JSON document.
+type notice struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+}
+
+func notices(noted []client.Notice) []notice {
+	out := []notice{}
+	for _, n := range noted {
+		out = append(out, notice{Kind: n.Kind, Text: n.Text, Hint: n.Hint})
+	}
+	return out
+}
