@@ -267,7 +267,7 @@ decide() { # decide HELD NOW SINCE: sets action, announced, since, admitted, pla
 	grep '^tree' "$tmp/facts" >"$tmp/tree" || { action=gone; return; }
 	IFS=$tab read -r _ announced time_file admit files bytes <"$tmp/tree"
 	action=in-date
-	[ "$held" -lt "$announced" ] || return
+	[ "$held" -lt "$announced" ] || { since=0; return; }
 	late=$(($2 - since))
 	[ "$late" -lt "$hold" ] && admitted=$((1000000 * late / hold)) || admitted=1000000
 	[ "$admitted" -gt "$admit" ] || admitted=$admit
@@ -289,6 +289,8 @@ consider() { # decides by the clock, the tree and the state, and remembers since
 	esac
 	note "$action: holds $held, announced is $announced; admitted are $admitted of 1000000, this mirror is at $place"
 }
+
+allowed() { [ -n "${ALLOW_DELETE:-}" ] && [ -e "$STATE/owed" ]; } # deletions are owed, and typed: now
 
 # ---- sync ------------------------------------------------------------------------------------------------------------
 # lock: flock on the state directory and on the tree's own, which cannot be renamed away under it. rsync inherits both, so
@@ -412,7 +414,7 @@ run() {
 	while :; do
 		look
 		consider
-		[ -z "${ALLOW_DELETE:-}" ] || [ "$action" = gone ] || action=sync
+		[ "$action" = gone ] || ! allowed || action=sync
 		case $action in
 		sync)
 			exec 6>&-
@@ -420,7 +422,7 @@ run() {
 			lock
 			rm -f "$STATE/again"
 			consider # another run may have been faster
-			[ "$action" = in-date ] && [ -z "${ALLOW_DELETE:-}" ] || update
+			[ "$action" = in-date ] && ! allowed || update
 			[ -e "$STATE/again" ] || return
 			rm -f "$STATE/again"
 			exec 8<&- 9<&- ;;
