@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tidemark/internal/lab"
+	"tidemark/internal/scripttest"
 	"tidemark/keys"
 	"tidemark/manifest"
 	"tidemark/publish"
@@ -34,7 +35,7 @@ const (
 
 func cdnReaders(t *testing.T, publications int) {
 	for _, tool := range []string{"rsync", "gpg", "gpgv", "minisign"} {
-		needTool(t, tool)
+		scripttest.NeedTool(t, tool)
 	}
 	w := newCDNWorld(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -101,7 +102,7 @@ func (w *cdnWorld) startCDNs(t *testing.T, g *lab.S3) {
 	t.Helper()
 	for _, tool := range []string{"varnishd", "nginx"} {
 		if _, err := os.Stat("/usr/sbin/" + tool); err != nil {
-			needTool(t, tool)
+			scripttest.NeedTool(t, tool)
 		}
 	}
 	for _, longest := range []time.Duration{0, shortTTL} {

@@ -17,6 +17,7 @@ import (
 
 	"tidemark/client"
 	"tidemark/internal/lab"
+	"tidemark/internal/scripttest"
 	"tidemark/manifest"
 	"tidemark/sign"
 )
@@ -26,7 +27,7 @@ import (
 // has two manifests, and the next run heals.
 func TestRun_KilledAtEachWrite(t *testing.T) {
 	for _, tool := range []string{"strace", "rsync", "cp"} {
-		needTool(t, tool)
+		scripttest.NeedTool(t, tool)
 	}
 	w := newKillWorld(t)
 	t.Run("first publication", w.killEach)

@@ -17,6 +17,7 @@ import (
 
 	"tidemark/internal/console"
 	"tidemark/internal/lab"
+	"tidemark/internal/scripttest"
 	"tidemark/manifest"
 	"tidemark/publish"
 )
@@ -33,7 +34,7 @@ type bucketWorld struct {
 type hook func(n int, r *http.Request) bool
 
 func newBucketWorld(t *testing.T) *bucketWorld {
-	needTool(t, "rsync")
+	scripttest.NeedTool(t, "rsync")
 	w := &bucketWorld{killWorld: newKillWorld(t)}
 	var err error
 	if w.s3, err = lab.StartVersityGW(context.Background(), lab.S3Options{Dir: filepath.Join(w.dir, "s3")}); err != nil {
@@ -410,7 +411,7 @@ func TestRun_S3ForeignBucket(t *testing.T) {
 // Over TLS, everything is read back by programs that nobody here wrote.
 func TestRun_S3StockReaders(t *testing.T) {
 	for _, tool := range []string{"aws", "curl", "gpgv", "minisign"} {
-		needTool(t, tool)
+		scripttest.NeedTool(t, tool)
 	}
 	w := newKillWorld(t)
 	g, err := lab.StartVersityGW(context.Background(), lab.S3Options{Dir: filepath.Join(w.dir, "s3"), TLS: true})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -13,12 +12,11 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tidemark/internal/console"
 	"tidemark/internal/lab"
+	"tidemark/internal/scripttest"
 	"tidemark/keys"
-	"tidemark/schema"
 	"tidemark/sign"
 )
 
@@ -26,9 +24,8 @@ import (
 // offset such as "-26h"; the shipped one has no such switch.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tidemark": func() {
-		offset, _ := time.ParseDuration(os.Getenv("TIDEMARK_TEST_CLOCK"))
 		os.Exit(run(os.Args, console.Env{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
-			Now: func() time.Time { return time.Now().Add(offset) }}))
+			Now: func() time.Time { return time.Now().Add(scripttest.Offset()) }}))
 	}})
 }
 
@@ -49,36 +46,18 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("TIDEMARK_CONFIG", "")
 			e.Setenv("LC_ALL", "C")
-			for _, tool := range []string{"rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "flock", "unshare"} {
-				needTool(t, tool)
-			}
+			scripttest.NeedTool(t, "rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "flock", "unshare")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: scripttest.Commands(map[string]func(*testscript.TestScript, bool, []string){
 			"lab":         labCommand,
-			"flip":        flip,
-			"codes":       codes,
-			"schema":      followsSchema,
 			"fingerprint": fingerprint,
 			"rotate":      rotate,
-		},
+		}),
 	})
 }
 
 func labStart() int64 { return time.Now().Truncate(time.Hour).Add(-4 * time.Hour).Unix() }
-
-func needTool(t *testing.T, name string) {
-	t.Helper()
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing: scripts/deps test", name)
-	}
-	t.Skipf("%s is missing: apt-get install -y %s", name, name)
-}
 
 // labCommand is the network of a script: `lab start`, `lab config FILE [LINE]...`, `lab move TREE TS`, `lab sync ID...`,
 // `lab stop ID...`, `lab role ID ROLE`.
@@ -141,45 +120,6 @@ func mustInt(ts *testscript.TestScript, s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	ts.Check(err)
 	return n
-}
-
-// flip changes one bit in the middle of a file.
-func flip(ts *testscript.TestScript, neg bool, args []string) {
-	file := ts.MkAbs(args[0])
-	b, err := os.ReadFile(file)
-	ts.Check(err)
-	b[len(b)/2] ^= 1
-	ts.Check(os.WriteFile(file, b, 0o644))
-}
-
-// codes runs a command and compares its exit code: `codes 4 tidemark verify …`.
-func codes(ts *testscript.TestScript, neg bool, args []string) {
-	want := args[0]
-	err := ts.Exec(args[1], args[2:]...)
-	got := "0"
-	if err != nil {
-		got = strings.TrimPrefix(err.Error(), "exit status ")
-	}
-	if got != want {
-		ts.Fatalf("exit code of %s: found %s, expected %s", strings.Join(args[1:], " "), got, want)
-	}
-}
-
-// followsSchema validates a document (a file, or stdout of the last command) against the schema that it names.
-func followsSchema(ts *testscript.TestScript, neg bool, args []string) {
-	text := ts.ReadFile(args[0])
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	ts.Check(err)
-	name, _ := doc.(map[string]any)["schema"].(string)
-	b, err := schema.Get(name)
-	ts.Check(err)
-	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-	ts.Check(err)
-	c := jsonschema.NewCompiler()
-	ts.Check(c.AddResource(name, parsed))
-	s, err := c.Compile(name)
-	ts.Check(err)
-	ts.Check(s.Validate(doc))
 }
 
 // fingerprint puts the first fingerprint of `gpg --with-colons` into a variable.

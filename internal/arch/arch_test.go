@@ -50,11 +50,12 @@ var house = arch.House{
 		"internal/geo":        -1,
 		"internal/timefile":   -1,
 
-		"internal/arch":     arch.Free,
-		"internal/lab":      arch.Free,
-		"publish/storetest": arch.Free,
+		"internal/arch":       arch.Free,
+		"internal/lab":        arch.Free,
+		"internal/scripttest": arch.Free,
+		"publish/storetest":   arch.Free,
 	},
-	Tests:    []string{"internal/arch", "publish/storetest"},
+	Tests:    []string{"internal/arch", "internal/scripttest", "publish/storetest"},
 	Adapters: []string{"publish/s3", "publish/cloudfront", "publish/route53", "sign/kms"},
 	// None of these links the AWS SDK; make check asks the go command as well.
 	Links: []string{
