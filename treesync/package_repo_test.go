@@ -83,7 +83,7 @@ type packageMaster struct {
 	moves     int
 }
 
-// packageRepos are the directories of the repositories, each with Packages/ and repodata/.
+// packageRepos are the directories of the repositories, each with Packages/ and repodata/, and half of the packages.
 func packageRepos() []string { return []string{"7/os/x86_64", "7/updates/x86_64"} }
 
 func newPackageMaster(t *testing.T, metadata ...string) *packageMaster {
@@ -114,13 +114,14 @@ func (m *packageMaster) timestamp() int64 { return packageStart + int64(m.moves)
 func (m *packageMaster) move(t *testing.T) {
 	t.Helper()
 	m.moves++
-	for i, repo := range packageRepos() {
+	repos := packageRepos()
+	for i, repo := range repos {
 		packages := filepath.Join(m.dir, repo, "Packages")
 		if err := os.MkdirAll(packages, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for n := range packageNames {
-			now := (m.moves + n + i) / 2 % packageVersions
+		for n := i; n < packageNames; n += len(repos) {
+			now := (m.moves + n/len(repos)) / 2 % packageVersions
 			for v := range packageVersions {
 				name := fmt.Sprintf("tide-%d-%d.rpm", n+1, v+1)
 				to := filepath.Join(packages, name)
@@ -156,13 +157,15 @@ func (m *packageMaster) date(t *testing.T, dir string) {
 	}
 }
 
-// dnf reads one repository of the tree at base as a user's machine does that knows nothing of it: metadata, then every
-// package.
-func dnf(ctx context.Context, t *testing.T, base, repo string) error {
+// dnf reads the repositories at base as a user's machine does that knows nothing of them: metadata, then every package.
+func dnf(ctx context.Context, t *testing.T, base string) error {
 	dir := t.TempDir()
 	none := filepath.Join(dir, "none")
 	conf := fmt.Sprintf("[main]\nreposdir=%[1]s\npluginpath=%[1]s\nvarsdir=%[1]s\nplugins=0\ngpgcheck=0\nretries=1\ntimeout=30\nskip_if_unavailable=0\n"+
-		"cachedir=%[2]s/cache\nlogdir=%[2]s/log\npersistdir=%[2]s/persist\n[lab]\nname=lab\nbaseurl=%[3]s%[4]s/\n", none, dir, base, repo)
+		"cachedir=%[2]s/cache\nlogdir=%[2]s/log\npersistdir=%[2]s/persist\n", none, dir)
+	for i, repo := range packageRepos() {
+		conf += fmt.Sprintf("[lab%[1]d]\nname=lab%[1]d\nbaseurl=%[2]s%[3]s/\n", i, base, repo)
+	}
 	for _, d := range []string{"cache", "log", "persist", "root"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			return err

@@ -26,9 +26,6 @@ type Spec struct {
 	Options        []string // further rsync options, each passed by rsync.CheckOption
 }
 
-// LatePatterns are the names that come after all else: metadata that names other files (DESIGN 6).
-func LatePatterns() []rsync.Pattern { panic("stub") }
-
 // Source is a place to sync from.
 type Source struct {
 	ID        string // "" for one typed by hand or a fallback: its URL stands for it

@@ -1,0 +1,231 @@
+package treesync
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"tidemark/internal/timefile"
+	"tidemark/manifest"
+	"tidemark/rsync"
+)
+
+// attempt is a sync from one source.
+type attempt struct {
+	*syncer
+	source Source
+	begun  bool
+	target anchorSet // what the source holds, and is to be proven
+	time   timeBytes // its time file, as it was before the list was asked for
+	plan   *plan
+	owed   bool // deletions were left out
+}
+
+// passes is how often a source that moves on during the sync is followed: the first time, and two more.
+const passes = 3
+
+// run brings the tree to what the source holds. The error is a *left where another source may do better.
+func (a *attempt) run(ctx context.Context) error {
+	a.out.Lists = 0
+	for range passes {
+		again, err := a.pass(ctx)
+		if err != nil || a.o.DryRun {
+			return err
+		}
+		if again == "" {
+			return a.finish(ctx)
+		}
+		a.say(StageAnchors, a.source, a.source.name()+" "+again+": once more from its pre-flight on", "")
+		if err := a.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	return leave(StageAnchors, WhyMovedOn, "it changed %d times during the sync", passes)
+}
+
+// pass goes from the pre-flight to the anchors. again says what changed at the source meanwhile; "" for nothing.
+func (a *attempt) pass(ctx context.Context) (again string, err error) {
+	if err := a.preflight(ctx); err != nil {
+		return "", err
+	}
+	if err := a.list(ctx); err != nil {
+		return "", err
+	}
+	stages, err := a.stages()
+	if err != nil {
+		return "", err
+	}
+	if a.o.DryRun {
+		return "", a.compose(stages)
+	}
+	if err := a.begin(); err != nil {
+		return "", err
+	}
+	vanished := a.plan.result.Vanished
+	for _, st := range stages {
+		res, err := a.stage(ctx, st)
+		if err != nil {
+			return "", err
+		}
+		vanished = vanished || res.Vanished
+	}
+	return a.changed(ctx, vanished)
+}
+
+// begin remembers the sync before it touches the tree.
+func (a *attempt) begin() error {
+	if a.begun {
+		return nil
+	}
+	a.begun = true
+	return a.beginning()
+}
+
+// changed reads the source's time file again: when it is another one, what came may be a mixture. So may it be when files
+// vanished while they were asked for.
+func (a *attempt) changed(ctx context.Context, vanished bool) (string, error) {
+	again, err := a.fetch(ctx, againDir, nil, StageAnchors, "reading the source's time file again")
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case !bytes.Equal(again.time.data, a.time.data):
+		return "has moved from " + stamp(a.time.timestamp) + " to " + stamp(again.time.timestamp), nil
+	case vanished:
+		return "lost files during the sync", nil
+	}
+	a.time = again.time
+	return "", nil
+}
+
+// refresh takes a fresh manifest's word for what is announced.
+func (a *attempt) refresh(ctx context.Context) error {
+	if a.o.Refresh == nil || a.o.Fallback {
+		return nil // the pre-flight judges by what is known
+	}
+	t, err := a.o.Refresh(ctx)
+	if err != nil {
+		return leave(StageAnchors, WhyMovedOn, "it moved on during the sync, and no fresh manifest is to be had: %v", err)
+	}
+	if t.TimeFile == a.tree.TimeFile {
+		a.tree = t
+	}
+	return nil
+}
+
+// finish proves, deletes, and only then writes the time file.
+func (a *attempt) finish(ctx context.Context) error {
+	if err := a.prove(); err != nil {
+		return err
+	}
+	if err := a.delete(ctx); err != nil {
+		return err
+	}
+	return a.writeTime()
+}
+
+// fetched is what a run into the staging directory brought.
+type fetched struct {
+	time    timeBytes
+	anchors map[string]manifest.Anchor
+}
+
+// fetch asks for the time file and these anchors.
+func (a *attempt) fetch(ctx context.Context, into string, paths []string, stage Stage, text string) (fetched, error) {
+	dir, err := a.staging.fresh(into)
+	if err != nil {
+		return fetched{}, err
+	}
+	most := a.largestAnchor()
+	j := a.job(a.source, dir)
+	j.MaxSize = 2*most + 64<<10 // what is larger is none of ours; a stranger shall not fill the disk
+	if err := setRules(&j, a.rules.few(paths), a.staging.file(preflightFile)); err != nil {
+		return fetched{}, err
+	}
+	if _, err := a.exec(ctx, stage, text, j, rsync.Watch{}); err != nil {
+		return fetched{}, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fetched{}, err
+	}
+	defer root.Close()
+	var f fetched
+	f.time, err = readTime(root, a.tree.TimeFile)
+	switch {
+	case errors.Is(err, errNoTime):
+		return f, leave(stage, WhyIncomplete, "%s is missing", a.tree.TimeFile)
+	case err != nil:
+		return f, leave(stage, WhyWrong, "%v", err)
+	}
+	f.anchors, err = readAnchors(root, paths, most)
+	return f, err
+}
+
+func (a *attempt) largestAnchor() int64 {
+	most := int64(timefile.MaxSize)
+	for _, s := range anchorSets(a.tree) {
+		for _, anchor := range s.anchors {
+			most = max(most, anchor.Size)
+		}
+	}
+	return most
+}
+
+// preflight fetches the source's time file and anchors, before anything in the tree is touched, and judges them.
+func (a *attempt) preflight(ctx context.Context) error {
+	sets := anchorSets(a.tree)
+	visible := map[string]bool{}
+	var paths []string
+	for _, p := range anchorPaths(sets) {
+		if !a.rules.hides(p) {
+			visible[p], paths = true, append(paths, p)
+		}
+	}
+	text := "fetching time file and anchors of " + a.source.name()
+	if a.o.Fallback {
+		text = "fetching the time file of " + a.source.name()
+	}
+	f, err := a.fetch(ctx, fetchedDir, paths, StagePreflight, text)
+	if err != nil {
+		return err
+	}
+	a.time = f.time
+	if a.o.Fallback {
+		return a.judgeFallback()
+	}
+	for i, s := range sets {
+		sets[i] = s.only(visible)
+	}
+	a.target, err = judge(sets, found{timestamp: f.time.timestamp, anchors: f.anchors}, a.held)
+	return err
+}
+
+// judgeFallback has the time file alone to go by.
+func (a *attempt) judgeFallback() error {
+	t := a.time.timestamp
+	a.target = anchorSet{timestamp: t}
+	switch {
+	case time.Unix(t, 0).After(a.o.Now().Add(skew)):
+		return leave(StagePreflight, WhyWrong, "its time file says %s, which is in the future", stamp(t))
+	case t < a.held:
+		return leave(StagePreflight, WhyBehind, "it is at %s, the tree here at %s", stamp(t), stamp(a.held))
+	}
+	return nil
+}
+
+// exec reports a run, does it, and counts what it cost.
+func (a *attempt) exec(ctx context.Context, stage Stage, text string, j rsync.Job, w rsync.Watch) (rsync.Result, error) {
+	command := j.Command(a.program())
+	a.out.Commands = append(a.out.Commands, command)
+	a.say(stage, a.source, text, command)
+	res, err := a.o.Runner.Run(ctx, j, w)
+	a.out.Received += res.Stats.Received
+	a.out.Sent += res.Stats.Sent
+	if err != nil {
+		return res, blame(stage, err)
+	}
+	return res, nil
+}

@@ -1,0 +1,46 @@
+package treesync
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+
+	"tidemark/rsync"
+)
+
+// received is the name that rsync gives a file while it receives it: ".NAME.XXXXXX".
+var received = regexp.MustCompile(`^\.(.+)\.[A-Za-z0-9]{6}$`)
+
+// tidy removes what a killed run left in the tree, after a sync that went well: directories of --delay-updates, and files
+// that rsync was receiving. The latter are told by their name, by NAME being there whole now, and by permissions that no
+// published file has: rsync gives a file its own last. What cannot be told stays; it is extraneous, and goes when deletions
+// are made. Nothing of this is needed for a right tree, so failures are passed over.
+func (s *syncer) tidy() {
+	fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil
+		case d.IsDir() && d.Name() == partialDir:
+			s.root.RemoveAll(name)
+			return fs.SkipDir
+		case d.IsDir() && name != "." && rsync.Hidden(s.rules.hidden, name, true):
+			return fs.SkipDir
+		case d.Type().IsRegular() && s.halfReceived(name, d):
+			s.root.Remove(name)
+		}
+		return nil
+	})
+}
+
+func (s *syncer) halfReceived(name string, d fs.DirEntry) bool {
+	m := received.FindStringSubmatch(d.Name())
+	if m == nil || rsync.Hidden(s.rules.hidden, name, false) {
+		return false
+	}
+	info, err := d.Info()
+	if err != nil || info.Mode().Perm()&0o077 != 0 {
+		return false
+	}
+	whole, err := s.root.Lstat(path.Join(path.Dir(name), m[1]))
+	return err == nil && whole.Mode().IsRegular()
+}

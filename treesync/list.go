@@ -1,0 +1,159 @@
+package treesync
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tidemark/rsync"
+)
+
+// list is the dry run: the one full list that is asked of the source. It says what would come and what is gone, and
+// whether the source has all of the tree.
+func (a *attempt) list(ctx context.Context) error {
+	p, err := a.newPlan()
+	if err != nil {
+		return err
+	}
+	a.plan = p
+	j := a.job(a.source, a.path)
+	j.DryRun, j.Itemize = true, true
+	j.Delete = a.mayDelete()
+	if err := setRules(&j, a.rules.whole(), a.staging.file(contentRules)); err != nil {
+		return err
+	}
+	a.out.Lists++
+	p.result, err = a.exec(ctx, StageList, "asking "+a.source.name()+" for its list, and what differs here", j, rsync.Watch{Item: p.add})
+	if closeErr := p.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if p.result.Unreadable > 0 && j.Delete {
+		p.deletions = max(p.deletions, int(p.result.Stats.Deleted))
+	}
+	if err := a.complete(ctx, p.result.Stats); err != nil {
+		return err
+	}
+	a.say(StageList, a.source, a.listed(), "")
+	return a.roomFor(p)
+}
+
+func (a *attempt) mayDelete() bool { return a.source.MayDelete && !a.o.Fallback }
+
+func (a *attempt) newPlan() (*plan, error) {
+	p := &plan{rules: a.rules, anchors: map[string]bool{}, look: a.root.Lstat, full: a.full}
+	for _, path := range a.target.paths() {
+		p.anchors[path] = true
+	}
+	var err error
+	if p.content, err = newNameList(a.staging.file(contentFile)); err != nil {
+		return nil, err
+	}
+	if p.metadata, err = newNameList(a.staging.file(metadataFile)); err != nil {
+		p.content.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plan) close() error {
+	err := p.content.close()
+	if other := p.metadata.close(); err == nil {
+		err = other
+	}
+	return err
+}
+
+// full reports a directory of the tree that holds something.
+func (a *attempt) full(dir string) bool {
+	f, err := a.root.Open(dir)
+	if err != nil {
+		return true // to be on the safe side
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(1)
+	return len(names) > 0
+}
+
+// listed says in a sentence what the dry run found.
+func (a *attempt) listed() string {
+	p := a.plan
+	text := fmt.Sprintf("%d names of %d are new or changed, %d files with %d bytes to come", p.coming, p.result.Stats.Files, p.result.Stats.Transferred, p.result.Stats.Literal)
+	if a.mayDelete() {
+		text += fmt.Sprintf("; %d are gone", p.deletions)
+	}
+	if n := len(p.inTheWay); n > 0 {
+		text += fmt.Sprintf("; %d stand where this mirror has a directory", n)
+	}
+	return text
+}
+
+// complete compares what the source has with what the tree has: only at the announced timestamp, and only when this mirror
+// takes the whole tree, are the two the same.
+func (a *attempt) complete(ctx context.Context, s rsync.Stats) error {
+	c := a.o.Spec
+	if a.o.Fallback || a.target.timestamp != a.tree.Timestamp || len(c.Exclude) > 0 || len(c.Options) > 0 {
+		return nil
+	}
+	if s.Regular >= a.tree.Files && s.Bytes >= a.tree.Bytes {
+		return nil
+	}
+	kept := rsync.Stats{}
+	if len(c.Keep) > 0 {
+		var err error
+		if kept, err = a.keptAtSource(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Regular+kept.Regular >= a.tree.Files && s.Bytes+kept.Bytes >= a.tree.Bytes {
+		return nil
+	}
+	return leave(StageList, WhyIncomplete, "it has %d files with %d bytes, the tree %d with %d",
+		s.Regular+kept.Regular, s.Bytes+kept.Bytes, a.tree.Files, a.tree.Bytes)
+}
+
+// keptAtSource counts what this mirror's keep patterns hide at the source, which the list did not show.
+func (a *attempt) keptAtSource(ctx context.Context) (rsync.Stats, error) {
+	j := a.job(a.source, a.path)
+	j.DryRun = true
+	rules, whole := a.rules.kept(a.o.Spec.Keep)
+	if err := setRules(&j, rules, a.staging.file(keptRules)); err != nil {
+		return rsync.Stats{}, err
+	}
+	if whole {
+		a.out.Lists++
+	}
+	res, err := a.exec(ctx, StageList, "counting what is kept here and not taken from "+a.source.name(), j, rsync.Watch{})
+	return res.Stats, err
+}
+
+// kept are the rules of a run that sees what the keep patterns hide, and nothing else. whole: every directory must be
+// looked into for it.
+func (r ruler) kept(keep []rsync.Pattern) (rules []rsync.Rule, whole bool) {
+	rules = excludes(ownPatterns(r.timeFile))
+	for _, k := range keep {
+		text := strings.TrimSuffix(k.String(), "/")
+		if rest, anchored := strings.CutPrefix(text, "/"); anchored && !strings.Contains(rest, "**") {
+			rules = append(rules, parents(rest)...)
+		} else {
+			whole = true
+		}
+		rules = append(rules, rsync.Rule{Include: true, Pattern: k.String()}, rsync.Rule{Include: true, Pattern: text + "/**"})
+	}
+	if whole {
+		rules = append(rules, rsync.Rule{Include: true, Pattern: "*/"})
+	}
+	return append(rules, rsync.Rule{Pattern: "*"}), whole
+}
+
+// parents are includes of the directories above an anchored pattern's last part.
+func parents(pattern string) (rules []rsync.Rule) {
+	for i := range len(pattern) {
+		if pattern[i] == '/' {
+			rules = append(rules, rsync.Rule{Include: true, Pattern: "/" + pattern[:i] + "/"})
+		}
+	}
+	return rules
+}

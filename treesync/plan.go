@@ -1,0 +1,157 @@
+package treesync
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"tidemark/rsync"
+)
+
+// plan is what the dry run shows: which names come in which stage, and what is gone at the source. It is sorted as it
+// comes, since a tree may have millions of names.
+type plan struct {
+	rules   ruler
+	anchors map[string]bool
+	look    func(name string) (fs.FileInfo, error) // at the tree as it is
+	full    func(dir string) bool                  // of the tree: there is something in it
+
+	content, metadata *nameList
+	anchorsToo        []string // names that are hard links to an anchor
+	inTheWay          []string // names where the tree has a directory that is not empty, and the source something else
+	doomed            []rsync.Item
+	deletions         int
+	refused           int // deletions that are too many
+	room              room
+	coming            int64 // names that are new or changed
+	result            rsync.Result
+}
+
+// maxDoomed is how many deletions are kept by name; of more, only the number is known.
+const maxDoomed = 50_000
+
+// add sorts one itemized name.
+func (p *plan) add(i rsync.Item) {
+	switch {
+	case i.Name == "." || i.Name == p.rules.timeFile: // the top is not listed: rsync would take all that is in it
+	case i.Deleting():
+		p.deletions++
+		if len(p.doomed) < maxDoomed {
+			p.doomed = append(p.doomed, i)
+		}
+	default:
+		p.come(i)
+	}
+}
+
+// phase is the stage in which a name comes.
+type phase int
+
+const (
+	inContent phase = iota
+	inMetadata
+	withAnchors
+	never
+)
+
+func (p *plan) phase(name string, dir bool) phase {
+	switch {
+	case name == p.rules.timeFile:
+		return never
+	case p.anchors[name]:
+		return withAnchors
+	case rsync.Hidden(p.rules.late, name, dir):
+		return inMetadata
+	}
+	return inContent
+}
+
+func (p *plan) come(i rsync.Item) {
+	was, err := p.look(i.Name)
+	if err != nil {
+		was = nil
+	}
+	if was != nil && was.IsDir() && !i.Dir && p.full(i.Name) {
+		p.inTheWay = append(p.inTheWay, i.Name)
+		return
+	}
+	p.coming++
+	ph := p.phase(i.Name, i.Dir)
+	p.room.add(i, was, ph)
+	p.put(ph, i.Name)
+	if i.Link == "" {
+		return
+	}
+	// A hard link comes as one only when its leader is in the same list: where the leader comes later, so it does once more.
+	switch leader := p.phase(i.Link, false); {
+	case leader <= ph:
+		p.put(ph, i.Link)
+	case leader != never:
+		p.put(leader, i.Name)
+		p.put(leader, i.Link)
+	}
+}
+
+func (p *plan) put(ph phase, name string) {
+	switch ph {
+	case inContent:
+		p.content.add(name)
+	case inMetadata:
+		p.metadata.add(name)
+	case withAnchors:
+		if !p.anchors[name] {
+			p.anchorsToo = append(p.anchorsToo, name)
+		}
+	}
+}
+
+// nameList is a file of NUL-separated names.
+type nameList struct {
+	path  string
+	names int
+	f     *os.File
+	w     *bufio.Writer
+	err   error
+}
+
+func newNameList(path string) (*nameList, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("write a list of names: %w", err)
+	}
+	return &nameList{path: path, f: f, w: bufio.NewWriter(f)}, nil
+}
+
+func (l *nameList) add(name string) {
+	l.names++
+	if _, err := l.w.WriteString(name + "\x00"); err != nil && l.err == nil {
+		l.err = err
+	}
+}
+
+func (l *nameList) close() error {
+	err := l.w.Flush()
+	if l.err != nil {
+		err = l.err
+	}
+	if closeErr := l.f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("write a list of names: %w", err)
+	}
+	return nil
+}
+
+// writeNames writes a whole list.
+func writeNames(path string, names []string) error {
+	l, err := newNameList(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		l.add(name)
+	}
+	return l.close()
+}

@@ -1,0 +1,129 @@
+package treesync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tidemark/rsync"
+)
+
+// stage is one run that brings a part of the tree.
+type stage struct {
+	name  Stage
+	text  string
+	job   rsync.Job
+	whole bool // it asks for the full list
+	count bool
+}
+
+// A tree of which nearly all is new is asked for as a whole: naming each file would cost more than a list.
+const (
+	nearlyAllNames = 1000
+	nearlyAllShare = 0.8
+)
+
+func (p *plan) nearlyAll() bool {
+	return p.coming > nearlyAllNames && float64(p.coming) > nearlyAllShare*float64(p.result.Stats.Files)
+}
+
+// stages are the runs that bring what is new, in their order. A stage without names is left out.
+func (a *attempt) stages() ([]stage, error) {
+	var all []stage
+	for _, add := range []func() (stage, error){a.contentStage, a.metadataStage, a.anchorsStage} {
+		st, err := add()
+		if err != nil {
+			return nil, err
+		}
+		if st.name != "" {
+			all = append(all, st)
+		}
+	}
+	return all, nil
+}
+
+// contentStage brings what names nothing else: packages, images.
+func (a *attempt) contentStage() (stage, error) {
+	p := a.plan
+	j := a.job(a.source, a.path)
+	j.Progress = a.o.Progress != nil
+	if p.result.Unreadable > 0 || p.nearlyAll() {
+		err := setRules(&j, a.rules.content(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(contentRules))
+		return stage{StageContent, "fetching all content from " + a.source.name(), j, true, true}, err
+	}
+	if p.content.names == 0 {
+		return stage{}, nil
+	}
+	j.FilesFrom = p.content.path
+	return stage{StageContent, fmt.Sprintf("fetching content from %s: %d names", a.source.name(), p.content.names), j, false, true}, nil
+}
+
+// metadataStage brings what names content, each file in its place only when all have arrived.
+func (a *attempt) metadataStage() (stage, error) {
+	p := a.plan
+	j := a.job(a.source, a.path)
+	j.DelayUpdates = true
+	j.Progress = a.o.Progress != nil
+	if p.result.Unreadable > 0 {
+		err := setRules(&j, a.rules.metadata(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(metadataRules))
+		return stage{StageMetadata, "fetching all metadata from " + a.source.name(), j, true, true}, err
+	}
+	if p.metadata.names == 0 {
+		return stage{}, nil
+	}
+	j.FilesFrom = p.metadata.path
+	return stage{StageMetadata, fmt.Sprintf("fetching metadata from %s: %d names", a.source.name(), p.metadata.names), j, false, true}, nil
+}
+
+// anchorsStage brings the anchors, all of them and by their contents: a reader who sees a new one finds all that it names.
+func (a *attempt) anchorsStage() (stage, error) {
+	names := slices.Concat(a.target.paths(), a.plan.anchorsToo)
+	if len(names) == 0 {
+		return stage{}, nil
+	}
+	j := a.job(a.source, a.path)
+	j.DelayUpdates, j.Checksum = true, true
+	j.FilesFrom = a.staging.file(anchorsFile)
+	return stage{StageAnchors, fmt.Sprintf("fetching anchors from %s: %d names", a.source.name(), len(names)), j, false, true}, writeNames(j.FilesFrom, names)
+}
+
+// stage runs one. A server that refuses --checksum is asked for the anchors whatever their times say: their contents are
+// proven here in any case.
+func (a *attempt) stage(ctx context.Context, st stage) (rsync.Result, error) {
+	res, err := a.bring(ctx, st)
+	if st.job.Checksum && refusesChecksum(err) {
+		st.job.Checksum, st.job.IgnoreTimes = false, true
+		st.text += ", without --checksum, which it refuses"
+		res, err = a.bring(ctx, st)
+	}
+	return res, err
+}
+
+func (a *attempt) bring(ctx context.Context, st stage) (rsync.Result, error) {
+	if st.whole {
+		a.out.Lists++
+	}
+	res, err := a.exec(ctx, st.name, st.text, st.job, rsync.Watch{Progress: a.o.Progress})
+	a.out.Files += res.Stats.Transferred
+	a.out.Bytes += res.Stats.Literal
+	return res, err
+}
+
+// compose says what a sync would do, as the end of a dry run.
+func (a *attempt) compose(stages []stage) error {
+	for _, st := range stages {
+		command := st.job.Command(a.program())
+		a.out.Commands = append(a.out.Commands, command)
+		a.say(st.name, a.source, "would be "+st.text, command)
+	}
+	a.out.Files, a.out.Bytes = a.plan.result.Stats.Transferred, a.plan.result.Stats.Literal
+	a.out.Deleted = int64(a.plan.deletions)
+	d, err := a.deletion()
+	if err != nil || d == nil {
+		return err
+	}
+	command := d.job.Command(a.program())
+	a.out.Commands = append(a.out.Commands, command)
+	a.say(StageDelete, a.source, "would be "+d.text, command)
+	return nil
+}
