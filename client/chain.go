@@ -123,9 +123,13 @@ func (l *look) reload() error {
 		return err
 	}
 	if seen != nil && seen.Reset < c.reset {
+		// The kept bundle goes first: should it come into force again, its serial would be remembered again.
+		if err := l.store.remove(BundleFile); err != nil {
+			return err
+		}
 		reset := seen.resetBy(c.reset, c.trust.MinSerial)
 		seen = &reset
-		if err := l.saveSeen(reset); err != nil {
+		if err := l.store.saveSeen(reset); err != nil {
 			return err
 		}
 	}

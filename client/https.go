@@ -58,7 +58,7 @@ func stay(req *http.Request, via []*http.Request) error {
 	if len(via) <= maxRedirects && to.Scheme == first.Scheme && authority(to) == authority(first) && to.User == nil {
 		return nil
 	}
-	return &Refused{What: first.Path, Reason: Redirect, Detail: fmt.Sprintf("%s leads to %.300s%s, expected the same scheme, host and port, and at most %d redirects",
+	return &Refused{Reason: Redirect, Detail: fmt.Sprintf("%s leads to %.300s%s, expected the same scheme, host and port, and at most %d redirects",
 		first, to.Redacted(), quality(to.Hostname()), maxRedirects)}
 }
 
@@ -110,14 +110,14 @@ func (h *httpOrigin) FetchIf(ctx context.Context, name string, max int64, v Vali
 	asked := h.ask(req, v)
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return nil, Validator{}, false, caused(ctx, err)
+		return nil, Validator{}, false, failed(ctx, name, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotModified && asked {
 		return nil, v, true, nil
 	}
 	if err := judgeStatus(req.URL, resp); err != nil {
-		return nil, Validator{}, false, err
+		return nil, Validator{}, false, failed(ctx, name, err)
 	}
 	if resp.ContentLength > max {
 		return nil, Validator{}, false, &Refused{What: name, Reason: TooLarge, Detail: fmt.Sprintf("%d bytes are announced, larger than %d bytes", resp.ContentLength, max)}
@@ -181,7 +181,7 @@ func judgeStatus(u *url.URL, resp *http.Response) error {
 		return fmt.Errorf("GET %s: found status %s, expected 200", u, resp.Status)
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return &Refused{What: u.Path, Reason: Encoded, Detail: fmt.Sprintf("GET %s: the body is encoded (%.40q), expected the file's own bytes", u, e)}
+		return &Refused{Reason: Encoded, Detail: fmt.Sprintf("GET %s: the body is encoded (%.40q), expected the file's own bytes", u, e)}
 	}
 	return nil
 }
@@ -219,16 +219,13 @@ func (h *httpOrigin) read(ctx context.Context, cancel context.CancelCauseFunc, b
 		}
 	}()
 	b, err := readAll(counted, name, max)
-	if err == nil {
-		return b, nil
-	}
-	switch cause := context.Cause(ctx); {
+	switch cause := context.Cause(ctx); { // looked at without an error, too: a server may end the body when we hang up
 	case errors.Is(cause, errDrips):
 		return nil, &Refused{What: name, Reason: Slow, Detail: fmt.Sprintf("less than %d bytes came in %s", need, h.options.Patience)}
 	case errors.Is(cause, errTimeout):
 		return nil, &Refused{What: name, Reason: Slow, Detail: fmt.Sprintf("no end of it came in %s", h.options.Timeout)}
 	}
-	return nil, err
+	return b, err
 }
 
 type counter struct {
@@ -242,8 +239,14 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// caused puts our own reason for the end of a request in place of "context canceled".
-func caused(ctx context.Context, err error) error {
+// failed gives a refused redirect by itself, since the error around it spells out where that leads, password and all; and
+// our own reason for the end of a request in place of "context canceled".
+func failed(ctx context.Context, name string, err error) error {
+	if r := (*Refused)(nil); errors.As(err, &r) {
+		told := *r
+		told.What = name
+		return &told
+	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)
 	}

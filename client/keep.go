@@ -81,19 +81,7 @@ func (l *look) saw(next Seen) error {
 		return nil
 	}
 	l.seen = &next
-	return l.saveSeen(next)
-}
-
-func (l *look) saveSeen(s Seen) error {
-	if l.store.readOnly {
-		return nil
-	}
-	for _, step := range []func() error{l.store.hook(SeenFile), func() error { return SaveSeen(l.store.dir, s) }, l.store.hook(SeenFile)} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.store.saveSeen(next)
 }
 
 // older tells an expired document that is also older than one seen: that is an edge that lags, or a rollback.

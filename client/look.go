@@ -104,8 +104,13 @@ func Look(ctx context.Context, o LookOptions) (*View, error) {
 	if err != nil && ctx.Err() != nil {
 		return nil, err // nothing was learnt
 	}
-	if saveErr := l.end(ctx, v); saveErr != nil {
+	saveErr := l.end(ctx, v)
+	if v == nil {
 		return nil, errors.Join(err, saveErr)
+	}
+	if saveErr != nil { // what was seen is saved; this is but for comfort
+		n := Notice{Kind: NoteUnsaved, Text: saveErr.Error()}
+		v.All, v.Noted = append(v.All, n), append(v.Noted, n)
 	}
 	return v, err
 }

@@ -28,6 +28,7 @@ const (
 	NoteTrustMissing = "trust-unreachable" // the chain's end could not be seen
 	NoteFork         = "fork"              // documents of a fork are kept
 	NoteDamaged      = "damaged"           // a state file was set aside
+	NoteUnsaved      = "unsaved"           // when things were told, and for how long they go on, could not be remembered
 )
 
 const (

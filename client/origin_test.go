@@ -13,12 +13,14 @@ import (
 
 func TestNewOrigin(t *testing.T) {
 	for _, place := range []string{"http://mirrors.example.org/", "ftp://mirrors.example.org/", "https://user@mirrors.example.org/", "https://mirrors.example.org/?x=1",
-		"https:///centos/", "http://169.254.169.254/", filepath.Join(t.TempDir(), "missing")} {
-		if _, err := NewOrigin(place); err == nil {
-			t.Errorf("%s was accepted", place)
+		"https:///centos/", "http://169.254.169.254/", "https://2130706433/", "https://0x7f.1/", "https://0x7f000001/", "https://017700000001/", "https://127.1/",
+		"https://user:secret@mirrors.example.org/", "https://a_b/", "https://-oProxy/", "https://mirrors.example.org:0/", "https://mirrors.example.org:65537/", "https://[fe80::1%25eth0]/",
+		"https://[::ffff:127.0.0.1]/", "http://2130706433/", "HTTPS://h/\n", "file:///etc/", "https://mirrors.example.org/#x", filepath.Join(t.TempDir(), "missing")} {
+		if _, err := NewOrigin(place); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", place, err)
 		}
 	}
-	for _, place := range []string{"https://mirrors.example.org/centos/", "http://127.0.0.1:8080/", "http://[::1]/", "http://localhost/", t.TempDir()} {
+	for _, place := range []string{"https://mirrors.example.org/centos/", "http://127.0.0.1:8080/", "http://[::1]/", "http://localhost/", "https://MIRRORS.example.org:8443/", "https://192.0.2.1/", t.TempDir()} {
 		if _, err := NewOrigin(place); err != nil {
 			t.Error(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,7 +30,9 @@ type site struct {
 
 func newSite(t testing.TB) *site {
 	s := &site{files: map[string][]byte{}, handler: map[string]http.HandlerFunc{}}
-	s.Server = httptest.NewTLSServer(s)
+	s.Server = httptest.NewUnstartedServer(s)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of readers that hang up
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
 }

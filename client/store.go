@@ -132,24 +132,40 @@ func (s *store) read(name string, max int64) ([]byte, error) {
 
 // write replaces a file atomically, and waits until the disk has it.
 func (s *store) write(name string, b []byte) error {
+	return s.alter(name, func() error { return replaceFile(s.dir, name, b) })
+}
+
+func (s *store) saveSeen(seen Seen) error {
+	return s.alter(SeenFile, func() error { return SaveSeen(s.dir, seen) })
+}
+
+func (s *store) remove(name string) error {
+	return s.alter(name, func() error {
+		if err := os.Remove(filepath.Join(s.dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (s *store) alter(name string, change func() error) error {
 	if s.readOnly {
 		return nil
 	}
-	for _, step := range []func() error{s.hook(name), func() error { return replaceFile(s.dir, name, b) }, s.hook(name)} {
-		if err := step(); err != nil {
-			return fmt.Errorf("write the state: %w", err)
-		}
+	if err := s.hook(name); err != nil {
+		return err
 	}
-	return nil
+	if err := change(); err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	return s.hook(name)
 }
 
-func (s *store) hook(name string) func() error {
-	return func() error {
-		if s.written == nil {
-			return nil
-		}
-		return s.written(name)
+func (s *store) hook(name string) error {
+	if s.written == nil {
+		return nil
 	}
+	return s.written(name)
 }
 
 // setAside keeps a damaged file for people, out of the way.

@@ -1,0 +1,219 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// drip sends an endless body: some bytes each time, with the whole rate below or above what is asked for.
+func drip(n int, every time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, n)); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			select {
+			case <-r.Context().Done():
+			case <-time.After(every):
+			}
+		}
+	}
+}
+
+func (r *recorder) Flush() { r.ResponseWriter.(http.Flusher).Flush() }
+
+func to(place string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, place, http.StatusFound) }
+}
+
+func status(code int, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+	}
+}
+
+func TestHTTPS_Faults(t *testing.T) {
+	s := newSite(t)
+	s.serve("good", []byte("12345"))
+	host := strings.TrimPrefix(s.URL, "https://")
+	tests := []struct {
+		name    string
+		answer  http.HandlerFunc
+		reason  Reason // "": no refusal
+		missing bool
+		want    string // in the error
+	}{
+		{"redirect to http", to("http://" + host + "/centos/good"), Redirect, false, "leads to http://"},
+		{"redirect to another host", to("https://evil.example.org/x"), Redirect, false, "leads to https://evil.example.org/x, expected the same"},
+		{"redirect to another port", to("https://127.0.0.1:1/x"), Redirect, false, "a loopback address"},
+		{"redirect to the metadata service", to("http://169.254.169.254/latest/"), Redirect, false, "a link-local address"},
+		{"redirect to a private address", to("https://10.0.0.1/"), Redirect, false, "a private address"},
+		{"redirect to a mapped address", to("https://[::ffff:192.168.0.1]/"), Redirect, false, "a private address"},
+		{"redirect with a user", to("https://u:secret@" + host + "/centos/good"), Redirect, false, "u:xxxxx@"},
+		{"redirect in a circle", to("/centos/f"), Redirect, false, "at most 3"},
+		{"redirect to a file", to("file:///etc/passwd"), Redirect, false, "file:///etc/passwd"},
+		{"endless body", drip(1<<20, 0), TooLarge, false, "larger than 100 bytes"},
+		{"announced too large", status(200, "Content-Length", "101"), TooLarge, false, "101 bytes are announced"},
+		{"slow body", drip(1, time.Millisecond*20), Slow, false, "less than"},
+		{"gzip", status(200, "Content-Encoding", "gzip"), Encoded, false, `"gzip"`},
+		{"not there", status(404), "", true, "404"},
+		{"forbidden", status(403), "", true, "403"},
+		{"for ever gone", status(410), "", true, "410"},
+		{"broken", status(500), "", false, "expected 200"},
+		{"not asked on condition", status(304), "", false, "304"},
+		{"partial", status(206), "", false, "206"},
+		{"busy", status(503, "Retry-After", "120"), "", false, "come again in 2m0s"},
+		{"too many", status(429, "Retry-After", "Sun, 22 Nov 2026 08:00:00 GMT"), "", false, "after 2026-11-22T08:00:00Z"},
+		{"busy without words", status(503, "Retry-After", "[31m"), "", false, "503 Service Unavailable, expected"},
+		{"no headers in time", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", false, "timeout"},
+		{"headers without end", status(200, "X", strings.Repeat("x", maxHeader)), "", false, "header"},
+		{"short", status(200, "Content-Length", "5"), "", false, "EOF"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.answer("f", tt.answer)
+			b, err := s.origin(t).Fetch(t.Context(), "f", 100)
+			var r *Refused
+			if b != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("%q, %v, expected %q in it", b, err, tt.want)
+			}
+			if got := errors.As(err, &r); got != (tt.reason != "") || got && r.Reason != tt.reason {
+				t.Errorf("%v, expected the reason %q", err, tt.reason)
+			}
+			if errors.Is(err, fs.ErrNotExist) != tt.missing {
+				t.Errorf("%v: not there: %v", err, !tt.missing)
+			}
+			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("%q", err)
+			}
+		})
+	}
+	s.answer("f", to("/centos/good"))
+	if b, err := s.origin(t).Fetch(t.Context(), "f", 100); string(b) != "12345" || err != nil {
+		t.Errorf("a redirect on the same host: %q, %v", b, err)
+	}
+}
+
+// A body that keeps coming at the least rate still has to end.
+func TestHTTPS_WholeDeadline(t *testing.T) {
+	s := newSite(t)
+	s.answer("f", drip(2000, time.Millisecond))
+	o := s.origin(t).(*httpOrigin)
+	o.options.Timeout = 700 * time.Millisecond
+	_, err := o.Fetch(t.Context(), "f", 1<<40)
+	var r *Refused
+	if !errors.As(err, &r) || r.Reason != Slow || !strings.Contains(err.Error(), "no end of it came in 700ms") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestHTTPS_OnCondition(t *testing.T) {
+	s := newSite(t)
+	var asked http.Header
+	var header []string
+	s.answer("f", func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header.Clone()
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		if r.Header.Get("If-None-Match")+r.Header.Get("If-Modified-Since") != "" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		io.WriteString(w, "12345")
+	})
+	const date = "Sun, 22 Nov 2026 08:00:00 GMT"
+	for _, tt := range []struct {
+		name, match, since string
+		header             []string
+	}{
+		{"an ETag", `"x"`, "", []string{"ETag", `"x"`, "Last-Modified", date}},
+		{"a weak ETag", `W/"x"`, "", []string{"ETag", `W/"x"`}},
+		{"a date alone", "", date, []string{"Last-Modified", date}},
+		{"neither", "", "", nil},
+		{"an endless ETag", "", "", []string{"ETag", strings.Repeat("x", maxValidator+1)}},
+		{"bytes beyond ASCII", "", "", []string{"ETag", "\xff"}},
+	} {
+		o := s.origin(t).(Conditional)
+		header = tt.header
+		b, v, unchanged, err := o.FetchIf(t.Context(), "f", 100, Validator{})
+		if string(b) != "12345" || unchanged || err != nil {
+			t.Fatalf("%s: %q, %v, %v", tt.name, b, unchanged, err)
+		}
+		if asked.Get("Accept-Encoding") != "identity" {
+			t.Error(asked)
+		}
+		b, again, unchanged, err := o.FetchIf(t.Context(), "f", 100, v)
+		if asked.Get("If-None-Match") != tt.match || asked.Get("If-Modified-Since") != tt.since || err != nil {
+			t.Errorf("%s: asked with %v, %v", tt.name, asked, err)
+		}
+		if want := tt.match+tt.since != ""; unchanged != want || (b == nil) != want || want && again != v {
+			t.Errorf("%s: %q, unchanged %v, %+v", tt.name, b, unchanged, again)
+		}
+		if v.URL = "https://elsewhere.example.org/f"; tt.match != "" {
+			if _, _, unchanged, _ = o.FetchIf(t.Context(), "f", 100, v); unchanged {
+				t.Errorf("%s: asked by another file's validator", tt.name)
+			}
+		}
+	}
+}
+
+func TestHTTPS_ProxyAndUserAgent(t *testing.T) {
+	var seen string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Method + " " + r.Host
+		http.Error(w, "no", http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	at, _ := url.Parse(proxy.URL)
+	o, err := NewOriginWith("https://mirrors.example.org/", OriginOptions{Proxy: http.ProxyURL(at)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Fetch(t.Context(), "f", 5); err == nil || errors.Is(err, fs.ErrNotExist) || seen != "CONNECT mirrors.example.org:443" {
+		t.Errorf("%v, the proxy saw %q", err, seen)
+	}
+	s := newSite(t)
+	s.answer("f", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.UserAgent()) })
+	h := s.origin(t).(*httpOrigin)
+	h.options.UserAgent = "tidemark-mirror/1"
+	if b, err := h.Fetch(t.Context(), "f", 100); string(b) != "tidemark-mirror/1" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// A certificate that nobody vouches for is not talked past.
+func TestHTTPS_UnknownAuthority(t *testing.T) {
+	s := newSite(t)
+	s.serve("f", []byte("x"))
+	o, err := NewOriginWith(s.URL+"/centos/", OriginOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := o.Fetch(t.Context(), "f", 5); b != nil || err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, s := range []string{"", "120", "-1", "99999999999999999999", "1e9", "Sun, 22 Nov 2026 08:00:00 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if out := retryAfter(s); len(out) > 80 || strings.Trim(out, " (itasktocomegnfr0123456789hm.sTZ:-)") != "" {
+			t.Fatalf("%q", out)
+		}
+	})
+}
