@@ -119,35 +119,20 @@ signed() { # signed ASC DOCUMENT: one good signature of KEYRING over the bytes. 
 		$2 ~ /^(BADSIG|ERRSIG|EXPKEYSIG|REVKEYSIG|NODATA|UNEXPECTED)$/ { bad++ }
 		END { exit !(good == 1 && valid == 1 && !bad) }' "$tmp/status"
 }
-# facts DOCUMENT: all that is used of it, checked, one fact a line, into $tmp/facts. Empty fields are written "-".
+# facts DOCUMENT: all that is used of it, one fact a line, into $tmp/facts. Then every line is checked: what is not listed
+# here reaches neither this shell nor rsync. Absent fields are written "-".
 facts() {
 	jq -r --arg tree "$TREE" --arg me "$ID" --arg country "$COUNTRY" --arg continent "$CONTINENT" \
 		--arg asn "${ASN:-0}" --arg family "$FAMILY" --arg avoid " $AVOID " '
-	def want(good; what): if good then . else error("\(what): found \(tojson | .[:120])") end;
-	def is(re): type == "string" and (explode | all(. > 31 and . != 127)) and test("\\A(?:" + re + ")\\z");
-	def name: want(is("[a-z0-9][a-z0-9._-]{0,99}"); "a name");
-	def number(most): want(type == "number" and . == floor and . >= 0 and . <= most; "a number");
-	def time: want(is("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"); "a time") | fromdateiso8601;
-	def path: want(is("[^-/\\\\*?\\[\\]][^\\\\*?\\[\\]]{0,4095}") and (split("/") | all(. != "" and . != "." and . != "..")); "a path");
-	def octet: "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
-	def word: "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
-	def url: want(length <= 1024 # what rsync takes for a daemon and a module, and for nothing else (no user, no decimal or hex host)
-		and is("rsync://(?:\(word)\\.)*(?!(?:[0-9]+|0x[0-9a-f]*)[:/])\(word)(?::[1-9][0-9]{0,4})?/[!-~]+" +
-			"|rsync://(?:(?:\(octet)\\.){3}\(octet)|\\[[0-9a-f:]+\\])(?::[1-9][0-9]{0,4})?/[!-~]+")
-		and (capture("\\A[a-z]+://(?:\\[[^]]*\\]|[^:/]*):?(?<port>[0-9]*)/(?<path>.+)\\z")
-			| (.port == "" or (.port | tonumber) <= 65535)
-			and (.path | (test("[*?\\[\\]\\\\\"\u0027<>]|\\.\\.|//|^[#/-]") | not) and (split("/") | index(".") == null))); "a URL");
-	def anchor: [(.size | number(9007199254740991)), (.sha256 | want(is("[0-9a-f]{64}"); "a SHA-256")), (.path | path)];
-	want(.schema == "tidemark/manifest/v1"; "another schema")
+	if .schema == "tidemark/manifest/v1" then . else error("schema \(.schema), expected tidemark/manifest/v1") end
 	| (.policy.nearby[$country] // []) as $near
-	| ["head", (.network | name), (.serial | number(9007199254740991)), (.issued | time), (.expires | time),
-		(.policy.check_interval | number(31622400)), (.policy.max_hold | number(31622400))],
-	(.trees[$tree] // empty | (.timestamp | number(253402300799)) as $now
-		| ["tree", $now, (.time_file | path), (.admit | number(1000000)), (.files | number(9007199254740991)), (.bytes | number(9007199254740991))],
-			(.anchors[] | ["anchor", 0] + anchor),
-			(.later // [] | .[] | (.timestamp | number(253402300799)) as $at | ["later", $at], (.anchors[] | ["anchor", $at] + anchor))),
-	(.sources[] | . as $s | .trees[$tree] // empty | . as $t
-		| select($s.slots > 0 and $s.id != $me and (" " + $s.id + " " | inside($avoid) | not))
+	| ["head", .network, .serial, (.issued | fromdateiso8601), (.expires | fromdateiso8601), .policy.check_interval, .policy.max_hold],
+	(.trees[$tree] // empty
+		| ["tree", .timestamp, .time_file, .admit, .files, .bytes],
+			(.anchors[] | ["anchor", 0, .size, .sha256, .path]),
+			(.later // [] | .[] | .timestamp as $at | ["later", $at], (.anchors[] | ["anchor", $at, .size, .sha256, .path]))),
+	(.sources[] | . as $s | .trees[$tree] // empty
+		| select($s.slots > 0 and $s.id != $me and (" \($s.id) " | inside($avoid) | not))
 		| select($family == "" or any(.families[]; tostring == $family))
 		| ($continent != "" and $s.continent == $continent) as $same
 		| (if $s.kind == "node" then (if $same then 5 else 6 end)
@@ -155,10 +140,42 @@ facts() {
 			elif $country != "" and $s.country == $country then 2
 			elif any($near[]; . == $s.country) then 3
 			elif $same then 4 else 7 end) as $tier
-		| ["source", $tier, (if $tier == 3 then $near | index($s.country) + 1 else 0 end), ($s.slots | number(8)), ($s.id | name),
-			(.timestamp | number(253402300799)), (if $s.kind == "node" or .depth == "listing" then "yes" else "no" end),
-			(if $family != "" then $family elif .families == [4] then 4 elif .families == [6] then 6 else "-" end), (.url | url)])
-	| @tsv' "$1" >"$tmp/facts" 2>"$tmp/why" && grep -q '^head' "$tmp/facts"
+		| ["source", $tier, (if $tier == 3 then ($near | index($s.country)) + 1 else 0 end), $s.slots, $s.id, .timestamp,
+			(if $s.kind == "node" or .depth == "listing" then "yes" else "no" end),
+			(if $family != "" then $family elif .families == [4] then 4 elif .families == [6] then 6 else "-" end), .url])
+	| @tsv' "$1" >"$tmp/raw" 2>"$tmp/why" && tr '\000' '\001' <"$tmp/raw" >"$tmp/facts" || return
+	awk -F '\t' '
+	function name(s) { return length(s) <= 100 && s ~ /^[a-z0-9][a-z0-9._-]*$/ }
+	function number(s, most) { return length(s) <= 16 && s ~ /^[0-9]+$/ && s + 0 <= most }
+	function path(s) { return length(s) <= 4096 && s !~ /^-|[[:cntrl:]\\*?[]|\]/ && ("/" s "/") !~ /\/\.?\.?\// }
+	function host(s, label, n, i) { # no decimal or hex number, which the system takes for an address
+		if (s ~ /^\[[0-9a-f:]+\]$/) return 1
+		n = split(s, label, ".")
+		if (n == 4 && s ~ /^[0-9.]+$/) {
+			for (i = 1; i <= 4; i++) if (label[i] !~ /^(0|[1-9][0-9]*)$/ || label[i] + 0 > 255) return 0
+			return 1
+		}
+		for (i = 1; i <= n; i++) if (length(label[i]) > 63 || label[i] !~ /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/) return 0
+		return label[n] !~ /^([0-9]+|0x[0-9a-f]*)$/
+	}
+	function url(s, at, server, dir, port) { # what rsync takes for a daemon and a module, and for nothing else
+		if (length(s) > 1024 || s !~ /^rsync:\/\/[^\/]+\/[!-~]+$/) return 0
+		s = substr(s, 9); at = index(s, "/"); server = substr(s, 1, at - 1); dir = substr(s, at + 1)
+		port = 873
+		if (match(server, /:[0-9]+$/)) { port = substr(server, RSTART + 1); server = substr(server, 1, RSTART - 1) }
+		return port !~ /^0/ && number(port, 65535) && host(server) &&
+			dir !~ /[*?[\\"<>\047]|\]|\.\.|^[#-]|(^|\/)\.?\/|(^|\/)\.$/
+	}
+	$1 == "head" && NF == 7 && name($2) && number($3, 9007199254740991) && number($4, 253402300799) && number($5, 253402300799) &&
+		number($6, 31622400) && number($7, 31622400) { head++; next }
+	$1 == "tree" && NF == 6 && number($2, 253402300799) && path($3) && number($4, 1000000) && number($5, 9007199254740991) && number($6, 9007199254740991) { next }
+	$1 == "anchor" && NF == 5 && number($2, 253402300799) && number($3, 9007199254740991) && length($4) == 64 && $4 ~ /^[0-9a-f]+$/ && path($5) { next }
+	$1 == "later" && NF == 2 && number($2, 253402300799) { next }
+	$1 == "source" && NF == 9 && $2 ~ /^[1-7]$/ && number($3, 300) && $4 ~ /^[1-8]$/ && name($5) && number($6, 253402300799) &&
+		$8 ~ /^[46-]$/ && url($9) { next }
+	{ print "refused: " substr($0, 1, 200); bad = 1; exit }
+	END { if (!bad && head != 1) print "no manifest" }' "$tmp/facts" | tr -cd ' -~\n' >"$tmp/why"
+	[ ! -s "$tmp/why" ]
 }
 # order: "tier near score id timestamp may-delete family url", best first. The score is the largest of the first `slots`
 # eight-digit words of the SHA-256 of "<own id> <source id>": the texts go into files, so that one sha256sum reads them all.
