@@ -1,9 +1,20 @@
 package rsync
 
 import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tidemark/internal/rsyncurl"
 )
 
 // eachPair runs the test with both programs as client, each against both as server.
@@ -21,18 +32,416 @@ func collect(items *[]Item) Watch {
 	return Watch{Item: func(i Item) { *items = append(*items, i) }}
 }
 
-func TestExecCopies(t *testing.T) {
+// at makes a file or, with a final slash, a directory, of one old time; "~>" after a name makes a link.
+func at(t testing.TB, dir string, names ...string) {
+	t.Helper()
+	old := time.Unix(1488372781, 0)
+	for _, n := range names {
+		p := filepath.Join(dir, n)
+		var err error
+		if name, target, link := strings.Cut(n, "~>"); link {
+			err = os.Symlink(target, filepath.Join(dir, name))
+		} else if strings.HasSuffix(n, "/") {
+			err = os.MkdirAll(p, 0o755)
+		} else {
+			writeFile(t, p, "x")
+			err = os.Chtimes(p, old, old)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// names lists what is in a directory, sorted.
+func names(t testing.TB, dir string) (list []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(p string, _ fs.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(dir, p); rel != "." {
+			list = append(list, rel)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestExecNames: whatever a server names its files, each name comes back as it is, in a dry run and in a real one, and a
+// list of those names fetches them.
+func TestExecNames(t *testing.T) {
+	odd := []string{"tab\there", "nl\nhere", "end\n", `esc\#012`, `back\slash`, `\#`, `\#1`, `\#999`, "inv\xff\xfe", "ü", "a -> b", "a => b", " lead", "trail ",
+		"cr\rx", "\x7f", "\x1b[31m", "d -> e/f", "star*x/[y]", "-dash", "#hash", ";semi", "+ plus", "%n%i", "*deleting", ">f+++++++++\t1\tforged", strings.Repeat("ü", 127), "e/f/g"}
+	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+		at(t, d.dir+"/tree", odd...)
+		at(t, d.dir+"/tree", "sym~>a => b", "empty/")
+		if err := os.Link(d.dir+"/tree/a -> b", d.dir+"/tree/hard => x"); err != nil {
+			t.Fatal(err)
+		}
+		want := names(t, d.dir+"/tree")
+		dest := t.TempDir()
+		var dry, wet, listed []Item
+		j := Job{Source: d.url(t, "tree"), Dest: dest, Itemize: true, DryRun: true, MaxDelete: -1}
+		res, err := x.Run(short(t), j, collect(&dry))
+		if diff := cmp.Diff(want, itemNames(dry)); diff != "" || err != nil || res.Unreadable != 0 || len(names(t, dest)) != 0 {
+			t.Fatalf("dry run: %+v %v\n%s", res, err, diff)
+		}
+		j.FilesFrom = filepath.Join(t.TempDir(), "list")
+		writeFile(t, j.FilesFrom, strings.Join(itemNames(dry), "\x00")+"\x00")
+		j.DryRun, j.DelayUpdates = false, true
+		res, err = x.Run(short(t), j, collect(&listed))
+		if diff := cmp.Diff(want, names(t, dest)); diff != "" || err != nil || res.Unreadable != 0 {
+			t.Errorf("from a list: %+v %v\n%s", res, err, diff)
+		}
+		j.FilesFrom, j.Dest = "", t.TempDir()
+		res, err = x.Run(short(t), j, collect(&wet))
+		if diff := cmp.Diff(want, itemNames(wet)); diff != "" || err != nil || res.Unreadable != 0 {
+			t.Errorf("real run: %+v %v\n%s", res, err, diff)
+		}
+		checkKinds(t, wet)
+	})
+}
+
+func itemNames(items []Item) (list []string) {
+	for _, i := range items {
+		if i.Name != "." {
+			list = append(list, i.Name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func checkKinds(t *testing.T, items []Item) {
+	t.Helper()
+	links := 0
+	for _, i := range items {
+		if i.Dir != (i.Code[1] == 'd') || i.Deleting() || i.Code[1] == 'f' && i.Size != 1 {
+			t.Errorf("%+v", i)
+		}
+		if i.Link != "" {
+			links++
+			if pair := i.Name + " " + i.Link; pair != "a -> b hard => x" && pair != "hard => x a -> b" {
+				t.Errorf("%q is one with %q", i.Name, i.Link)
+			}
+		}
+	}
+	if links != 1 {
+		t.Errorf("%d hard links", links)
+	}
+}
+
+// TestExecDeletes: the dry run lists what would go, DeleteOnly does that and changes no file.
+func TestExecDeletes(t *testing.T) {
+	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+		at(t, d.dir+"/tree", "a/b", "new")
+		dest := t.TempDir()
+		at(t, dest, "a/", "gone/deep/f", "gone name\nx", "gonelnk~>x", ".~tmp~/kept", "keep/me")
+		writeFile(t, dest+"/a/b", "mine\n")
+		if err := os.Chmod(dest+"/a/b", 0o600); err != nil {
+			t.Fatal(err)
+		}
+		gone := []string{"gone", "gone name\nx", "gone/deep", "gone/deep/f", "gonelnk"}
+		left := []string{".~tmp~", ".~tmp~/kept", "a", "a/b", "keep", "keep/me"}
+		j := Job{Source: d.url(t, "tree/"), Dest: dest, Itemize: true, Delete: true, MaxDelete: -1, DryRun: true, Rules: []Rule{{Pattern: "/keep/"}}}
+		for _, only := range []bool{false, true} {
+			j.DeleteOnly = only
+			j.DryRun = !only
+			var items []Item
+			res, err := x.Run(short(t), j, collect(&items))
+			going := slices.DeleteFunc(slices.Clone(items), func(i Item) bool { return !i.Deleting() })
+			if diff := cmp.Diff(gone, itemNames(going)); diff != "" || err != nil || res.Stats.Deleted != 5 || only && res.Stats.Transferred != 0 {
+				t.Errorf("only %t: %+v %v\n%s", only, res, err, diff)
+			}
+			if dirs := slices.DeleteFunc(going, func(i Item) bool { return !i.Dir }); len(dirs) != 2 {
+				t.Errorf("directories: %+v", dirs)
+			}
+		}
+		if diff := cmp.Diff(left, names(t, dest)); diff != "" {
+			t.Error(diff)
+		}
+		st, err := os.Stat(dest + "/a/b")
+		if b, readErr := os.ReadFile(dest + "/a/b"); err != nil || string(b) != "mine\n" || st.Mode().Perm() != 0o600 || time.Since(st.ModTime()) > time.Hour {
+			t.Errorf("%q %v %v %v", b, st, err, readErr)
+		}
+	})
+}
+
+// TestExecMaxDelete: rsync itself deletes as many, and then fails.
+func TestExecMaxDelete(t *testing.T) {
+	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+		at(t, d.dir+"/tree", "a")
+		dest := t.TempDir()
+		at(t, dest, "1", "2", "3")
+		res, err := x.Run(short(t), Job{Source: d.url(t, "tree/"), Dest: dest, Delete: true, MaxDelete: 2}, Watch{})
+		e, ok := errors.AsType[*ExitError](err)
+		if !ok || e.Code != ExitMaxDelete || e.Cause() != "" || res.Stats.Deleted != 2 || len(names(t, dest)) != 2 {
+			t.Errorf("%+v %v %v", res, err, names(t, dest))
+		}
+	})
+}
+
+// TestExecRules: rules by argument and by file hide, and protect.
+func TestExecRules(t *testing.T) {
+	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+		at(t, d.dir+"/tree", "7/os/repomd.xml", "7/os/x.rpm", "isos/a", "we[i]rd\n*", "large", ".~tmp~/x")
+		writeFile(t, d.dir+"/tree/7/large", strings.Repeat("x", 2000))
+		text, err := RulesText([]Rule{{true, "/7/"}, {true, "/7/os/"}, {true, Literal("7/os/repomd.xml")}, {true, "/7/large"}, {true, Literal("we[i]rd\n*")}, {false, "*"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "the rules")
+		writeFile(t, file, string(text))
+		dest := t.TempDir()
+		j := Job{Source: d.url(t, "tree/"), Dest: dest, RulesFile: file, Rules: []Rule{{false, "/isos/"}}, MaxSize: 1999}
+		_, err = x.Run(short(t), j, Watch{})
+		if diff := cmp.Diff([]string{"7", "7/os", "7/os/repomd.xml", "we[i]rd\n*"}, names(t, dest)); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+	})
+	if _, err := RulesText([]Rule{{true, "a\x00b"}}); err == nil {
+		t.Error("NUL was taken")
+	}
+}
+
+// TestExecStats: the figures are those of the tree, of both programs.
+func TestExecStats(t *testing.T) {
 	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
 		fillTree(t, d.dir)
-		dest := filepath.Join(t.TempDir(), "dest")
-		var items []Item
-		j := Job{Source: d.url(t, "tree/"), Dest: dest, Itemize: true, DelayUpdates: true, MaxDelete: -1}
-		res, err := x.Run(short(t), j, collect(&items))
-		if err != nil || res.Stats.Transferred != 8 || res.Unreadable != 0 || len(items) == 0 {
-			t.Fatalf("%+v %v, %d items", res, err, len(items))
+		dest := filepath.Join(t.TempDir(), "made by rsync")
+		var seen []Progress
+		j := Job{Source: d.url(t, "tree/"), Dest: dest, Progress: true, Itemize: true, Checksum: true}
+		res, err := x.Run(short(t), j, Watch{Progress: func(p Progress) { seen = append(seen, p) }})
+		if err != nil || res.Stats.Received < 1_120_000 || res.Stats.Sent == 0 {
+			t.Fatalf("%+v %v", res, err)
 		}
-		if b, err := os.ReadFile(filepath.Join(dest, "7/os/repodata/repomd.xml")); string(b) != "<repomd/>\n" {
+		res.Stats.Received, res.Stats.Sent, res.Messages = 0, 0, 0
+		want := Result{Stats: Stats{Files: 18, Regular: 8, Transferred: 8, Bytes: 1_120_051, Literal: 1_120_035}}
+		if diff := cmp.Diff(want, res); diff != "" {
+			t.Error(diff)
+		}
+		if len(seen) == 0 || seen[len(seen)-1].Percent != 99 || seen[len(seen)-1].Bytes != 1_120_035 { // rsync counts symlinks as what is never sent
+			t.Errorf("progress: %+v", seen)
+		}
+	})
+}
+
+// TestExecFailures: what a server refuses is told apart.
+func TestExecFailures(t *testing.T) {
+	modules := plainModule + `
+[auth]
+path = %DIR%/tree
+auth users = somebody
+secrets file = %DIR%/secrets
+[full]
+path = %DIR%/tree
+max connections = -1
+[denied]
+path = %DIR%/tree
+hosts allow = 192.0.2.1
+hosts deny = *
+[nocheck]
+path = %DIR%/tree
+refuse options = checksum
+`
+	closed := freePort(t, "127.0.0.1")
+	eachPair(t, modules, func(t *testing.T, d *daemon, x *Exec) {
+		at(t, d.dir+"/tree", "a")
+		writeFile(t, d.dir+"/secrets", "somebody:secret\n")
+		os.Chmod(d.dir+"/secrets", 0o600)
+		for _, tt := range []struct {
+			url    string
+			change func(*Job)
+			code   int
+			cause  Code
+			words  string
+		}{
+			{"auth/", nil, ExitStartClient, CodeAuth, "auth failed on module auth"},
+			{"full/", nil, ExitStartClient, CodeBusy, "max connections"},
+			{"denied/", nil, ExitStartClient, CodeDenied, "access denied to denied"},
+			{"nope/", nil, ExitStartClient, CodeUnknownModule, "Unknown module 'nope'"},
+			{"tree/nope/", nil, ExitPartial, CodeNotFound, "No such file"},
+			{"tree/", func(j *Job) { j.FilesFrom = d.dir + "/list" }, ExitPartial, CodeIncomplete, "No such file"},
+			{"tree/", func(j *Job) { j.Dest = d.dir + "/no/where" }, ExitFileIO, "", "No such file"},
+			{"tree/", func(j *Job) { j.Source = (&daemon{addr: d.addr, port: closed}).url(t, "m") }, ExitSocket, CodeRefused, "Connection refused"},
+			{"tree/", func(j *Job) { j.Source = mustURL(t, "rsync://nowhere.invalid/m") }, ExitSocket, CodeResolve, "getaddrinfo"},
+			{"tree/", func(j *Job) { j.Source, j.Family = mustURL(t, "rsync://[::1]:1/m"), 4 }, ExitSocket, CodeResolve, ""},
+		} {
+			writeFile(t, d.dir+"/list", "a\x00b\x00")
+			j := Job{Source: d.url(t, tt.url), Dest: t.TempDir(), MaxDelete: -1}
+			if tt.change != nil {
+				tt.change(&j)
+			}
+			_, err := x.Run(short(t), j, Watch{})
+			e, ok := errors.AsType[*ExitError](err)
+			if !ok || e.Code != tt.code || e.Cause() != tt.cause || !strings.Contains(err.Error(), tt.words) || !strings.HasPrefix(e.Job, x.Program+" -") {
+				t.Errorf("%s: %v; cause %q, expected code %d, %q, with %q", tt.url, err, cause(err), tt.code, tt.cause, tt.words)
+			}
+		}
+		_, err := x.Run(short(t), Job{Source: d.url(t, "nocheck/"), Dest: t.TempDir(), Checksum: true}, Watch{})
+		if e, ok := errors.AsType[*ExitError](err); !ok || e.Refuses() != "--checksum" || e.Cause() != CodeServer {
+			t.Errorf("refused checksum: %v", err)
+		}
+	})
+}
+
+func cause(err error) Code {
+	if e, ok := errors.AsType[*ExitError](err); ok {
+		return e.Cause()
+	}
+	return "untyped"
+}
+
+// TestExecSilence: a server that says nothing is left after the timeouts.
+func TestExecSilence(t *testing.T) {
+	eachRsync(t, func(t *testing.T, bin string) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		d := &daemon{addr: loopback, port: l.Addr().(*net.TCPAddr).Port}
+		j := Job{Source: d.url(t, "m/"), Dest: t.TempDir(), Timeout: time.Second, ConnectTimeout: time.Second}
+		_, err = (&Exec{Program: bin}).Run(short(t), j, Watch{})
+		if e, ok := errors.AsType[*ExitError](err); !ok || e.Code != ExitConnectTimeout && e.Code != ExitTimeout || e.Cause() != CodeTimeout {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// fake is an Exec that runs a shell script in rsync's place.
+func fake(t testing.TB, script string) *Exec {
+	t.Helper()
+	p := filepath.Join(t.TempDir(), "rsync")
+	writeFile(t, p, "#!/bin/sh\n"+script)
+	if err := os.Chmod(p, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Exec{Program: p}
+}
+
+// TestExecEnvironment: rsync gets these variables and no others, no input, and a session of its own.
+func TestExecEnvironment(t *testing.T) {
+	for _, name := range []string{"RSYNC_RSH", "RSYNC_CONNECT_PROG", "RSYNC_PROXY", "RSYNC_PASSWORD", "RSYNC_PARTIAL_DIR", "HOME", "USER"} {
+		t.Setenv(name, "/bin/false")
+	}
+	seen := filepath.Join(t.TempDir(), "seen")
+	x := fake(t, "tr '\\0' '\\n' < /proc/$$/environ > "+seen+"; readlink /proc/$$/fd/0 >> "+seen+"; [ $(cut -d' ' -f6 /proc/$$/stat) = $$ ] && echo own session >> "+seen+"; exit 5")
+	x.Path, x.Proxy = "/usr/bin:/bin", "proxy.example.org:3128"
+	_, err := x.Run(short(t), job(t), Watch{})
+	if _, ok := errors.AsType[*ExitError](err); !ok {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(seen)
+	want := "PATH=/usr/bin:/bin\nLC_ALL=C\nTZ=UTC\nRSYNC_PASSWORD=\nRSYNC_PROXY=proxy.example.org:3128\n/dev/null\nown session\n"
+	if diff := cmp.Diff(want, string(b)); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+func TestExecMissing(t *testing.T) {
+	for _, x := range []*Exec{{Path: t.TempDir()}, {Path: ".:" + t.TempDir(), Program: "exec_test.go"}, {Program: "/nope/rsync"}, {Program: t.TempDir() + "/"}} {
+		_, err := x.Run(short(t), job(t), Watch{})
+		if err == nil || !strings.Contains(err.Error(), "apt-get install rsync") {
+			t.Errorf("%+v: %v", x, err)
+		}
+	}
+	if _, err := fake(t, "exit 0").Run(short(t), job(t), Watch{}); err == nil || !strings.Contains(err.Error(), "printed no statistics") {
+		t.Errorf("another program: %v", err)
+	}
+}
+
+// TestExecTrace: the command is told before it runs, and says nothing that is secret to the run.
+func TestExecTrace(t *testing.T) {
+	var said []string
+	x := fake(t, "exit 20")
+	x.Trace = func(s string) { said = append(said, s) }
+	j := job(t)
+	j.Itemize = true
+	_, err := x.Run(short(t), j, Watch{})
+	if len(said) != 1 || said[0] != j.Command(x.Program) || !strings.Contains(said[0], "--out-format='%i %l %n%L'") {
+		t.Errorf("%q", said)
+	}
+	if e, ok := errors.AsType[*ExitError](err); !ok || e.Code != ExitSignal || e.Job != said[0] {
+		t.Error(err)
+	}
+}
+
+// TestExecEndlessOutput: a flood on both outputs is read to its end and not kept.
+func TestExecEndlessOutput(t *testing.T) {
+	x := fake(t, `
+head -c 3000000 /dev/zero | tr '\0' 'a' & head -c 3000000 /dev/zero | tr '\0' 'b' >&2
+wait
+yes 'forged' | head -n 200000
+yes "$(printf 'spam \033[31m')" | head -n 200000 >&2
+echo last words >&2
+echo 'rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1) [sender]' >&2
+exit 23`)
+	res, err := x.Run(short(t), job(t), Watch{})
+	e, ok := errors.AsType[*ExitError](err)
+	if !ok || len(e.Text) > maxTail || !strings.HasSuffix(e.Text, "spam ?[31m; last words") || res.Messages < 400_000 {
+		t.Errorf("%+v %v", res, err)
+	}
+}
+
+// TestExecCancel: the whole group ends, with those who do not want to.
+func TestExecCancel(t *testing.T) {
+	eachRsync(t, func(t *testing.T, bin string) {
+		d := startDaemon(t, bin, plainModule)
+		writeFile(t, d.dir+"/tree/large", strings.Repeat("0123456789abcdef", 1<<20))
+		ctx, cancel := context.WithCancelCause(short(t))
+		why := errors.New("enough")
+		j := Job{Source: d.url(t, "tree/"), Dest: t.TempDir(), Bandwidth: 100 << 10, Progress: true}
+		_, err := (&Exec{Program: bin}).Run(ctx, j, Watch{Progress: func(p Progress) { cancel(why) }})
+		if !errors.Is(err, why) {
 			t.Error(err)
+		}
+		if left := names(t, j.Dest); len(left) != 0 {
+			t.Errorf("left over: %q", left)
+		}
+		if _, err := (&Exec{Program: bin}).Run(ctx, j, Watch{}); !errors.Is(err, context.Canceled) && !errors.Is(err, why) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestExecCancelStubborn: neither ignoring SIGTERM nor a child that outlives its parent helps.
+func TestExecCancelStubborn(t *testing.T) {
+	for name, script := range map[string]string{
+		"deaf":     "trap '' TERM; echo ' 1 1% 1.00kB/s 0:00:00 '; sleep 600 & sleep 600; sleep 600",
+		"orphaned": "(trap '' TERM; echo ' 1 1% 1.00kB/s 0:00:00 '; sleep 600) & exec sleep 600",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(short(t))
+			_, err := fake(t, script).Run(ctx, job(t), Watch{Progress: func(Progress) { cancel() }})
+			if !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestNoShell: whatever is in the environment or the URL, a typed URL never starts another program than rsync.
+func TestNoShell(t *testing.T) {
+	eachRsync(t, func(t *testing.T, bin string) {
+		trap := filepath.Join(t.TempDir(), "ssh")
+		ran := trap + ".ran"
+		writeFile(t, trap, "#!/bin/sh\ntouch "+ran+"\n")
+		os.Chmod(trap, 0o755)
+		t.Setenv("RSYNC_RSH", trap)
+		t.Setenv("RSYNC_CONNECT_PROG", trap)
+		x := &Exec{Program: bin, Path: filepath.Dir(trap)}
+		for _, u := range []string{"rsync://127.0.0.1:1/m/", "rsync://[::1]:1/m/", "rsync://a.invalid/h:m/", "rsync://a.invalid/m/b:c::d@e/", "rsync://127.0.0.1:1/-e/"} {
+			src, err := rsyncurl.Parse(u)
+			if err != nil {
+				continue // the type refuses it
+			}
+			x.Run(short(t), Job{Source: src, Dest: t.TempDir()}, Watch{})
+		}
+		if _, err := os.Stat(ran); err == nil {
+			t.Error("another program was run")
 		}
 	})
 }
