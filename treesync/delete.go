@@ -18,7 +18,7 @@ const maxDoomedRules = 2000
 func (a *attempt) deletion() (*stage, error) {
 	p := a.plan
 	if !a.mayDelete() {
-		a.owed = true
+		a.owed = true // even when none was seen: this source may have what the tree lost
 		return nil, nil
 	}
 	if p.deletions == 0 && len(p.inTheWay) == 0 {
@@ -69,6 +69,9 @@ func (a *attempt) delete(ctx context.Context) error {
 func (a *attempt) makeWay(ctx context.Context) error {
 	var names []string
 	for _, name := range a.plan.inTheWay {
+		if !listable(name) {
+			continue // now that the way is free, the next sync brings it
+		}
 		if info, err := a.root.Lstat(name); err == nil && info.IsDir() && a.full(name) {
 			a.say(StageDelete, a.source, fmt.Sprintf("%s stays a directory: something in it is excluded or kept", name), "")
 			continue

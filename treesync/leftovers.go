@@ -3,6 +3,7 @@ package treesync
 import (
 	"io/fs"
 	"path"
+	"path/filepath"
 	"regexp"
 
 	"tidemark/rsync"
@@ -16,9 +17,11 @@ var received = regexp.MustCompile(`^\.(.+)\.[A-Za-z0-9]{6}$`)
 // published file has: rsync gives a file its own last. What cannot be told stays; it is extraneous, and goes when deletions
 // are made. Nothing of this is needed for a right tree, so failures are passed over.
 func (s *syncer) tidy() {
-	fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	// Not through fs.FS: it takes names as UTF-8 alone.
+	filepath.WalkDir(s.path, func(file string, d fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(s.path, file)
 		switch {
-		case err != nil:
+		case err != nil || relErr != nil:
 			return nil
 		case d.IsDir() && d.Name() == partialDir:
 			s.root.RemoveAll(name)

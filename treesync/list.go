@@ -2,6 +2,7 @@ package treesync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,7 +10,8 @@ import (
 )
 
 // list is the dry run: the one full list that is asked of the source. It says what would come and what is gone, and
-// whether the source has all of the tree.
+// whether the source has all of the tree. It is always one with deletions, whoever may delete: without, rsync takes a
+// directory in the place of something else for an error.
 func (a *attempt) list(ctx context.Context) error {
 	p, err := a.newPlan()
 	if err != nil {
@@ -17,8 +19,7 @@ func (a *attempt) list(ctx context.Context) error {
 	}
 	a.plan = p
 	j := a.job(a.source, a.path)
-	j.DryRun, j.Itemize = true, true
-	j.Delete = a.mayDelete()
+	j.DryRun, j.Itemize, j.Delete = true, true, true
 	if err := setRules(&j, a.rules.whole(), a.staging.file(contentRules)); err != nil {
 		return err
 	}
@@ -28,9 +29,9 @@ func (a *attempt) list(ctx context.Context) error {
 		err = closeErr
 	}
 	if err != nil {
-		return err
+		return kindProblem(err)
 	}
-	if p.result.Unreadable > 0 && j.Delete {
+	if p.result.Unreadable > 0 {
 		p.deletions = max(p.deletions, int(p.result.Stats.Deleted))
 	}
 	if err := a.complete(ctx, p.result.Stats); err != nil {
@@ -38,6 +39,15 @@ func (a *attempt) list(ctx context.Context) error {
 	}
 	a.say(StageList, a.source, a.listed(), "")
 	return a.roomFor(p)
+}
+
+// kindProblem tells what no other source would mend: a directory that must give way, and holds what is kept.
+func kindProblem(err error) error {
+	var l *left
+	if errors.As(err, &l) && strings.Contains(l.detail, "could not make way for new") {
+		return fmt.Errorf("the source has something else where this mirror has a directory with excluded or kept files in it: move them away, or exclude that name: %s", l.detail)
+	}
+	return err
 }
 
 func (a *attempt) mayDelete() bool { return a.source.MayDelete && !a.o.Fallback }
@@ -81,9 +91,7 @@ func (a *attempt) full(dir string) bool {
 func (a *attempt) listed() string {
 	p := a.plan
 	text := fmt.Sprintf("%d names of %d are new or changed, %d files with %d bytes to come", p.coming, p.result.Stats.Files, p.result.Stats.Transferred, p.result.Stats.Literal)
-	if a.mayDelete() {
-		text += fmt.Sprintf("; %d are gone", p.deletions)
-	}
+	text += fmt.Sprintf("; %d are gone", p.deletions)
 	if n := len(p.inTheWay); n > 0 {
 		text += fmt.Sprintf("; %d stand where this mirror has a directory", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"tidemark/rsync"
 )
@@ -22,6 +23,7 @@ type plan struct {
 	inTheWay          []string // names where the tree has a directory that is not empty, and the source something else
 	doomed            []rsync.Item
 	deletions         int
+	unlisted          int // names that come and that no list can hold
 	refused           int // deletions that are too many
 	room              room
 	coming            int64 // names that are new or changed
@@ -93,7 +95,20 @@ func (p *plan) come(i rsync.Item) {
 	}
 }
 
+// listable reports whether --files-from can hold the name: a client takes one with a backslash and a wildcard for another
+// than it asked for when the server answers, and ends with code 4 (rsync 3.2.7 and 3.5.0).
+func listable(name string) bool {
+	return !strings.Contains(name, `\`) || !strings.ContainsAny(name, "*?[")
+}
+
+// byName reports whether the stages can name their files.
+func (p *plan) byName() bool { return p.result.Unreadable == 0 && p.unlisted == 0 }
+
 func (p *plan) put(ph phase, name string) {
+	if !listable(name) {
+		p.unlisted++
+		return
+	}
 	switch ph {
 	case inContent:
 		p.content.add(name)

@@ -47,7 +47,7 @@ func (a *attempt) contentStage() (stage, error) {
 	p := a.plan
 	j := a.job(a.source, a.path)
 	j.Progress = a.o.Progress != nil
-	if p.result.Unreadable > 0 || p.nearlyAll() {
+	if !p.byName() || p.nearlyAll() {
 		err := setRules(&j, a.rules.content(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(contentRules))
 		return stage{StageContent, "fetching all content from " + a.source.name(), j, true, true}, err
 	}
@@ -64,7 +64,7 @@ func (a *attempt) metadataStage() (stage, error) {
 	j := a.job(a.source, a.path)
 	j.DelayUpdates = true
 	j.Progress = a.o.Progress != nil
-	if p.result.Unreadable > 0 {
+	if !p.byName() {
 		err := setRules(&j, a.rules.metadata(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(metadataRules))
 		return stage{StageMetadata, "fetching all metadata from " + a.source.name(), j, true, true}, err
 	}
