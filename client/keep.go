@@ -26,6 +26,14 @@ func (l *look) options() Options {
 // judge opens what was fetched by the newest trust and by what was seen up to this moment, and keeps it. So however many
 // processes look at once, what was seen never goes back.
 func (l *look) judge(ctx context.Context, f fetched) (*Opened, error) {
+	opened, err := l.judgeLocked(ctx, f)
+	if r := (*Refused)(nil); err != nil && !errors.As(err, &r) {
+		l.stuck = true
+	}
+	return opened, err
+}
+
+func (l *look) judgeLocked(ctx context.Context, f fetched) (*Opened, error) {
 	unlock, err := l.store.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -36,7 +44,10 @@ func (l *look) judge(ctx context.Context, f fetched) (*Opened, error) {
 	}
 	opened, next, err := Open(f.body, l.options())
 	if err == nil {
-		return opened, l.keep(opened, next, f.validator)
+		if err := l.keep(opened, next, f.validator); err != nil {
+			return nil, err
+		}
+		return opened, nil
 	}
 	var r *Refused
 	if !errors.As(err, &r) {

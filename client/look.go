@@ -49,6 +49,7 @@ type look struct {
 	seen    *Seen // as it was last read under the lock
 	started *Seen // as it was at the start
 	broken  bool  // a kept step of the trust chain was set aside
+	stuck   bool  // the state itself cannot be used, whatever the site says
 	walked  bool
 	walkErr error
 	notices []Notice
@@ -101,8 +102,8 @@ func Look(ctx context.Context, o LookOptions) (*View, error) {
 		return nil, err
 	}
 	v, err := l.view(ctx)
-	if err != nil && ctx.Err() != nil {
-		return nil, err // nothing was learnt
+	if err != nil && (l.stuck || ctx.Err() != nil) {
+		return nil, err // nothing was learnt of the site
 	}
 	saveErr := l.end(ctx, v)
 	if v == nil {
@@ -116,24 +117,32 @@ func Look(ctx context.Context, o LookOptions) (*View, error) {
 }
 
 func (l *look) view(ctx context.Context) (*View, error) {
-	f, err := l.fetch(ctx, true)
+	kept, err := l.whole(ctx)
+	if err != nil {
+		l.stuck = true
+		return nil, err
+	}
+	f, err := l.fetch(ctx, kept)
 	if err != nil {
 		return l.fallBack(ctx, err)
 	}
 	opened, err := l.judgeWalking(ctx, f)
-	if f.unchanged && l.useless(err) {
-		if f, err = l.fetch(ctx, false); err == nil {
+	if f.unchanged && useless(err) {
+		if f, err = l.fetch(ctx, nil); err == nil {
 			opened, err = l.judgeWalking(ctx, f)
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && l.stuck:
+		return nil, err
+	case err != nil:
 		return l.fallBack(ctx, err)
 	}
 	return &View{Opened: opened, Trust: l.chain.trust, Fresh: true, Unchanged: f.unchanged}, nil
 }
 
 // useless reports whether the kept bundle itself is what is wrong, so that a 304 is no answer.
-func (l *look) useless(err error) bool {
+func useless(err error) bool {
 	var r *Refused
 	return errors.As(err, &r) && (r.Reason == Signature || r.Reason == Malformed)
 }
@@ -145,17 +154,9 @@ type fetched struct {
 	unchanged bool
 }
 
-// fetch asks for the bundle: on condition where the kept one is whole and its validator known.
-func (l *look) fetch(ctx context.Context, conditional bool) (fetched, error) {
-	var f fetched
-	kept, err := l.whole(ctx)
-	if err != nil {
-		return f, err
-	}
+// fetch asks for the bundle; on condition where kept is the one that the validator belongs to.
+func (l *look) fetch(ctx context.Context, kept []byte) (f fetched, err error) {
 	asker, ok := l.Origin.(Conditional)
-	if !ok || kept == nil || !conditional {
-		kept = nil
-	}
 	if !ok {
 		f.body, err = l.Origin.Fetch(ctx, BundleFile, sign.MaxBundle)
 		return f, err

@@ -1,0 +1,276 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/internal/strictjson"
+	"tidemark/keys"
+	"tidemark/manifest"
+)
+
+// rooted gives the root role to one other test key.
+func rooted(n int) func(*keys.Trust) {
+	return func(x *keys.Trust) {
+		k := testKey(n).Key()
+		x.Root.Keys = []keys.RootKey{{Holder: "bob", Key: k.Key, Public: k.Public}}
+		var rest []keys.ManifestKey // no key is in both roles
+		for _, m := range x.Manifest.Keys {
+			if m.Key != k.Key {
+				rest = append(rest, m)
+			}
+		}
+		x.Manifest.Keys = rest
+	}
+}
+
+func steps(s *site, from int64, files ...[]byte) {
+	for i, b := range files {
+		s.serve(fmt.Sprintf("trust/%d.json", from+int64(i)), b)
+	}
+}
+
+// The trust chain of one step, by what lies at the origin. The pinned version is 3; the root key is 3, the next one's 2.
+func TestLook_TrustWalk(t *testing.T) {
+	f := fixtures()
+	four := following(4, rooted(2))
+	garbage := []byte("{}")
+	for name, tt := range map[string]struct {
+		step   []byte
+		answer http.HandlerFunc
+		want   int64
+		notice string
+	}{
+		"signed by both":       {sealed(t, four, 3, 2), nil, 4, NoteTrustWalked},
+		"signed by old only":   {sealed(t, four, 3), nil, 3, NoteTrustRefused},
+		"signed by new only":   {sealed(t, four, 2), nil, 3, NoteTrustRefused},
+		"signed by a stranger": {sealed(t, four, 1), nil, 3, NoteTrustRefused},
+		"a skipped version":    {sealed(t, following(5, rooted(2)), 3, 2), nil, 3, NoteTrustRefused},
+		"the same version":     {sealed(t, following(3, nil), 3), nil, 3, NoteTrustRefused},
+		"an older version":     {sealed(t, following(2, nil), 3), nil, 3, NoteTrustRefused},
+		"another network":      {sealed(t, following(4, func(x *keys.Trust) { x.Network = "debian" }), 3), nil, 3, NoteTrustRefused},
+		"garbage":              {garbage, nil, 3, NoteTrustRefused},
+		"404":                  {nil, status(404), 3, ""},
+		"403":                  {nil, status(403), 3, ""},
+		"500":                  {nil, status(500), 3, NoteTrustMissing},
+		"a redirect elsewhere": {nil, to("https://evil.example.org/"), 3, NoteTrustRefused},
+		"endless":              {nil, status(200, "Content-Length", "99999999"), 3, NoteTrustRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.serve(BundleFile, f.bundle(t, nil))
+			s.serve("trust/4.json", tt.step)
+			if tt.answer != nil {
+				s.answer("trust/4.json", tt.answer)
+			}
+			r := newReader(t, s)
+			v, err := r.look(t)
+			if err != nil || v.Trust.Version != tt.want || len(v.Noted) > 1 || told(v.Noted, tt.notice) != (tt.notice != "") {
+				t.Fatalf("%+v, %v, expected version %d and the notice %q", v, err, tt.want, tt.notice)
+			}
+			if held, err := HeldTrust(r.LookOptions); err != nil || held.Version != tt.want {
+				t.Errorf("held %+v, %v", held, err)
+			}
+			accepted, err := UpdateTrust(t.Context(), r.LookOptions)
+			if len(accepted) != 0 || (err == nil) != (tt.notice == "" || tt.want == 4) {
+				t.Errorf("%d accepted, %v", len(accepted), err)
+			}
+			var refused *Refused
+			if tt.notice == NoteTrustRefused && !errors.As(err, &refused) {
+				t.Errorf("%v, expected a refusal", err)
+			}
+			// A bundle that names the version is judged by it, or refused without it.
+			s.serve(BundleFile, f.bundle(t, func(m *manifest.Manifest) { m.Serial, m.TrustVersion = 4128, 4 }))
+			v, err = r.look(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.want == 4 && (v.Refused != nil || v.Opened.Manifest.Serial != 4128) {
+				t.Errorf("%+v", v)
+			}
+			if tt.want != 4 && (v.Refused == nil || v.Refused.Reason != TrustTooOld || v.Opened.Manifest.Serial != 4127) {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
+// The key that signs is changed: the first bundle by the new one does not verify, and that is why the chain is walked.
+func TestLook_TrustWalkedWhenVerificationFails(t *testing.T) {
+	f := fixtures()
+	s, r := settled(t)
+	r.Trust = sealed(t, following(3, func(x *keys.Trust) { x.Manifest.Keys = x.Manifest.Keys[:2] }), 3)
+	steps(s, 4, sealed(t, following(4, func(x *keys.Trust) { x.Manifest.Keys[1].Revoked = true }), 3))
+	m := f.document(t, serial(4128))
+	payload := encode(t, m)
+	s.serve(BundleFile, pack(t, payload, f.signed(t, payload, m, f.pgp, f.mini2)))
+	v, err := r.look(t)
+	if err != nil || v.Opened.Manifest.Serial != 4128 || v.Trust.Version != 4 || !told(v.Noted, NoteTrustWalked) {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	if got := strings.Join(s.log(), ", "); got != "200 manifest.bundle.json, 200 trust/4.json, 404 trust/5.json" {
+		t.Error(got)
+	}
+}
+
+// Once a day, and no more often, the chain is walked without a reason.
+func TestLook_TrustWalkedOnceADay(t *testing.T) {
+	s, r := settled(t)
+	s.serve(BundleFile, fixtures().bundle(t, at(4128, 12*time.Hour)))
+	for _, tt := range []struct {
+		at   time.Duration
+		want int
+	}{{2, 0}, {20, 0}, {25, 1}, {26, 0}} {
+		r.now = day0.Add(tt.at * time.Hour)
+		if _, err := r.look(t); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(strings.Join(s.log(), " "), "trust/"); got != tt.want {
+			t.Errorf("after %d hours: %d steps asked for, expected %d", tt.at, got, tt.want)
+		}
+	}
+}
+
+func TestUpdateTrust_ChainOfFifty(t *testing.T) {
+	s, r := settled(t)
+	for n := int64(4); n <= 53; n++ {
+		steps(s, n, sealed(t, following(n, nil), 3))
+	}
+	s.answer("trust/30.json", status(500))
+	accepted, err := UpdateTrust(t.Context(), r.LookOptions)
+	if len(accepted) != 26 || err == nil || accepted[25].Version != 29 {
+		t.Fatalf("%d accepted, %v", len(accepted), err)
+	}
+	s.serve("trust/30.json", sealed(t, following(30, nil), 3))
+	accepted, err = UpdateTrust(t.Context(), r.LookOptions)
+	if len(accepted) != 24 || err != nil || accepted[0].Version != 30 || accepted[23].Version != 53 {
+		t.Fatalf("%d accepted, %v", len(accepted), err)
+	}
+	if v, err := r.look(t); err != nil || v.Trust.Version != 53 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+func TestUpdateTrust_Expiry(t *testing.T) {
+	s, r := settled(t)
+	over := func(x *keys.Trust) { x.Expires = strictjson.At(day0) }
+	steps(s, 4, sealed(t, following(4, over), 3), sealed(t, following(5, nil), 3))
+	if accepted, err := UpdateTrust(t.Context(), r.LookOptions); len(accepted) != 2 || err != nil {
+		t.Fatalf("an expired one on the way: %d accepted, %v", len(accepted), err)
+	}
+	steps(s, 6, sealed(t, following(6, over), 3))
+	accepted, err := UpdateTrust(t.Context(), r.LookOptions)
+	var refused *Refused
+	if len(accepted) != 1 || !errors.As(err, &refused) || refused.Reason != TrustExpired {
+		t.Fatalf("an expired one at the end: %d accepted, %v", len(accepted), err)
+	}
+	r.refuses(t, TrustExpired)
+	steps(s, 7, sealed(t, following(7, nil), 3))
+	if v, err := r.look(t); err != nil || v.Trust.Version != 7 {
+		t.Errorf("%+v, %v: an expired trust is a reason to look for the next", v, err)
+	}
+}
+
+func TestLook_TrustEnds(t *testing.T) {
+	_, r := settled(t)
+	r.Trust = sealed(t, following(3, func(x *keys.Trust) { x.Expires = strictjson.At(day0.Add(20 * 24 * time.Hour)) }), 3)
+	if v, err := r.look(t); err != nil || !told(v.Noted, NoteTrustEnds) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// A stolen key signed the highest serial there is. The next trust document, without it, starts the serials anew, once.
+func TestLook_ResetSerial(t *testing.T) {
+	f := fixtures()
+	s, r := settled(t)
+	s.serve(BundleFile, f.bundle(t, serial(manifest.MaxSerial)))
+	if _, err := r.look(t); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(BundleFile, f.bundle(t, at(4128, time.Minute)))
+	r.keeps(t, manifest.MaxSerial, "", NoteStaleEdge)
+	reset := following(4, func(x *keys.Trust) { x.ResetSerial, x.MinSerial = true, 4100 })
+	steps(s, 4, sealed(t, reset, 3), sealed(t, following(5, func(x *keys.Trust) { x.MinSerial = 4100 }), 3))
+	if accepted, err := UpdateTrust(t.Context(), r.LookOptions); len(accepted) != 2 || err != nil {
+		t.Fatalf("%v, %v", accepted, err)
+	}
+	seen, err := LoadSeen(r.State)
+	if err != nil || seen.Serial != 4099 || seen.Reset != 4 || !seen.Issued.Equal(day0) {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	if v, err := Kept(r.LookOptions); v != nil || err != nil {
+		t.Errorf("%+v, %v: the bundle of the old serials must not come back", v, err)
+	}
+	s.serve(BundleFile, f.bundle(t, at(4099, time.Minute)))
+	r.refuses(t, Rollback) // min_serial is a floor
+	s.serve(BundleFile, f.bundle(t, at(4100, time.Minute)))
+	if v, err := r.look(t); err != nil || v.Opened.Manifest.Serial != 4100 {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	s.serve(BundleFile, f.bundle(t, at(4200, time.Minute)))
+	if v, err := r.look(t); err != nil || v.Opened.Manifest.Serial != 4200 {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	s.serve(BundleFile, f.bundle(t, at(4150, time.Minute)))
+	r.keeps(t, 4200, "", NoteStaleEdge) // not a second time
+}
+
+// A reader that was installed with the resetting version has nothing to reset, and obeys it not later either.
+func TestLook_ResetSerialPinned(t *testing.T) {
+	f, s := fixtures(), newSite(t)
+	r := newReader(t, s)
+	r.Trust = sealed(t, following(4, func(x *keys.Trust) { x.ResetSerial = true }), 3)
+	s.serve(BundleFile, f.bundle(t, nil))
+	for range 2 {
+		if _, err := r.look(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen, err := LoadSeen(r.State); err != nil || seen.Serial != 4127 || seen.Reset != 4 {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	s.serve(BundleFile, f.bundle(t, serial(4126)))
+	r.keeps(t, 4127, "", NoteStaleEdge)
+}
+
+// The chain that is kept follows from the pinned document, or is not used.
+func TestLook_PinnedReplaced(t *testing.T) {
+	s, r := settled(t)
+	steps(s, 4, sealed(t, following(4, nil), 3), sealed(t, following(5, nil), 3))
+	if _, err := UpdateTrust(t.Context(), r.LookOptions); err != nil {
+		t.Fatal(err)
+	}
+	held := func(pinned []byte) int64 {
+		o := r.LookOptions
+		o.Trust = pinned
+		x, err := HeldTrust(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.Version
+	}
+	if n := held(sealed(t, following(4, nil), 3)); n != 5 {
+		t.Errorf("pinned a step further: version %d", n)
+	}
+	if n := held(sealed(t, following(7, nil), 3)); n != 7 {
+		t.Errorf("pinned beyond what is kept: version %d", n)
+	}
+	other := sealed(t, following(3, rooted(2)), 2)
+	if n := held(other); n != 3 {
+		t.Errorf("pinned to another chain: version %d", n)
+	}
+	r.Trust = other
+	v, err := r.look(t)
+	if err != nil || v.Trust.Version != 3 || !told(v.Noted, NoteDamaged) || !told(v.Noted, NoteTrustRefused) {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if _, err := os.Stat(filepath.Join(r.State, stepFile(4)+damaged)); err != nil {
+		t.Error(err)
+	}
+}
