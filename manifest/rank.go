@@ -125,14 +125,18 @@ func (c Client) reason(r *Ranked) string {
 	case TierNode:
 		return "node on the same continent " + s.Continent
 	case TierFarNode:
-		return "node" + onContinent(s)
+		return "node" + c.elsewhere(s)
 	}
-	return "mirror" + onContinent(s)
+	return "mirror" + c.elsewhere(s)
 }
 
-func onContinent(s *Source) string {
-	if s.Continent == "" {
+// elsewhere says why a source is in one of the far tiers.
+func (c Client) elsewhere(s *Source) string {
+	switch {
+	case s.Continent == "":
 		return " on an unknown continent"
+	case c.Continent == "":
+		return " on continent " + s.Continent + ", the client's is not known"
 	}
 	return " on another continent, " + s.Continent
 }

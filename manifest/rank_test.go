@@ -88,6 +88,15 @@ func TestRank_UnknownIsNotEqual(t *testing.T) {
 	}
 }
 
+// Of a client that says no country, no source is said to be on another continent.
+func TestRank_NoCountry(t *testing.T) {
+	got := places(Rank(rankable("a mirror DE EU 0 2 46", "b node US NA 0 2 46"), "centos", Client{ID: "me"}))
+	want := []string{"b: node on continent NA, the client's is not known", "a: mirror on continent EU, the client's is not known"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRank_NeverOffered(t *testing.T) {
 	m := rankable(
 		"full mirror FI EU 0 0 46", "me mirror FI EU 0 2 46", "avoided mirror FI EU 0 2 46",
