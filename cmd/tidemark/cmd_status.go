@@ -99,7 +99,7 @@ func statusTable(c *console.Call, d statusDocument) {
 		}
 		w.AppendRow(table.Row{v.Server, v.Tree, v.State, source, console.Ago(v.Since.Time, d.At.Time), console.Ago(v.Good.Time, d.At.Time), v.Depth, v.Reason})
 	}
-	c.Say("\n%s", w.Render())
+	c.Say("\n%s", console.Render(w))
 }
 
 // story tells all that is known of one server.

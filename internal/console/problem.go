@@ -94,6 +94,11 @@ func (p *Program) print(text, hint string) {
 // Code is the exit code of an error.
 func (p *Program) Code(err error) int {
 	var own *problem
+	for e := err; errors.As(e, &own); e = own.err {
+		if own.code != 0 {
+			return own.code
+		}
+	}
 	var status Status
 	var yaml strictyaml.Problems
 	switch {
@@ -101,8 +106,6 @@ func (p *Program) Code(err error) int {
 		return Done
 	case errors.As(err, &status):
 		return int(status)
-	case errors.As(err, &own) && own.code != 0:
-		return own.code
 	case errors.As(err, &yaml):
 		return Misuse
 	}

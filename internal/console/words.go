@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -54,4 +55,13 @@ func Table(header ...any) table.Writer {
 	w.Style().Options = table.OptionsNoBordersAndSeparators
 	w.AppendHeader(header)
 	return w
+}
+
+// Render is the table as text, without blanks at the ends of its lines.
+func Render(w table.Writer) string {
+	lines := strings.Split(w.Render(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
 }
