@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,14 +54,15 @@ type checkDocument struct {
 // checkedTree is what is to be done with one tree.
 type checkedTree struct {
 	Tree        string          `json:"tree"`
-	Action      client.Action   `json:"action"`
+	Action      client.Action   `json:"action,omitempty"`    // absent: see trouble
 	Held        int64           `json:"held"`                // 0: no usable time file
 	Damaged     string          `json:"damaged,omitempty"`   // why the time file does not count
 	Announced   int64           `json:"announced,omitempty"` // absent: the manifest has no such tree
 	BehindSince strictjson.Time `json:"behind_since,omitzero"`
 	Admitted    int64           `json:"admitted,omitempty"` // parts per million of the mirrors that may start by now
 	Place       int64           `json:"place,omitempty"`    // this mirror's own; below admitted it may start
-	Reason      string          `json:"reason"`
+	Reason      string          `json:"reason,omitempty"`
+	Trouble     string          `json:"trouble,omitempty"` // why the tree could not be looked at
 }
 
 func (m *mirror) check() error {
@@ -73,11 +75,7 @@ func (m *mirror) check() error {
 		return err
 	}
 	m.heed(view)
-	trees, err := m.checkTrees(view.Opened.Manifest)
-	if err != nil {
-		return err
-	}
-	answer := answerOf(trees)
+	trees, answer := m.checkTrees(view.Opened.Manifest)
 	if view.Refused != nil { // the trees were judged by what is kept
 		answer = view.Refused
 	}
@@ -86,17 +84,19 @@ func (m *mirror) check() error {
 		Issued: now.Issued, Expires: now.Expires, Fresh: view.Fresh, Exit: m.Code(answer), Trees: trees, Notices: notices(view.All)}), answer)
 }
 
-// checkTrees decides for every tree, and remembers since when each is behind.
-func (m *mirror) checkTrees(now *manifest.Manifest) ([]checkedTree, error) {
-	behind, err := m.memory.behind()
-	if err != nil {
-		return nil, err
+// checkTrees decides for every tree, and remembers since when each is behind. The answer is the gravest of what failed, what
+// may start, and what waits.
+func (m *mirror) checkTrees(now *manifest.Manifest) (trees []checkedTree, answer error) {
+	behind, failed := m.memory.behind()
+	if failed != nil {
+		return []checkedTree{}, failed
 	}
-	trees := []checkedTree{}
 	for _, name := range sortedNames(m.cfg) {
 		d, damaged, err := m.decide(now, name, behind[name])
 		if err != nil {
-			return nil, err
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
+			trees = append(trees, checkedTree{Tree: name, Trouble: err.Error()})
+			continue
 		}
 		if d.Behind == nil {
 			delete(behind, name)
@@ -105,7 +105,10 @@ func (m *mirror) checkTrees(now *manifest.Manifest) ([]checkedTree, error) {
 		}
 		trees = append(trees, m.checkedTree(d, damaged))
 	}
-	return trees, m.memory.saveBehind(behind)
+	if failed = errors.Join(failed, m.memory.saveBehind(behind)); failed != nil {
+		return trees, failed
+	}
+	return trees, answerOf(trees)
 }
 
 // decide reads a tree's own time file, and says what is to be done.

@@ -135,7 +135,7 @@ func (i *initializer) tell(cfg *config.Mirror) error {
 		State: cfg.State, Trust: initTrust{File: cfg.Trust, Version: i.trust.Version, Expires: i.trust.Expires}, Trees: []initTree{}, Cron: cronLine(cfg)}
 	i.Say("%s: mirror %s of network %s, %s", i.file, cfg.ID, cfg.Network, place(self(cfg)))
 	if cfg.Auto != "" {
-		i.Say("  country   %s", cfg.Auto)
+		i.Say("  found     %s", cfg.Auto)
 	}
 	i.Say("  trust     version %d, ends %s; compare its root keys with what the network tells you elsewhere:", i.trust.Version, console.Clock(i.trust.Expires.Time))
 	for _, k := range i.trust.Root.Keys {

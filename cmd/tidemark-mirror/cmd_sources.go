@@ -157,7 +157,7 @@ func (m *mirror) sourceTable(t rankedTree) {
 	for i, s := range t.Sources {
 		w.AppendRow([]any{i + 1, s.ID, s.Kind, s.Reason, s.Slots, s.Depth, s.Timestamp, s.URL})
 	}
-	m.Say("%s", w.Render())
+	m.Say("%s", console.Render(w))
 }
 
 // place is where a mirror is, in words.

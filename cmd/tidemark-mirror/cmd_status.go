@@ -147,7 +147,7 @@ const defaultTimeFile = "TIME"
 func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 	m.Say("mirror %s of network %s, %s", d.Mirror, d.Network, place(self(m.cfg)))
 	if d.CountryFrom != "" {
-		m.Say("  country   %s", d.CountryFrom)
+		m.Say("  found     %s", d.CountryFrom)
 	}
 	if d.Manifest != nil {
 		m.Say("  manifest  serial %d, issued %s (%s ago), expires %s", d.Manifest.Serial, console.Clock(d.Manifest.Issued.Time),
