@@ -1,4 +1,7 @@
-// Package client is the reader's side.
+// Package client is the reader's side: from bytes to a manifest, from a site to what is in force, and from there to what
+// a mirror should do.
+//
+// # The one door
 //
 // [Open] is the only door from bytes to a manifest: size, envelope, signatures
 // by the trust document, and only then the document itself: network, serial
@@ -15,4 +18,99 @@
 // Every signature in the bundle must be one that can be read, and the trusted comment of every minisign signature that counts
 // must be the document's (manifest.Comment). [Opened.Files] gives the files that stock tools verify, of the accepted
 // signatures only; [OpenFiles] opens them again by the same rules. [Unpack] is for one's own bundles: it verifies nothing.
+//
+// # Origins
+//
+// An [Origin] is a directory or an https URL. The latter is asked for the file's own bytes (Accept-Encoding: identity), on
+// condition where its [Validator] is known (If-None-Match; If-Modified-Since where no ETag was given), through the proxy and
+// by the authorities that the options name. What no sound site does is a *Refused: a redirect to another scheme, host or
+// port, or the fourth one (redirect); an encoded body (encoded); one that is larger than asked for (too-large); one
+// that comes too slowly or has no end within the time for a request (slow). 403, 404 and 410 are "not there" (a bare object store says
+// 403); anything else is a site that cannot be reached. The host of a URL is a name or an address in full: 2130706433 and
+// 0x7f.1 are refused, as is a user name.
+//
+// # Looking for news
+//
+// [Look] asks the origin, opens what comes, and gives a [View] to act on:
+//
+//	view, err := client.Look(ctx, client.LookOptions{Origin: origin, State: dir, Network: "centos", Trust: pinned, Now: time.Now})
+//	if err != nil {
+//		return err // *Refused: exit code 4; else the site cannot be reached, and nothing kept is in force: 1
+//	}
+//	for _, n := range view.Noted {
+//		fmt.Fprintln(os.Stderr, n.Text)
+//	}
+//	for tree, held := range local {
+//		d := client.Decide(view.Opened.Manifest, tree, "ftp.funet.fi", held, behind[tree], now)
+//		…
+//	}
+//
+// What was served, and what comes of it while the kept bundle is in force / without one:
+//
+//	the kept one (304), or a newer one   in force: View.Fresh
+//	an older serial, for up to an hour   the kept one, notice stale-edge / Refused: rollback, or why the kept one is not in force
+//	an older serial, for an hour         the kept one and View.Refused: rollback / Refused: rollback
+//	a fork                               Refused: fork; both documents are kept
+//	another refusal                      the kept one and View.Refused / Refused
+//	nothing                              the kept one, notice unreachable / another error
+//
+// A program tells View.Refused, goes on with the kept bundle, and ends with exit code 4. The hour begins with the first
+// older serial, and is over with the first that is not. A document that is both older and expired counts as older. A 304
+// only says that the file is the same: the kept bundle is opened again in full, by the trust, the clock and what was seen
+// of now; when it does not verify any more, the whole is fetched. The clock's floor is the newest issued time seen, so a
+// clock set back brings nothing back to life.
+//
+// A [Notice] stops nothing; View.Noted has those whose kind was not told within a day, View.All all of them. [Due] is the
+// same for what the caller has to tell.
+//
+// # The trust chain
+//
+// The newest trust document held judges: the pinned one, or what follows from it by the steps kept, each of which is
+// verified again (sign.NextTrust), so a pinned one that was replaced is obeyed at once. trust/<N+1>.json is asked for, one
+// step at a time until it is not there, once a day; when a bundle's signatures do not verify; when the trust held has
+// expired; and when a bundle names a higher version. Expiry is judged at the end of the chain alone. A step that does
+// not follow ends the walk with a notice, as does a site that fails; what was accepted before stays so. A named version
+// that is not to be had is Refused: trust-too-old. A document with reset_serial makes the reader forget the serials seen,
+// once, down to the min_serial of the newest version accepted, and drop the kept bundle, whose serial would else be
+// remembered again. [UpdateTrust] walks at once; [HeldTrust] asks nobody.
+//
+// # The state directory
+//
+//	seen.json              the newest serial, its SHA-256 and time, and the reset_serial obeyed last
+//	manifest.bundle.json   the kept bundle
+//	origin.json            its validator and SHA-256; when the trust chain was walked; since when the site serves nothing
+//	                       newer, nothing usable, and nothing has been in force; when each kind of notice was told
+//	trust-<N>.json         the steps of the trust chain beyond the pinned one
+//	fork-<serial>-<sha256, 8 digits>.bundle.json
+//	                       documents of a fork, at most 20
+//	<name>.damaged         a file that was of no use, set aside
+//	look.lock              locked for moments by whoever reads or writes the above, never while the network is asked
+//
+// True ones, after one look:
+//
+//	{
+//	  "serial": 4127,
+//	  "sha256": "19f74f5671bb7061c43cdf546bb9bbf693dc43c33c1445fcdc5a858ad4d8dfbc",
+//	  "issued": "2026-11-22T08:00:00Z"
+//	}
+//	{
+//	  "validator": {
+//	    "url": "https://mirrors.example.org/centos/manifest.bundle.json",
+//	    "etag": "\"67402d80-8351\""
+//	  },
+//	  "bundle": "cdb2045ddf209a56352c1ed62127aa3af885541b25a7ca5a563f9c2aeddeaea4",
+//	  "trust_checked": "2026-11-22T09:00:00Z"
+//	}
+//
+// All are written atomically, with the directory synced. The order is: a step of the chain, then the serials it
+// resets; the bundle, then what was seen, then the validator, and only then is it acted on. So a run that is killed leaves
+// a kept bundle that is in force by what was seen, and a validator beside its own bundle or none. What was seen is read
+// again under the lock before it is replaced: however many look at once, it never goes back. A damaged seen.json is an
+// error, since it guards against old manifests; anything else that is damaged is set aside, said, and fetched again.
+//
+// # Deciding
+//
+// [Decide] compares a tree's time file with the manifest, and applies the admission test (manifest.MayStart); [Choose] ranks
+// the sources; [FallbackDue] says when to sync without any manifest, given [NoManifestSince]. All three are pure but for the
+// reading of that one file.
 package client

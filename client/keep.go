@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,52 +134,4 @@ func (l *look) keepFork(r *Refused, bundle []byte) error {
 	told := *r
 	told.Detail += "; kept as " + strings.Join(where, " and ")
 	return &told
-}
-
-// inForce opens the kept bundle, by the newest trust and what was seen. Without one the error is nil, too. A damaged one
-// is set aside.
-func (l *look) inForce(ctx context.Context) (*Opened, error) {
-	unlock, err := l.store.lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	if err := l.reload(); err != nil {
-		return nil, err
-	}
-	b, err := l.store.read(BundleFile, sign.MaxBundle)
-	if b == nil || err != nil {
-		return nil, err
-	}
-	opened, next, err := Open(b, l.options())
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the kept bundle: %w", err), l.discard(err))
-	}
-	return opened, l.saw(next)
-}
-
-// discard sets the kept bundle aside when it cannot have been kept like this. (One by keys that were revoked since goes
-// as well: it is of no use.)
-func (l *look) discard(err error) error {
-	var r *Refused
-	if !errors.As(err, &r) || r.Reason != Malformed && r.Reason != TooLarge && r.Reason != Signature {
-		return nil
-	}
-	l.notef(NoteDamaged, "", "%s is of no use any more (%v); it was set aside", filepath.Join(l.store.dir, BundleFile), r)
-	return l.store.setAside(BundleFile)
-}
-
-// once opens the kept bundle whatever its age; nil when none is kept that was ever good.
-func (l *look) once() *Opened {
-	b, err := l.store.read(BundleFile, sign.MaxBundle)
-	if b == nil || err != nil {
-		return nil
-	}
-	o := l.options()
-	o.AnyAge = true
-	opened, _, err := Open(b, o)
-	if err != nil {
-		return nil
-	}
-	return opened
 }
