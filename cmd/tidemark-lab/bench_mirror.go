@@ -27,9 +27,10 @@ type mirrorBench struct {
 }
 
 const (
-	benchFiles  = 20_000  // beside those of a lab tree
-	noOpFiles   = 240_000 // the design's figure is for a tree of that size
-	checkRounds = 9
+	benchFiles   = 20_000  // beside those of a lab tree
+	noOpFiles    = 240_000 // the design's figure is for a tree of that size
+	checkRounds  = 9
+	benchSources = 650
 )
 
 // benchMirror measures one sync, without and with deletions, and a check that finds nothing new.
@@ -120,7 +121,7 @@ func (b *mirrorBench) close() {
 	}
 }
 
-// publish announces the master as it is, with one source.
+// publish announces the master as it is, with one source near, and as many far ones as a real network has.
 func (b *mirrorBench) publish(ctx context.Context) error {
 	now := b.now()
 	tree, err := lab.TreeAt(ctx, b.path("master"), now)
@@ -131,8 +132,16 @@ func (b *mirrorBench) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sources := []manifest.Source{}
+	for i := range benchSources - 1 {
+		far, err := lab.Offer(fmt.Sprintf("mirror-%03d", i), manifest.KindMirror, "NZ", "centos", fmt.Sprintf("rsync://mirror-%03d.example.org/centos/", i), tree.Timestamp, now)
+		if err != nil {
+			return err
+		}
+		sources = append(sources, far)
+	}
 	b.publisher.At(now)
-	return b.publisher.Publish(&manifest.Manifest{Trees: map[string]manifest.Tree{"centos": tree}, Sources: []manifest.Source{offer}})
+	return b.publisher.Publish(&manifest.Manifest{Trees: map[string]manifest.Tree{"centos": tree}, Sources: append(sources, offer)})
 }
 
 // run runs a command, insists on its exit code, and says what it took.

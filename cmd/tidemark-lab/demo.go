@@ -26,7 +26,8 @@ type demo struct {
 	now      func() time.Time
 	tidemark string // the program beside this one
 	network  *lab.Network
-	gateway  *lab.S3 // nil without --s3
+	gateway  *lab.S3     // nil without --s3
+	site     *lab.Static // where mirrors look; set by join
 }
 
 const demoNetwork = "centos"
@@ -34,15 +35,17 @@ const demoNetwork = "centos"
 // marker is in a directory that the demo made: nothing else is ever removed.
 const marker = ".tidemark-demo"
 
-// run is the story, from an empty directory to a verified site.
-func (d *demo) run(ctx context.Context) error {
+// tell is the story, from an empty directory to mirrors in date.
+func (d *demo) tell(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the tidemark program: %w", err)
 	}
 	d.tidemark = filepath.Join(filepath.Dir(self), "tidemark")
-	if _, err := os.Stat(d.tidemark); err != nil {
-		return fmt.Errorf("the tidemark program is not beside this one: %w; build it first: make build", err)
+	for _, program := range []string{d.tidemark, d.tidemark + "-mirror"} {
+		if _, err := os.Stat(program); err != nil {
+			return fmt.Errorf("a program of the same build is not beside this one: %w; build it first: make build", err)
+		}
 	}
 	if err := d.fresh(); err != nil {
 		return err
@@ -53,6 +56,11 @@ func (d *demo) run(ctx context.Context) error {
 		return fmt.Errorf("start the network: %w", err)
 	}
 	defer d.network.Close()
+	defer func() {
+		if d.site != nil {
+			d.site.Close()
+		}
+	}()
 	if d.s3 {
 		d.title("An S3 gateway (versitygw), as a second place to publish at")
 		if d.gateway, err = lab.StartVersityGW(ctx, lab.S3Options{Dir: filepath.Join(d.dir, "s3"), Bucket: "mirrors"}); err != nil {
@@ -64,7 +72,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.install(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.first, d.moved, d.catchingUp, d.announced, d.listed, d.verify} {
+	for _, step := range []func(context.Context) error{d.first, d.join, d.moved, d.catchingUp, d.announced, d.listed, d.nearest, d.verify} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -136,7 +144,11 @@ func (d *demo) moved(ctx context.Context) error {
 	if err := d.network.Move("centos", d.now().Unix()); err != nil {
 		return err
 	}
-	return d.publish(ctx)
+	if err := d.publish(ctx); err != nil {
+		return err
+	}
+	_, err := d.mirror(ctx, finland(), []int{checkInDate}, "check")
+	return err
 }
 
 func (d *demo) catchingUp(ctx context.Context) error {
@@ -152,7 +164,10 @@ func (d *demo) announced(ctx context.Context) error {
 	if err := d.network.Sync("eu-msync-2", "us-msync-1"); err != nil {
 		return err
 	}
-	return d.publish(ctx)
+	if err := d.publish(ctx); err != nil {
+		return err
+	}
+	return d.follow(ctx, finland())
 }
 
 func (d *demo) listed(ctx context.Context) error {
@@ -162,6 +177,11 @@ func (d *demo) listed(ctx context.Context) error {
 	}
 	if err := d.publish(ctx); err != nil {
 		return err
+	}
+	for _, m := range []demoMirror{brazil(), kenya()} {
+		if err := d.follow(ctx, m); err != nil {
+			return err
+		}
 	}
 	d.title("Why each server is, or is not, a source of centos")
 	return d.command(ctx, "status", "--tree", "centos", "--config", d.config())
@@ -214,7 +234,8 @@ func (d *demo) serveSite(ctx context.Context) error {
 		return fmt.Errorf("serve the site: %w", err)
 	}
 	srv := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(d.dir, "site"))), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(d.out, "\nserving http://%s/ and all rsync daemons until Ctrl-C; run the publisher again with:\n  bin/tidemark run --config %s\n", l.Addr(), d.config())
+	fmt.Fprintf(d.out, "\nserving http://%s/ and all rsync daemons until Ctrl-C; run the publisher again, or a mirror:\n  bin/tidemark run --config %s\n  bin/tidemark-mirror run --now --config %s\n",
+		l.Addr(), d.config(), filepath.Join(d.mirrorDir(finland()), "mirror.yaml"))
 	go func() {
 		<-ctx.Done()
 		srv.Close()

@@ -1,4 +1,4 @@
-// Tidemark-lab is a whole mirror network on loopback addresses: to see the publisher at work, to measure it, to try things.
+// Tidemark-lab is a whole mirror network on loopback addresses: to see publisher and mirrors at work, to measure them, to try things.
 // It is in no package.
 //
 //	tidemark-lab demo [--serve]   the main job, start to end, on real rsync daemons; everything lies in demo/
@@ -34,7 +34,7 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 		Commands: []*cli.Command{
-			{Name: "demo", Usage: "run the main job on a network of 5 nodes and 12 mirrors", HideHelpCommand: true,
+			{Name: "demo", Usage: "run the main job on a network of 5 nodes and 12 mirrors, then follow it as three more mirrors", HideHelpCommand: true,
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "dir", Usage: "where everything is put; removed first", Value: "demo"},
 					&cli.BoolFlag{Name: "s3", Usage: "start versitygw and publish there, too"},
@@ -42,7 +42,7 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 				},
 				Action: func(c *cli.Context) error {
 					d := &demo{dir: c.String("dir"), serve: c.Bool("serve"), s3: c.Bool("s3"), out: stdout, now: now}
-					return d.run(c.Context)
+					return d.tell(c.Context)
 				}},
 			{Name: "bench", Usage: "measure, side by side, and exit 1 when a target is missed", HideHelpCommand: true,
 				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"}},

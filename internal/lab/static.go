@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -25,6 +26,10 @@ type Static struct {
 
 // ServeStatic serves root until Close; dir is where its certificate goes.
 func ServeStatic(ctx context.Context, dir, root string) (*Static, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("serving %s: %w", root, err)
+	}
 	files, err := serverCertificate(dir)
 	if err != nil {
 		return nil, fmt.Errorf("serving %s: making a certificate: %w", root, err)
