@@ -93,6 +93,8 @@ func TestLook_WhatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := settled(t)
+			s.hasty = tt.why == Slow
+			r.Origin = s.origin(t)
 			s.serve(BundleFile, tt.body)
 			if tt.answer != nil {
 				s.answer(BundleFile, tt.answer)
@@ -100,6 +102,8 @@ func TestLook_WhatIsRefused(t *testing.T) {
 			r.keeps(t, 4127, tt.why, "")
 			n := newReader(t, s)
 			n.refuses(t, tt.why)
+			s.hasty = false
+			r.Origin = s.origin(t)
 			s.serve(BundleFile, good)
 			if v, err := r.look(t); err != nil || v.Opened.Manifest.Serial != 4128 || v.Refused != nil {
 				t.Errorf("after that: %+v, %v", v, err)
