@@ -67,11 +67,23 @@ func (a *attempt) pass(ctx context.Context) (again string, err error) {
 	for _, st := range stages {
 		res, err := a.stage(ctx, st)
 		if err != nil {
-			return "", err
+			return a.lost(ctx, err)
 		}
 		vanished = vanished || res.Vanished
 	}
 	return a.changed(ctx, vanished)
+}
+
+// lost looks why names of the list were not to be had: because the source has moved on meanwhile, or because it is broken.
+func (a *attempt) lost(ctx context.Context, err error) (again string, _ error) {
+	var l *left
+	if !errors.As(err, &l) || l.why != WhyIncomplete {
+		return "", err
+	}
+	if again, changedErr := a.changed(ctx, false); changedErr == nil && again != "" {
+		return again, nil
+	}
+	return "", err
 }
 
 // begin remembers the sync before it touches the tree.
@@ -144,7 +156,7 @@ func (a *attempt) fetch(ctx context.Context, into string, paths []string, stage 
 	if err := setRules(&j, a.rules.few(paths), a.staging.file(preflightFile)); err != nil {
 		return fetched{}, err
 	}
-	if _, err := a.exec(ctx, stage, text, j, rsync.Watch{}); err != nil {
+	if err := a.execWithin(ctx, stage, text, j); err != nil {
 		return fetched{}, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -163,6 +175,25 @@ func (a *attempt) fetch(ctx context.Context, into string, paths []string, stage 
 	f.anchors, err = readAnchors(root, paths, most)
 	return f, err
 }
+
+// execWithin does a run for a few small files, which must not take for ever: a server may send its message of the day until
+// the end of time, and --timeout is for silence alone.
+func (a *attempt) execWithin(ctx context.Context, stage Stage, text string, j rsync.Job) error {
+	limit := a.o.Spec.Timeout + a.o.Spec.ConnectTimeout
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	within, cancel := context.WithTimeout(ctx, 2*limit)
+	defer cancel()
+	_, err := a.exec(within, stage, text, j, rsync.Watch{})
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return leave(stage, WhyUnreachable, "a few small files did not come within %s", 2*limit)
+	}
+	return err
+}
+
+// defaultLimit is rsync.Job's own default of timeout and connect timeout.
+const defaultLimit = 10*time.Minute + 30*time.Second
 
 func (a *attempt) largestAnchor() int64 {
 	most := int64(timefile.MaxSize)

@@ -20,7 +20,7 @@ func blame(stage Stage, err error) error {
 	if cause == "" && !slices.Contains(nextSource(), exit.Code) {
 		return fmt.Errorf("%s: %w", stage, err)
 	}
-	return &left{stage: stage, why: whyOf(stage, exit.Code, cause), detail: exit.Error()}
+	return &left{stage: stage, why: whyOf(stage, exit.Code, cause), detail: exit.Error(), cause: err}
 }
 
 func nextSource() []int {

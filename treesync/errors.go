@@ -46,7 +46,10 @@ type left struct {
 	stage  Stage
 	why    Why
 	detail string
+	cause  error // nil, or what rsync said
 }
+
+func (e *left) Unwrap() error { return e.cause }
 
 func (e *left) Error() string { return fmt.Sprintf("%s (%s): %s", e.why, e.stage, e.detail) }
 

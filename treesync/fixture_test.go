@@ -54,6 +54,9 @@ type site struct {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	needTool(t, "rsync", "rsync")
+	if t, ok := t.(*testing.T); ok {
+		t.Parallel() // most of the time, rsync's processes wait for each other
+	}
 	s := &site{t: t, dir: t.TempDir(), runs: &runs{runner: &rsync.Exec{}}}
 	s.mirror = filepath.Join(s.dir, "mirror")
 	s.mkdir(s.mirror)

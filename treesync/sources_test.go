@@ -55,7 +55,8 @@ func (s *site) unchanged(before string) {
 // timeline is a site whose master was at three timestamps; the mirror is at the first.
 type timeline struct {
 	*site
-	at   [3]string // directories
+	at   [3]string // directories to be served
+	snap [3]string // the same, which stay as they are
 	tree [3]manifest.Tree
 }
 
@@ -67,6 +68,7 @@ func newTimeline(t testing.TB) *timeline {
 			s.must(s.master.Move(ts))
 		}
 		l.at[i] = s.copyOf([]string{"first", "second", "third"}[i])
+		l.snap[i] = s.copyOf([]string{"first", "second", "third"}[i] + ".snapshot")
 		l.tree[i] = s.announce(l.at[i], ts)
 	}
 	s.must(os.Remove(s.mirror))

@@ -1,0 +1,210 @@
+package treesync_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/internal/lab"
+	"tidemark/manifest"
+	"tidemark/rsync"
+	"tidemark/treesync"
+)
+
+// Sources that cannot be used, each with the reason that people are told; then a good one is taken.
+func TestRun_UnusableSources(t *testing.T) {
+	l := newTimeline(t)
+	module := map[string]string{"m": l.at[1]}
+	dead, err := lab.NewDead("127.0.0.1", 0)
+	l.must(err)
+	defer dead.Close()
+	busy := l.daemon(lab.Daemon{Modules: module, MaxConnections: 1})
+	l.must(busy.Hold(context.Background(), "m"))
+	sources := []treesync.Source{
+		l.source("dead", dead.URL("m"), true),
+		l.source("busy", busy.URL("m"), true),
+		l.source("auth", l.daemon(lab.Daemon{Modules: module, AuthUsers: map[string]string{"u": "p"}}).URL("m"), true),
+		l.source("deny", l.daemon(lab.Daemon{Modules: module, Deny: true}).URL("m"), true),
+		l.source("module", l.daemon(lab.Daemon{Modules: module}).URL("other"), true),
+		l.source("dir", l.daemon(lab.Daemon{Modules: module}).URL("m")+"none/", true),
+		l.source("name", "rsync://does-not-exist.invalid/m/", true),
+	}
+	for _, kind := range []lab.FakeKind{lab.FakeSilent, lab.FakeChatter, lab.FakeFlood, lab.FakeGarbage, lab.FakeHangup, lab.FakeStuck, lab.FakeWeb} {
+		fake, err := lab.StartFake(context.Background(), kind)
+		l.must(err)
+		defer fake.Close()
+		sources = append(sources, l.source(string(kind), fake.URL("m"), true))
+	}
+	want := "dead:pre-flight:unreachable busy:pre-flight:busy auth:pre-flight:refused deny:pre-flight:refused module:pre-flight:refused " +
+		"dir:pre-flight:incomplete name:pre-flight:unreachable silent:pre-flight:unreachable chatter:pre-flight:unreachable flood:pre-flight:refused " +
+		"garbage:pre-flight:broken hangup:pre-flight:refused stuck:pre-flight:unreachable web:pre-flight:refused"
+	o := l.options(l.tree[1], sources...)
+	o.Spec.Timeout, o.Spec.ConnectTimeout = time.Second, time.Second
+	l.left(o, want)
+	if len(l.saved) > 0 {
+		t.Errorf("saved %+v before the tree was touched", l.saved)
+	}
+	o.Sources = append(o.Sources[1:3], l.serve("good", l.at[1], true))
+	o.Spec.Timeout = 10 * time.Second
+	if out := l.sync(o); out.Source.ID != "good" || attempts(out.Attempts) != "busy:pre-flight:busy auth:pre-flight:refused" {
+		t.Errorf("%+v", out)
+	}
+	l.same(l.at[1])
+}
+
+// A source breaks off, or falls silent, in each of the runs; the next one finishes what it began.
+func TestRun_BreaksOff(t *testing.T) {
+	for name, fault := range map[string]lab.RelayFault{"cut": {Cut: true}, "hang": {Hang: true}} {
+		for conn := 1; conn <= 7; conn++ {
+			t.Run(name+" in run "+string(rune('0'+conn)), func(t *testing.T) {
+				l := newTimeline(t)
+				node := l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}})
+				relay, err := lab.StartRelay(context.Background(), node.Addr)
+				l.must(err)
+				defer relay.Close()
+				fault.Conn, fault.Down = conn, 200
+				relay.Arm(fault)
+				o := l.options(l.tree[1], l.source("bad", relay.URL("m"), true))
+				o.Spec.Timeout = time.Second
+				out, err := treesync.Run(context.Background(), o)
+				var none *treesync.NoSource
+				switch deleting := conn == 7; {
+				case !deleting && !errors.As(err, &none):
+					t.Fatalf("%v, %+v", err, out)
+				case deleting && (err != nil || !out.Synced || out.Memory.OwedSince.IsZero()):
+					t.Fatalf("broken off while deleting: %v, %+v; expected a good tree, and deletions owed", err, out)
+				case !deleting && l.holds() != first:
+					t.Errorf("the time file says %d", l.holds())
+				case !deleting && len(out.Attempts) != 1:
+					t.Errorf("%+v", out.Attempts)
+				}
+				relay.Reset()
+				o.Memory, o.Spec.Timeout = l.memory, 10*time.Second
+				out = l.sync(o)
+				l.same(l.at[1])
+				if out.Memory.Began || !out.Memory.OwedSince.IsZero() {
+					t.Errorf("%+v", out.Memory)
+				}
+			})
+		}
+	}
+}
+
+// Many public servers refuse --checksum.
+func TestRun_RefusesChecksum(t *testing.T) {
+	l := newTimeline(t)
+	d := l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}, Extra: "refuse options = checksum"})
+	// An anchor of the same size and time, with other content, is brought all the same.
+	anchor := filepath.Join(l.mirror, "6/os/x86_64/repodata/repomd.xml")
+	data, err := os.ReadFile(anchor)
+	l.must(err)
+	info, err := os.Stat(anchor)
+	l.must(err)
+	l.must(os.WriteFile(anchor, []byte(strings.Repeat("x", len(data))), 0o644))
+	l.must(os.Chtimes(anchor, info.ModTime(), info.ModTime()))
+	l.sync(l.options(l.tree[1], l.source("strict", d.URL("m"), true)))
+	l.same(l.at[1])
+}
+
+// moving has a hook bring the source to its next state before the n-th run.
+func (l *timeline) moving(dir string, n int) {
+	l.runs.before = func(i int, _ rsync.Job) error {
+		if i == n {
+			l.must(os.RemoveAll(dir))
+			l.must(os.CopyFS(dir, os.DirFS(l.at[2])))
+			l.keepTimes(l.at[2], dir)
+		}
+		return nil
+	}
+}
+
+// keepTimes gives the copy in to the times of from.
+func (l *timeline) keepTimes(from, to string) {
+	l.t.Helper()
+	l.must(filepath.WalkDir(from, func(file string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(from, file)
+		return os.Chtimes(filepath.Join(to, rel), info.ModTime(), info.ModTime())
+	}))
+}
+
+// A source moves on in the middle of the sync, at each of its runs. With a fresh manifest the sync follows; without one the
+// source is left, and the time file is the old one.
+func TestRun_MovesOnDuringTheSync(t *testing.T) {
+	for n := 2; n <= 7; n++ {
+		run := string(rune('0' + n))
+		t.Run("fresh manifest, run "+run, func(t *testing.T) {
+			l := newTimeline(t)
+			l.moving(l.at[1], n)
+			o := l.options(l.tree[1], l.serve("a", l.at[1], true))
+			o.Refresh = func(context.Context) (manifest.Tree, error) { return l.tree[2], nil }
+			out := l.sync(o)
+			if n < 7 {
+				l.same(l.at[1])
+			}
+			if (out.Timestamp == third) != (n < 7) {
+				t.Errorf("%+v", out)
+			}
+			l.consistent()
+		})
+		t.Run("no manifest, run "+run, func(t *testing.T) {
+			l := newTimeline(t)
+			l.moving(l.at[1], n)
+			out, err := treesync.Run(context.Background(), l.options(l.tree[1], l.serve("a", l.at[1], true)))
+			l.consistent()
+			if n == 7 { // while deleting: the tree was proven before
+				if err != nil || !out.Synced || out.Timestamp != second {
+					t.Errorf("%v, %+v", err, out)
+				}
+				return
+			}
+			if l.holds() != first || out.Synced {
+				t.Errorf("%v, %+v, time file %d", err, out, l.holds())
+			}
+		})
+	}
+}
+
+// consistent expects that the mirror's time file is not ahead of its content: each file that the master had at that
+// timestamp is there, as it was then or at a later one; none is missing that a later one does not miss, too.
+func (l *timeline) consistent() {
+	l.t.Helper()
+	held := l.holds()
+	for i, ts := range []int64{first, second, third} {
+		if ts != held {
+			continue
+		}
+		l.must(filepath.WalkDir(l.snap[i], func(file string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, _ := filepath.Rel(l.snap[i], file)
+			if !l.known(rel, i) {
+				l.t.Errorf("the time file says %d, but %s is not what it was then or later", held, rel)
+			}
+			return nil
+		}))
+	}
+}
+
+func (l *timeline) known(name string, from int) bool {
+	here, errHere := os.ReadFile(filepath.Join(l.mirror, name))
+	for _, snap := range l.snap[from:] {
+		there, err := os.ReadFile(filepath.Join(snap, name))
+		if (err == nil) == (errHere == nil) && bytes.Equal(here, there) {
+			return true
+		}
+	}
+	return false
+}
