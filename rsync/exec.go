@@ -60,8 +60,8 @@ func (x *Exec) Run(ctx context.Context, j Job, w Watch) (Result, error) {
 		return res, fmt.Errorf("running rsync: stopped: %w", context.Cause(ctx))
 	case code != 0 && code != ExitVanished:
 		return res, &ExitError{Code: code, Text: errs.tail, Job: command}
-	case !out.stats.whole():
-		return res, fmt.Errorf("%s printed no statistics, expected those of rsync 3.1 or newer", program)
+	case !out.stats.whole:
+		return res, fmt.Errorf("the statistics of %s cannot be read, expected those of rsync 3.1 or newer", program)
 	}
 	return res, nil
 }

@@ -10,6 +10,7 @@ const (
 	maxLine    = 64 << 10 // of rsync's output; a name of 4095 bytes is at most 16 KiB long when escaped
 	maxTail    = 600      // bytes of stderr that are kept for people
 	maxMessage = 4096     // of one message while it is looked at
+	maxPending = 200      // of a line of progress
 )
 
 // splitter cuts a stream into lines at line feeds and carriage returns: rsync escapes both in names. A line of more than
@@ -34,7 +35,7 @@ func (s *splitter) Write(p []byte) (int, error) {
 		s.end()
 		p = p[end+1:]
 	}
-	if s.pending != nil && len(s.buf) > 0 {
+	if s.pending != nil && len(s.buf) > 0 && len(s.buf) < maxPending {
 		s.pending(s.buf)
 	}
 	return n, nil

@@ -2,56 +2,82 @@ package rsync
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 )
 
-// statLine is a line of --stats with --no-human-readable: "Number of files: 38 (reg: 27, dir: 5, link: 6)",
-// "Total file size: 75 bytes", "Total bytes sent: 177".
-var statLine = regexp.MustCompile(`^((?:Number of|Total) [a-z ]{5,40}): ([0-9]{1,18})(?: bytes)?(?: \((?:reg: ([0-9]{1,18}))?[a-z0-9:, ]*\))?$`)
-
-// firstStat begins the block.
-const firstStat = "Number of files"
-
-// statsReader reads the block of --stats. A server can send lines that look like it; rsync prints its own block when the
-// server has nothing more to say, so each block that begins replaces the one before.
-type statsReader struct {
-	stats Stats
-	lines int
+// statLines are the lines of --stats in their order. Those about created and deleted files and about times may be missing.
+var statLines = []string{
+	"Number of files", "Number of created files", "Number of deleted files", "Number of regular files transferred",
+	"Total file size", "Total transferred file size", "Literal data", "Matched data", "File list size",
+	"File list generation time", "File list transfer time", "Total bytes sent", "Total bytes received",
 }
 
-// whole reports whether a block with all figures was seen. rsync counts deletions from protocol 31 on only.
-func (r *statsReader) whole() bool { return r.lines >= 6 }
+// statNeeded counts those that are always there.
+const statNeeded = 9
 
+// statLine is a line with --no-human-readable: "Number of files: 38 (reg: 27, dir: 5, link: 6)", "Total file size: 75 bytes".
+var statLine = regexp.MustCompile(`^([A-Z][a-z ]{5,40}): ([0-9]{1,18})(\.[0-9]{1,6} seconds| bytes)?(?: \((?:reg: ([0-9]{1,18}))?[a-z0-9:, ]*\))?$`)
+
+// statsReader finds the block of --stats. A server can send lines that look like it, even a whole block; but rsync prints
+// its own when all messages have been read, and nothing follows but at most one line that a server left without an end.
+// So the last whole block is rsync's: all lines in order, without another between them.
+type statsReader struct {
+	stats Stats // of the last whole block
+	whole bool  // there was one
+
+	block Stats // that is being read
+	next  int   // the least index in statLines that may come
+	found int   // how many of those that are always there came
+}
+
+// line takes the next line of output, and reports whether it was one of the block.
 func (r *statsReader) line(line []byte) bool {
 	m := statLine.FindSubmatch(line)
-	if m == nil {
+	n := -1
+	if m != nil {
+		n = slices.Index(statLines, string(m[1]))
+	}
+	if n == 0 {
+		r.block, r.next, r.found = Stats{}, 0, 0
+	} else if n < r.next || r.next == 0 {
+		r.next = 0
 		return false
 	}
-	name := string(m[1])
-	if name == firstStat {
-		*r = statsReader{}
+	r.next = n + 1
+	if r.figure(n, number(m[2]), number(m[4])) {
+		r.found++
 	}
-	n := number(m[2])
-	switch name {
-	case firstStat:
-		r.stats.Files, r.stats.Regular = n, number(m[3])
+	if n == len(statLines)-1 {
+		if r.found == statNeeded {
+			r.stats, r.whole = r.block, true
+		}
+		r.next = 0
+	}
+	return true
+}
+
+// figure keeps a figure, and reports whether its line is always there.
+func (r *statsReader) figure(n int, value, regular int64) bool {
+	switch statLines[n] {
+	case "Number of files":
+		r.block.Files, r.block.Regular = value, regular
 	case "Number of deleted files":
-		r.stats.Deleted = n
-		return true
+		r.block.Deleted = value
+		return false
 	case "Number of regular files transferred":
-		r.stats.Transferred = n
+		r.block.Transferred = value
 	case "Total file size":
-		r.stats.Bytes = n
+		r.block.Bytes = value
 	case "Total transferred file size":
-		r.stats.Literal = n
+		r.block.Literal = value
 	case "Total bytes sent":
-		r.stats.Sent = n
+		r.block.Sent = value
 	case "Total bytes received":
-		r.stats.Received = n
-	default:
-		return true
+		r.block.Received = value
+	case "Number of created files", "File list generation time", "File list transfer time":
+		return false
 	}
-	r.lines++
 	return true
 }
 
