@@ -9,6 +9,7 @@ import (
 
 	"tidemark/client"
 	"tidemark/internal/console"
+	"tidemark/internal/strictjson"
 	"tidemark/treesync"
 )
 
@@ -50,7 +51,8 @@ type treeReport struct {
 	Received int64           `json:"received"` // bytes on the wire
 	Lists    int             `json:"lists"`    // full file lists asked of the source
 	Deleted  int64           `json:"deleted"`
-	Owed     int             `json:"owed"` // deletions left for a later sync
+	Owed     int             `json:"owed"` // deletions left for a later sync, where they were counted
+	Since    strictjson.Time `json:"owed_since,omitzero"`
 	Refused  int             `json:"refused,omitempty"`
 	Commands []string        `json:"commands,omitempty"` // --dry-run
 	Error    string          `json:"error,omitempty"`
@@ -123,7 +125,7 @@ func (j *journey) noted(view *client.View) {
 // planned reports a decision that leaves the tree alone, or is still to be carried out.
 func (j *journey) planned(p plan) {
 	r := &treeReport{Tree: p.name, Action: string(p.decision.Action), Reason: p.decision.Reason, From: p.held.Timestamp,
-		To: p.decision.Announced, Owed: p.memory.Owed}
+		To: p.decision.Announced, Owed: p.memory.Owed, Since: p.memory.OwedSince}
 	if p.decision.Behind != nil {
 		r.behind = p.decision.Behind.Since.Time
 	}
@@ -176,7 +178,7 @@ func (j *journey) synced(p plan, out treesync.Outcome, err error) {
 		r.Attempts = append(r.Attempts, attemptReport{ID: a.Source.ID, URL: a.Source.URL.String(), Stage: string(a.Stage), Why: string(a.Why), Detail: a.Detail})
 	}
 	r.Files, r.Bytes, r.Received, r.Lists, r.Deleted = out.Files, out.Bytes, out.Received, out.Lists, out.Deleted
-	r.Owed, r.Refused = out.Memory.Owed, out.Refused
+	r.Owed, r.Since, r.Refused = out.Memory.Owed, out.Memory.OwedSince, out.Refused
 }
 
 // result tells how every tree fared, and makes the exit code: the gravest of 4 (refused), 1 (failed), 6 (no usable source),

@@ -17,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"tidemark/internal/lab"
 	"tidemark/manifest"
+	"tidemark/schema"
 )
 
 // scene is a network of one tree for one test: a master in a directory, sources with real daemons, a signed site in a
@@ -31,6 +34,8 @@ type scene struct {
 	pub    *lab.Publisher
 	master *lab.Tree
 	offers map[string]manifest.Source
+	url    string   // of the origin; "": the directory
+	after  string   // more trees of mirror.yaml
 	lines  []string // of mirror.yaml
 	tree   []string // of its tree
 	env    []string
@@ -56,11 +61,11 @@ func newSceneOn(t *testing.T, size string) *scene {
 	s := &scene{T: t, dir: t.TempDir(), now: now, t0: now.Add(-2 * time.Hour).Unix(), t1: now.Add(-time.Hour).Unix(), offers: map[string]manifest.Source{}}
 	s.config = filepath.Join(s.dir, "mirror.yaml")
 	var err error
-	if s.pub, err = lab.NewPublisher(filepath.Join(s.dir, "net"), "centos", now.Add(-time.Minute)); err != nil {
+	if s.pub, err = lab.NewPublisher(filepath.Join(s.dir, "net"), "centos", now.Add(-20*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	s.master = s.newTree("centos", "master")
-	s.lines = []string{"splay: 0s", "timeout: 2s", "connect_timeout: 2s", "country: FI"}
+	s.lines = []string{"splay: 0s", "timeout: 60s", "connect_timeout: 10s", "country: FI"}
 	s.mkdir("disk")
 	if size != "" {
 		s.mount(size)
@@ -70,6 +75,7 @@ func newSceneOn(t *testing.T, size string) *scene {
 	s.offer("first", manifest.KindNode, "DE", first, s.t0)
 	s.announce(nil)
 	s.expect(0, "run", "--now")
+	s.pub.At(now.Add(-time.Minute))
 	delete(s.offers, "first")
 	s.first = filepath.Join(s.dir, "servers", "first")
 	s.move(s.t1)
@@ -232,12 +238,12 @@ func (s *scene) announce(change func(*manifest.Manifest)) {
 // configure writes mirror.yaml.
 func (s *scene) configure() {
 	s.Helper()
-	text := fmt.Sprintf("network: centos\nid: %s\nurl: %s\ntrust: %s\nstate: %s\n", mirrorID, s.pub.Site, s.pub.TrustFile, s.path("state"))
+	text := fmt.Sprintf("network: centos\nid: %s\nurl: %s\ntrust: %s\nstate: %s\n", mirrorID, cmp.Or(s.url, s.pub.Site), s.pub.TrustFile, s.path("state"))
 	text += strings.Join(s.lines, "\n") + "\ntrees:\n  centos:\n    path: " + s.path("disk/mirror") + "\n"
 	for _, line := range s.tree {
 		text += "    " + line + "\n"
 	}
-	s.must(os.WriteFile(s.config, []byte(text), 0o644))
+	s.must(os.WriteFile(s.config, []byte(text+s.after), 0o644))
 }
 
 // command is the program with these arguments.
@@ -267,6 +273,34 @@ func result(t *testing.T, c *exec.Cmd) (stdout, stderr string, exit int) {
 		t.Fatal(err)
 	}
 	return out.String(), errs.String(), c.ProcessState.ExitCode()
+}
+
+// followsRunSchema validates what --json printed.
+func followsRunSchema(t *testing.T, text string) {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	b, err := schema.Get(runSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(runSchema, parsed); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := c.Compile(runSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiled.Validate(doc); err != nil {
+		t.Errorf("%v in:\n%s", err, text)
+	}
 }
 
 // expect runs the program and wants that exit code; it gives all that was said.

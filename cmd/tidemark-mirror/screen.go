@@ -118,7 +118,9 @@ func (s *screen) left(r *treeReport, a attemptReport) {
 }
 
 func (s *screen) would(r *treeReport) {
-	s.call.Say("%-10s would be synced to %s from %s: %s", r.Tree, console.Stamp(r.To), sourceWords(r.Source), figures(r))
+	s.call.Say("%-10s would be synced to %s from %s", r.Tree, console.Stamp(r.To), sourceWords(r.Source))
+	s.call.Say("%-10s %s of %s to fetch, %s to delete (asking took %s and %s)", "", count(r.Files, "file"), size(r.Bytes),
+		count(r.Deleted, "name"), size(r.Received), count(int64(r.Lists), "full list"))
 	for _, c := range r.Commands {
 		s.call.Say("  %s", c)
 	}
@@ -143,8 +145,11 @@ func figures(r *treeReport) string {
 	if r.Deleted > 0 {
 		words = append(words, fmt.Sprintf("%d deleted", r.Deleted))
 	}
-	if r.Owed > 0 {
+	switch {
+	case r.Owed > 0:
 		words = append(words, count(int64(r.Owed), "deletion")+" owed")
+	case !r.Since.IsZero():
+		words = append(words, "deletions owed since "+console.Clock(r.Since.Time))
 	}
 	return strings.Join(words, ", ")
 }
