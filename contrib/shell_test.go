@@ -36,14 +36,16 @@ func needScriptTools(t *testing.T) {
 	needTools(t, "sh", "jq", "curl", "gpgv", "sha256sum", "flock", "rsync")
 }
 
-// shells are those at hand that the script says it runs in, by name. sh is always one of them.
+// shells are those at hand that the script says it runs in, by name, no program twice.
 func shells() map[string][]string {
-	found := map[string][]string{"sh": {"sh"}}
-	for name, argv := range map[string][]string{
-		"dash": {"dash"}, "busybox": {"busybox", "sh"}, "bash": {"bash"}, "bash-posix": {"bash", "--posix"}, "ksh93": {"ksh93"}, "yash": {"yash"},
-	} {
-		if path, err := exec.LookPath(argv[0]); err == nil {
-			found[name] = append([]string{path}, argv[1:]...)
+	found, programs := map[string][]string{}, map[string]bool{}
+	for _, argv := range [][]string{{"sh"}, {"dash"}, {"busybox", "sh"}, {"bash"}, {"ksh93"}, {"yash"}} {
+		path, err := exec.LookPath(argv[0])
+		if err != nil {
+			continue
+		}
+		if program, err := filepath.EvalSymlinks(path); err == nil && !programs[program] {
+			programs[program], found[argv[0]] = true, append([]string{path}, argv[1:]...)
 		}
 	}
 	return found
