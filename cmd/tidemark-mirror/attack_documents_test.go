@@ -154,6 +154,7 @@ func TestAttack_Fork_Exit4(t *testing.T) {
 	other := s.bundle(s.news(func(m *manifest.Manifest) { m.Serial = 2 }))
 	v.lay("manifest.bundle.json", other)
 	v.repels(4, "manifest refused (fork)", "serial 2", manifest.SHA256(s.encode(s.seen)), manifest.SHA256(s.envelope(other).Payload))
+	v.recovers()
 	forks, err := filepath.Glob(filepath.Join(v.state, "fork-2-*.bundle.json"))
 	if err != nil || len(forks) == 0 {
 		t.Fatalf("no second document is kept: %v", err)
@@ -181,6 +182,7 @@ func TestAttack_Rollback_Exit4(t *testing.T) {
 	v.unharmed(before)
 	v.clock = 61 * time.Minute
 	v.repels(4, "manifest refused (rollback)", "serial 1", "serial 2")
+	v.recovers()
 }
 
 // Who serves the same manifest for ever hides what came after it, until it ends.
@@ -191,6 +193,7 @@ func TestAttack_Freeze_Exit4(t *testing.T) {
 	v.lay("manifest.bundle.json", s.bundle(s.seen))
 	v.clock = 25 * time.Hour
 	v.repels(4, "manifest refused (expired)")
+	v.recovers()
 }
 
 // A clock that was set back does not make old manifests new: the one seen is the floor.
@@ -203,6 +206,7 @@ func TestAttack_ClockSetBack_Exit4(t *testing.T) {
 	})))
 	v.clock = -4 * time.Hour
 	v.repels(4, "manifest refused (")
+	v.recovers()
 }
 
 // A trust document that strangers signed names the stranger's key; the manifest that follows it is the stranger's.
@@ -230,6 +234,7 @@ func TestAttack_TrustOfStrangers_Exit4(t *testing.T) {
 			m := v.news(func(m *manifest.Manifest) { m.TrustVersion = 2 })
 			v.lay("manifest.bundle.json", v.signed(v.encode(m), m, v.stranger()))
 			v.repels(4, "refused (")
+			v.recovers()
 			if kept, _ := filepath.Glob(filepath.Join(v.state, "trust-*.json")); len(kept) > 0 {
 				t.Errorf("%v: the trust document was kept", kept)
 			}

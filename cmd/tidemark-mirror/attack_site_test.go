@@ -162,6 +162,7 @@ func TestAttack_Site(t *testing.T) {
 			v := s.victim(t)
 			w := v.serve(h)
 			v.repels(h.exit, h.said...)
+			v.recovers()
 			const buffers = 16 << 20 // of sockets on both sides, at most
 			if n := w.sent.Load(); n > sign.MaxBundle+buffers {
 				t.Errorf("%d bytes were read, expected at most %d and what buffers hold", n, sign.MaxBundle)

@@ -232,7 +232,7 @@ func (v *victim) run(command string, args ...string) (said string, exit int) {
 }
 
 // repels wants that run ends with that exit code and says each of words; that no rsync was started, nobody came to the
-// trap, and tree, seen-state and kept manifest are as they were; and that the genuine news is taken afterwards.
+// trap, and tree, seen-state and kept manifest are as they were.
 func (v *victim) repels(exit int, words ...string) {
 	v.Helper()
 	before := v.remembered()
@@ -246,7 +246,6 @@ func (v *victim) repels(exit int, words ...string) {
 		}
 	}
 	v.unharmed(before)
-	v.recovers()
 }
 
 // remembered is what must not move.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,7 +105,7 @@ func TestAttack_SourceURL_Exit4(t *testing.T) {
 	}
 }
 
-// The same by hand and by the configuration: exit 2 before anything is done.
+// The same by hand: exit 2 before anything is done.
 func TestAttack_TypedURL_Exit2(t *testing.T) {
 	t.Parallel()
 	s := newSiege(t)
@@ -118,16 +119,38 @@ func TestAttack_TypedURL_Exit2(t *testing.T) {
 			v.lay("manifest.bundle.json", v.bundle(v.next))
 			before := v.remembered()
 			if out, exit := v.run("run", "--now", "--source="+v.aimed(h.url)); exit != 2 || !strings.Contains(out, "--source") {
-				t.Errorf("--source: exit code %d, expected 2:\n%s", exit, out)
-			}
-			text, err := json.Marshal(v.aimed(h.url)) // JSON's strings are YAML's
-			v.must(err)
-			v.lines = []string{"fallback: {sources: [" + string(text) + "], after: 0s}"}
-			if out, exit := v.run("run", "--now"); exit != 2 || !strings.Contains(out, "fallback.sources[0]") {
-				t.Errorf("fallback: exit code %d, expected 2:\n%s", exit, out)
+				t.Errorf("exit code %d, expected 2:\n%s", exit, out)
 			}
 			v.unharmed(before)
 		})
+	}
+}
+
+// The same as fallbacks of a configuration: each is named, all at once.
+func TestAttack_FallbackURL_Exit2(t *testing.T) {
+	t.Parallel()
+	s := newSiege(t)
+	for urls := range slices.Chunk(hostileURLs(), 16) {
+		v := s.victim(t)
+		v.lay("manifest.bundle.json", v.bundle(v.next))
+		var list []string
+		for _, h := range urls {
+			text, err := json.Marshal(v.aimed(h.url)) // JSON's strings are YAML's
+			v.must(err)
+			list = append(list, string(text))
+		}
+		v.lines = []string{"fallback: {sources: [" + strings.Join(list, ", ") + "], after: 0s}"}
+		before := v.remembered()
+		out, exit := v.run("run", "--now")
+		if exit != 2 {
+			t.Errorf("exit code %d, expected 2:\n%s", exit, out)
+		}
+		for i, h := range urls {
+			if !strings.Contains(out, fmt.Sprintf("fallback.sources[%d]: ", i)) {
+				t.Errorf("%s: nothing is said of it:\n%s", h.name, out)
+			}
+		}
+		v.unharmed(before)
 	}
 }
 
