@@ -81,8 +81,6 @@ func (j *journey) calledAgain() bool {
 	}
 	j.again = true
 	j.screen.stage("another run has seen something newer meanwhile: one more round")
-	for _, r := range j.reports {
-		r.reopen()
-	}
+	j.reopen()
 	return true
 }

@@ -86,6 +86,9 @@ func (j *journey) syncFallback(ctx context.Context) (*treesync.Locked, error) {
 			j.planned(p)
 			err = j.syncTree(ctx, lock, p)
 		}
+		if ctx.Err() != nil {
+			return nil, interrupted(ctx.Err())
+		}
 		if err != nil {
 			j.failed(p.name, err)
 		}

@@ -46,7 +46,8 @@ type journey struct {
 	reports  map[string]*treeReport
 	cause    error           // why there is no manifest to go by
 	errs     []error         // what went wrong beside the trees
-	told     map[string]bool // notices, by kind
+	heard    map[string]bool // notices that were told, by kind
+	past     []*treeReport   // what became of trees in an earlier round
 	leftover []string        // directories to remove at the end
 }
 

@@ -92,7 +92,7 @@ func (j *journey) action(p plan) client.Action {
 		return a
 	case a == client.Hold && (j.opt.ignoreAdmission || j.opt.repair || j.opt.dry):
 		return client.Sync
-	case a == client.InDate && (j.opt.repair || owed):
+	case a == client.InDate && (j.opt.repair && !j.again || owed):
 		return client.Sync
 	default:
 		return a

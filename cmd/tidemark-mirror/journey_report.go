@@ -79,19 +79,34 @@ type attemptReport struct {
 // tried says that this run has done with the tree what it could.
 func (r *treeReport) tried() bool { return r != nil && r.done }
 
-// reopen lets a tree be looked at once more in this run.
-func (r *treeReport) reopen() { r.done = r.err != nil }
+// reopen lets the trees that went well be looked at once more in this run; what was done is told all the same.
+func (j *journey) reopen() {
+	for _, name := range j.names() {
+		if r := j.reports[name]; r.tried() && r.err == nil {
+			j.past = append(j.past, r)
+			delete(j.reports, name)
+		}
+	}
+}
+
+// told are the reports of all rounds, without the news that a tree which was synced is in date.
+func (j *journey) told() []*treeReport {
+	all := append([]*treeReport{}, j.past...)
+	for _, name := range j.names() {
+		r := j.reports[name]
+		synced := slices.ContainsFunc(j.past, func(p *treeReport) bool { return p.Tree == name })
+		if r != nil && !(synced && r.Action == string(client.InDate)) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
 
 // document is what --json prints.
 func (j *journey) document(err error) runDocument {
-	d := runDocument{Schema: runSchema, Network: j.cfg.Network, Mirror: j.cfg.ID, DryRun: j.opt.dry, Trees: []*treeReport{}, Exit: j.screen.call.Code(err)}
+	d := runDocument{Schema: runSchema, Network: j.cfg.Network, Mirror: j.cfg.ID, DryRun: j.opt.dry, Trees: j.told(), Exit: j.screen.call.Code(err)}
 	if j.view != nil {
 		d.Serial = j.view.Opened.Manifest.Serial
-	}
-	for _, name := range j.names() {
-		if r := j.reports[name]; r != nil {
-			d.Trees = append(d.Trees, r)
-		}
 	}
 	for _, e := range j.trouble() {
 		d.Errors = append(d.Errors, e.Error())
@@ -115,8 +130,8 @@ func (j *journey) noted(view *client.View) {
 		noted = view.All
 	}
 	for _, n := range noted {
-		if !j.told[n.Kind] {
-			j.told[n.Kind] = true
+		if !j.heard[n.Kind] {
+			j.heard[n.Kind] = true
 			j.screen.warn("%s", words(n))
 		}
 	}
@@ -188,11 +203,9 @@ func (j *journey) result(locked *treesync.Locked) error {
 	if locked != nil {
 		errs = append(errs, j.refused(locked))
 	}
-	for _, name := range j.names() {
-		if r := j.reports[name]; r != nil {
-			j.screen.tree(r)
-			errs = append(errs, j.soften(r))
-		}
+	for _, r := range j.told() {
+		j.screen.tree(r)
+		errs = append(errs, j.soften(r))
 	}
 	if j.view != nil && j.view.Refused != nil {
 		errs = append(errs, j.onceADay(j.view.Refused))
@@ -202,13 +215,10 @@ func (j *journey) result(locked *treesync.Locked) error {
 
 // refused is what a run that met a lock says: nothing from cron, which will come again, unless --strict.
 func (j *journey) refused(locked *treesync.Locked) error {
-	if !j.opt.strict && !j.screen.terminal {
-		return nil
+	if j.opt.strict || j.screen.terminal {
+		return locked
 	}
-	if j.opt.strict && !j.screen.terminal {
-		return console.Exit(console.Locked, locked, "")
-	}
-	return console.Exit(console.Locked, locked, "wait for it to end: the next run starts where it stops")
+	return nil
 }
 
 // soften makes the error of a tree one that is told when it should be: what passes by itself only when the tree is behind
@@ -224,7 +234,7 @@ func (j *journey) soften(r *treeReport) error {
 		return j.refused(locked)
 	case errors.As(r.err, &many):
 		return console.Hinted(r.err, "if they are meant, allow them once: tidemark-mirror run --max-delete %d %s", many.Count, r.Tree)
-	case !errors.As(r.err, &none) || j.screen.terminal || j.opt.repair || r.behind.IsZero():
+	case !errors.As(r.err, &none) || j.typed() || r.behind.IsZero():
 		return r.err
 	case j.now().Sub(r.behind) < j.cfg.WarnAfter || !j.due("no source "+r.Tree, j.cfg.WarnAfter):
 		return console.Status(console.NoSource)
@@ -234,24 +244,29 @@ func (j *journey) soften(r *treeReport) error {
 
 // onceADay makes an error that was told today one that only has its exit code.
 func (j *journey) onceADay(err error) error {
-	if j.screen.terminal || j.due("error "+kind(err), aDay) {
+	if j.typed() || j.due("error "+kind(err), aDay) {
 		return err
 	}
 	return console.Status(j.screen.call.Code(err))
 }
 
+// typed says that somebody waits for the answer, so that nothing is kept for later.
+func (j *journey) typed() bool {
+	return j.screen.terminal || j.opt.repair || j.opt.source != nil || j.opt.dry
+}
+
 // warnOnce says something that stops nothing: to a person always, to cron once a day.
 func (j *journey) warnOnce(kind, format string, args ...any) {
-	if j.screen.terminal || j.due(kind, aDay) {
+	if j.typed() || j.due(kind, aDay) {
 		j.screen.warn(format, args...)
 	}
 }
 
 const aDay = 24 * time.Hour
 
-// due says whether something is to be told again, and notes it; a dry run notes nothing.
+// due says whether something is to be told again, and notes it.
 func (j *journey) due(kind string, every time.Duration) bool {
-	return j.opt.dry || j.memory.due(kind, every, j.now())
+	return j.memory.due(kind, every, j.now())
 }
 
 // kind tells errors apart that are told once a day each.

@@ -10,7 +10,6 @@ import (
 
 	"tidemark/client"
 	"tidemark/manifest"
-	"tidemark/rsync"
 	"tidemark/treesync"
 )
 
@@ -36,11 +35,11 @@ func (j *journey) syncAll(ctx context.Context, due []plan) (*treesync.Locked, er
 		if p, err = j.planAgain(p); err == nil && j.action(p) == client.Sync {
 			err = j.syncTree(ctx, lock, p)
 		}
-		if err != nil {
-			j.failed(p.name, err)
-		}
 		if ctx.Err() != nil {
 			return nil, interrupted(ctx.Err())
+		}
+		if err != nil {
+			j.failed(p.name, err)
 		}
 	}
 	return nil, nil
@@ -79,8 +78,21 @@ func (j *journey) syncTree(ctx context.Context, lock *runLock, p plan) error {
 	if err != nil && !out.Synced || out.Wait || o.DryRun {
 		return err
 	}
+	if !o.Fallback {
+		err = errors.Join(err, j.inDate(p.name))
+	}
 	told.timestamp, told.source = out.Timestamp, out.Source.URL.String()
 	return errors.Join(err, j.hook(ctx, "after", told))
+}
+
+// inDate forgets since when a tree was behind.
+func (j *journey) inDate(name string) error {
+	behind, err := j.memory.behind()
+	if err != nil || behind[name] == nil {
+		return err
+	}
+	delete(behind, name)
+	return j.memory.saveBehind(behind)
 }
 
 // hook runs one of the mirror's own commands; none in a dry run.
@@ -115,7 +127,7 @@ func (j *journey) options(p plan, hold []*os.File) (treesync.Options, error) {
 		Refresh:  func(ctx context.Context) (manifest.Tree, error) { return j.refresh(ctx, p.name) },
 		Save:     func(m treesync.Memory) error { return j.memory.saveTree(p.name, m) },
 		Report:   func(e treesync.Event) { j.screen.event(p.name, e) },
-		Progress: func(g rsync.Progress) { j.screen.progress(p.name, g) },
+		Progress: j.screen.progressOf(p.name),
 		Now:      j.now,
 		DryRun:   j.opt.dry, MaxDelete: j.opt.maxDelete, Adopt: j.opt.adopt,
 	}

@@ -102,7 +102,7 @@ func newJourney(c *console.Call, m *mirror, o runOptions) (*journey, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, told: map[string]bool{}}
+	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, heard: map[string]bool{}}
 	look.EveryNotice, j.lookOptions = o.dry, look
 	j.look = func(ctx context.Context) (*client.View, error) { return client.Look(ctx, look) }
 	j.runner = func(hold []*os.File) rsync.Runner {

@@ -59,13 +59,15 @@ func (s *screen) event(tree string, e treesync.Event) {
 	}
 }
 
-// progress rewrites one line; on a terminal only.
-func (s *screen) progress(tree string, p rsync.Progress) {
+// progressOf rewrites one line as a transfer goes on; on a terminal only.
+func (s *screen) progressOf(tree string) func(rsync.Progress) {
 	if !s.terminal || s.call.Quiet {
-		return
+		return nil
 	}
-	fmt.Fprintf(s.call.Stderr, "\r\x1b[K%s: %3d %% %10s %10s %s left", tree, p.Percent, size(p.Bytes), p.Rate, p.Left)
-	s.drawn = true
+	return func(p rsync.Progress) {
+		fmt.Fprintf(s.call.Stderr, "\r\x1b[K%s: %3d %% %10s %10s %s left", tree, p.Percent, size(p.Bytes), p.Rate, p.Left)
+		s.drawn = true
+	}
 }
 
 func (s *screen) progressDone() {
@@ -121,6 +123,7 @@ func (s *screen) would(r *treeReport) {
 	s.call.Say("%-10s would be synced to %s from %s", r.Tree, console.Stamp(r.To), sourceWords(r.Source))
 	s.call.Say("%-10s %s of %s to fetch, %s to delete (asking took %s and %s)", "", count(r.Files, "file"), size(r.Bytes),
 		count(r.Deleted, "name"), size(r.Received), count(int64(r.Lists), "full list"))
+	s.call.Say("%-10s %s", "", r.Reason)
 	for _, c := range r.Commands {
 		s.call.Say("  %s", c)
 	}
