@@ -81,7 +81,7 @@ func TestHouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, known := range []string{"cmd/tidemark", "manifest", "internal/arch"} {
+	for _, known := range []string{"cmd/tidemark", "cmd/tidemark-mirror", "manifest", "internal/arch"} {
 		if tree.Packages[known] == nil {
 			t.Errorf("package %s was not found: is the whole repository read?", known)
 		}
