@@ -87,7 +87,9 @@ func jobs() []namedJob {
 		{"full run with rules", func(j *Job) {
 			j.DelayUpdates, j.Rules = true, []Rule{{false, "repodata/"}, {false, "Release*"}, {false, "/a b/it's [1]"}}
 		}},
-		{"rules from a file", func(j *Job) { j.RulesFile, j.Rules = "/var/lib/tidemark-mirror/staging/rules", []Rule{{false, "/isos/"}} }},
+		{"rules from a file", func(j *Job) {
+			j.RulesFile, j.Rules = "/var/lib/tidemark-mirror/staging/rules", []Rule{{false, "/isos/"}}
+		}},
 		{"anchors with checksum", func(j *Job) { j.Checksum = true; anchors(j) }},
 		{"anchors where checksum is refused", func(j *Job) { j.IgnoreTimes = true; anchors(j) }},
 		{"full run with deletions", func(j *Job) { j.DelayUpdates, j.Delete, j.MaxDelete = true, true, 40000 }},

@@ -1,12 +1,66 @@
-// Package rsync speaks the part of the rsync daemon protocol that a prober needs: it fetches small files and streams file
-// lists. It starts no process, writes no file, and believes nothing that a server says beyond the caps of [Limits].
+// Package rsync has two ways to an rsync daemon. The wire client ([Client]) speaks the part of the daemon protocol that a
+// prober needs: it fetches small files and streams file lists. It starts no process, writes no file, and believes nothing
+// that a server says beyond the caps of [Limits]. The runner ([Exec]) runs the real rsync, which brings a tree to a mirror.
 //
 //	c := &rsync.Client{}
 //	f, err := c.FetchFile(ctx, addr, u, "TIME")             // one file, by its own name
 //	m, err := c.Fetch(ctx, addr, u, []string{"a/Release"})  // several, in one session
 //	err = c.List(ctx, addr, u, []string{"isos/"}, visit)    // the recursive list, entry by entry
 //
-// # Promises
+//	x := &rsync.Exec{}
+//	j := rsync.Job{Source: u, Dest: "/srv/mirror/centos", DryRun: true, Itemize: true, Delete: true, MaxDelete: -1}
+//	res, err := x.Run(ctx, j, rsync.Watch{Item: visit})     // what would come, and what would go
+//
+// # The runner
+//
+// A [Job] is typed, and its argument list a pure function of it; nothing that was read from elsewhere becomes an option,
+// a host, or a second argument. [Job.Command] is the same for a person's shell. The list is, in this order:
+//
+//	-rltpH                        -ltpH with a list of names: -r would take all that is below a listed directory
+//	--safe-links --no-motd        no links out of the tree; no message of the day among the output
+//	--no-human-readable --stats   figures without commas
+//	--contimeout=N --timeout=N    never without
+//	-n, --checksum, …             what the job asks for, then the connection, then options that [CheckOption] passes
+//	--exclude=.~tmp~/ and rules   or --files-from=FILE --from0
+//	-- URL DEST                   both rebuilt, with a final slash
+//
+// Owners, groups and devices (-o -g -D) are never taken over. Rules and a list of names exclude each other: rsync ends with
+// code 4 when an exclude covers a listed name, be it .~tmp~/. (The same happens to a listed name that has both a backslash
+// and a wildcard.) --rsh is not among the options, although it would look safe: with it, rsync speaks to a daemon through a
+// shell. A URL of type rsyncurl.URL cannot become a shell's host. --no-inc-recursive is not needed: rsync reads the list in
+// parts, but deletes at the end, and nothing in a directory that the server could not read.
+//
+// The environment is PATH, LC_ALL=C, TZ=UTC, an empty RSYNC_PASSWORD, so that it never prompts, and RSYNC_PROXY when given;
+// no HOME, RSYNC_RSH or RSYNC_CONNECT_PROG. There is no input, and no terminal: it has a session of its own. The context
+// bounds the whole run: when it ends, the group gets SIGTERM, on which rsync removes its temporary files, and five seconds
+// later SIGKILL. Run returns when all processes of the group have ended or were killed. --timeout alone does not bound a
+// run: a server may send one byte a minute. When this process is killed, rsync gets SIGTERM, and it inherits [Exec].Hold: a
+// flock is taken for as long as one of its processes lives. (So such a lock is given back by closing it, never by LOCK_UN,
+// which would take it from rsync as well.)
+//
+// What rsync prints is not to be believed as it stands, since a server's messages reach the same output. The line of an
+// item begins, and its parts end, with a token of 128 random bits that no server knows, so that none can forge an item, hide
+// one, or choose a name that reads as two:
+//
+//	TOKEN <tab> >f+++++++++ <tab> 3735 <tab> 7/os/x86_64/repodata/repomd.xml <tab> TOKEN <tab> TOKEN
+//
+// Names come as rsync escapes them, \#ooo for a byte that the C locale does not print, which is exact in both versions that
+// are tried (3.5.0 and 3.2.7): tabs, line feeds, " -> ", " => ", \#012 and broken UTF-8 come back as they are. What cannot be
+// read, among it a name that is not below the source, is counted in [Result].Unreadable. Figures are those of the last whole
+// block of --stats, which is rsync's own. A server can add to the names that go, since rsync shows its claims like its own
+// deletions; but it can as well leave the files out of its list. Lines are cut at 64 KiB, all else is counted and dropped.
+//
+// rsync ends with one of the codes of [ExitMeaning]; 0 and 24 are no errors (24: files vanished on the source meanwhile).
+// All others are an [*ExitError], whose Cause has the wire client's [Code] where the server or the way to it is the cause,
+// and "" where this side is. A server that covers an option by "refuse options", many do so with checksum, is known by
+// [ExitError.Refuses]. With DeleteOnly nothing is transferred and no file is changed; directories get the source's time and
+// mode, as they do in every run. With MaxDelete rsync deletes as many and then ends with code 25, so it is a belt, and the
+// dry run has to count. A name and what it links to of more than 5000 bytes together end an itemized run with code 13.
+//
+// [Pattern] matches as rsync's filter rules do, for what is to be known without asking rsync; both were compared name by
+// name. [Literal] is the pattern for one path.
+//
+// # Promises of the wire client
 //
 // The context bounds the whole call, not the silence between two bytes; cancelling it ends a read at once. Every failure
 // after the arguments were checked is an [*Error] with a [Code]. Memory does not grow with a list, nor with what a server

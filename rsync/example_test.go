@@ -71,3 +71,23 @@ func ExampleClient_List() {
 	fmt.Println(files, "files,", size, "bytes,", err)
 	// Output: 4 files, 22 bytes, <nil>
 }
+
+func ExampleJob_Command() {
+	u, err := rsyncurl.Parse("rsync://mirror.example.org/centos")
+	if err != nil {
+		panic(err)
+	}
+	j := rsync.Job{Source: u, Dest: "/srv/mirror/centos", DelayUpdates: true, Rules: []rsync.Rule{{Pattern: "*/isos/"}}}
+	fmt.Println(j.Command("rsync"))
+	// Output: rsync -rltpH --safe-links --no-motd --no-human-readable --stats --contimeout=30 --timeout=600 --delay-updates --exclude='.~tmp~/' --exclude='*/isos/' -- rsync://mirror.example.org/centos/ /srv/mirror/centos/
+}
+
+func ExampleHidden() {
+	isos, err := rsync.ParsePattern("*/isos/")
+	if err != nil {
+		panic(err)
+	}
+	exclude := []rsync.Pattern{isos}
+	fmt.Println(rsync.Hidden(exclude, "7/isos/x86_64/CentOS.iso", false), rsync.Hidden(exclude, "7/os/Packages/a.rpm", false))
+	// Output: true false
+}

@@ -182,6 +182,37 @@ func TestExecMaxDelete(t *testing.T) {
 	})
 }
 
+// TestExecUnreadableDirectory: what a source cannot read is not deleted here, although rsync reads the list in parts.
+func TestExecUnreadableDirectory(t *testing.T) {
+	modules := plainModule
+	if os.Getuid() == 0 {
+		modules += "uid = 65534\ngid = 65534\n" // root could read it
+	}
+	eachPair(t, modules, func(t *testing.T, d *daemon, x *Exec) {
+		if err := os.Chmod(filepath.Dir(d.dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		at(t, d.dir+"/tree", "a/f", "locked/f", "locked/sub/f", "z/f")
+		dest := t.TempDir()
+		at(t, dest, "a/gone", "locked/f", "locked/sub/f", "z/gone")
+		if err := os.Chmod(d.dir+"/tree/locked", 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(d.dir+"/tree/locked", 0o755); os.Chmod(dest+"/locked", 0o755) })
+		_, err := x.Run(short(t), Job{Source: d.url(t, "tree/"), Dest: dest, Delete: true, MaxDelete: -1}, Watch{})
+		if e, ok := errors.AsType[*ExitError](err); !ok || e.Code != ExitPartial || e.Cause() != CodeIncomplete {
+			t.Error(err)
+		}
+		os.Chmod(dest+"/locked", 0o755)
+		for _, n := range []string{"locked/f", "locked/sub/f"} {
+			if _, err := os.Stat(filepath.Join(dest, n)); err != nil {
+				t.Error(err)
+			}
+		}
+		t.Logf("left: %q", names(t, dest))
+	})
+}
+
 // TestExecRules: rules by argument and by file hide, and protect.
 func TestExecRules(t *testing.T) {
 	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {

@@ -118,7 +118,9 @@ func TestStats(t *testing.T) {
 		{"a line twice", strings.Replace(realStats, "Literal", "Total file size: 9 bytes\nLiteral", 1), Stats{}, false},
 		{"cut", realStats[:300], Stats{}, false},
 		{"commas", strings.Replace(realStats, "1189", "1,189", 1), Stats{}, false},
-		{"too large a number", strings.Replace(realStats, "75", strings.Repeat("9", 30), 1), Stats{}, false},
+		{"too large a number", strings.Replace(realStats, "38", strings.Repeat("9", 30), 1), Stats{}, false},
+		{"a server's odd claims", strings.NewReplacer("1189", "-9223372036854775808", "0.001", "-9223372036854775.808", " 75 ", " 9223372036854775807 ").Replace(realStats),
+			Stats{Files: 38, Regular: 27, Bytes: 1<<63 - 1, Transferred: 25, Literal: 24, Deleted: 5, Sent: 176}, true},
 		{"none", "", Stats{}, false},
 	} {
 		o := newStdout("", Watch{})

@@ -17,7 +17,8 @@ var statLines = []string{
 const statNeeded = 9
 
 // statLine is a line with --no-human-readable: "Number of files: 38 (reg: 27, dir: 5, link: 6)", "Total file size: 75 bytes".
-var statLine = regexp.MustCompile(`^([A-Z][a-z ]{5,40}): ([0-9]{1,18})(\.[0-9]{1,6} seconds| bytes)?(?: \((?:reg: ([0-9]{1,18}))?[a-z0-9:, ]*\))?$`)
+// What the server claims may be any integer of 64 bits.
+var statLine = regexp.MustCompile(`^([A-Z][a-z ]{5,40}): (-?[0-9]{1,19})(\.[0-9]{1,6} seconds| bytes)?(?: \((?:reg: ([0-9]{1,18}))?[a-z0-9:, ]*\))?$`)
 
 // statsReader finds the block of --stats. A server can send lines that look like it, even a whole block; but rsync prints
 // its own when all messages have been read, and nothing follows but at most one line that a server left without an end.
@@ -81,8 +82,11 @@ func (r *statsReader) figure(n int, value, regular int64) bool {
 	return true
 }
 
-// number reads digits that a regular expression has bounded; "" is 0.
+// number reads a figure; what is none, or below zero, is 0.
 func number(b []byte) int64 {
-	n, _ := strconv.ParseInt(string(b), 10, 64)
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
 	return n
 }
