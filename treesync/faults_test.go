@@ -61,6 +61,9 @@ func TestRun_UnusableSources(t *testing.T) {
 func TestRun_BreaksOff(t *testing.T) {
 	for name, fault := range map[string]lab.RelayFault{"cut": {Cut: true}, "hang": {Hang: true}} {
 		for conn := 1; conn <= 7; conn++ {
+			if fault.Hang && conn != 3 && conn != 7 && !soak() {
+				continue
+			}
 			t.Run(name+" in run "+string(rune('0'+conn)), func(t *testing.T) {
 				l := newTimeline(t)
 				node := l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}})
@@ -143,6 +146,9 @@ func (l *timeline) keepTimes(from, to string) {
 // source is left, and the time file is the old one.
 func TestRun_MovesOnDuringTheSync(t *testing.T) {
 	for n := 2; n <= 7; n++ {
+		if n%2 == 1 && n != 7 && !soak() {
+			continue
+		}
 		run := string(rune('0' + n))
 		t.Run("fresh manifest, run "+run, func(t *testing.T) {
 			l := newTimeline(t)

@@ -39,6 +39,9 @@ func needTool(t testing.TB, name, pkg string) {
 	}
 }
 
+// soak asks for all variants of a test, where otherwise a choice will do.
+func soak() bool { return os.Getenv("TIDEMARK_SOAK") != "" }
+
 // site is a master, and a mirror that is to be synced.
 type site struct {
 	t      testing.TB

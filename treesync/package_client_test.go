@@ -27,6 +27,14 @@ func TestPackageClient_NeverSeesABrokenTree(t *testing.T) {
 	w.neverBroken(t)
 }
 
+// TestPackageClient_FixedNames: metadata whose names say nothing of their content (primary.xml.gz) are replaced in place. They
+// have to come with the repomd.xml that names their checksums.
+func TestPackageClient_FixedNames(t *testing.T) {
+	w := newPackageWorld(t, newPackageMaster(t, "--simple-md-filenames"))
+	w.syncs(t, 1, w.tidemark)
+	w.neverBroken(t)
+}
+
 // TestSoakPackageClient_NeverSeesABrokenTree is the same for 30 updates.
 func TestSoakPackageClient_NeverSeesABrokenTree(t *testing.T) {
 	if os.Getenv("TIDEMARK_SOAK") == "" {

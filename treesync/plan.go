@@ -80,6 +80,9 @@ func (p *plan) come(i rsync.Item) {
 	}
 	p.coming++
 	ph := p.phase(i.Name, i.Dir)
+	if ph == inMetadata && was != nil && !was.IsDir() && !i.Dir {
+		ph = withAnchors // metadata of a fixed name: what readers have of it is replaced in one moment with the anchor
+	}
 	p.room.add(i, was, ph)
 	p.put(ph, i.Name)
 	if i.Link == "" {
