@@ -75,6 +75,10 @@ func refusedHint(r client.Reason) string {
 		return "get the newest trust document: tidemark-mirror trust update"
 	case client.WrongNetwork:
 		return "check network:, url: and trust: in the configuration"
+	case client.Redirect:
+		return "the tree is untouched; if the network has moved, set url: to its new address"
+	case client.Malformed, client.TooLarge, client.Encoded, client.Slow:
+		return "the tree is untouched; this is no manifest of the network's: look what the site serves (a portal, a proxy), or tell its operators"
 	}
 	return ""
 }

@@ -207,7 +207,7 @@ func (v *victim) lay(name string, b []byte) {
 	v.must(errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, b, 0o644)))
 }
 
-// run runs the program with an rsync that says what it was started with; it gives stdout, stderr and the exit code.
+// run runs the program with an rsync that says what it was started with; it gives what was said on stderr, and the exit code.
 func (v *victim) run(command string, args ...string) (said string, exit int) {
 	v.Helper()
 	url := v.url
@@ -219,16 +219,18 @@ func (v *victim) run(command string, args ...string) (said string, exit int) {
 	spy := "#!/bin/sh\nprintf '%s\\n' \"$@\" >> " + filepath.Join(v.dir, "started") + "\nexec rsync \"$@\"\n"
 	config := filepath.Join(v.dir, "mirror.yaml")
 	v.must(errors.Join(os.WriteFile(config, []byte(text), 0o644), os.WriteFile(filepath.Join(v.dir, "rsync"), []byte(spy), 0o755)))
-	c := exec.CommandContext(v.Context(), "tidemark-mirror", append([]string{command, "--config", config}, args...)...)
+	ctx, cancel := context.WithTimeout(v.Context(), 2*time.Minute) // a reader that never ends has lost
+	defer cancel()
+	c := exec.CommandContext(ctx, "tidemark-mirror", append([]string{command, "--config", config}, args...)...)
 	c.Env = append(os.Environ(), "TIDEMARK_TEST_CLOCK="+v.clock.String(), "https_proxy=", "HTTPS_PROXY=")
 	c.Dir = v.dir
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
+	var errs bytes.Buffer
+	c.Stderr = &errs
 	var ended *exec.ExitError
 	if err := c.Run(); err != nil && !errors.As(err, &ended) {
 		v.Fatal(err)
 	}
-	return out.String(), c.ProcessState.ExitCode()
+	return errs.String(), c.ProcessState.ExitCode()
 }
 
 // repels wants that run ends with that exit code and says each of words; that no rsync was started, nobody came to the
@@ -244,6 +246,9 @@ func (v *victim) repels(exit int, words ...string) {
 		if !strings.Contains(out, w) {
 			v.Errorf("expected %q in:\n%s", w, out)
 		}
+	}
+	if exit == 4 && !strings.Contains(out, "tidemark-mirror: hint: ") || strings.Contains(out, "from a copy") { // nobody has a copy of it
+		v.Errorf("expected a hint for a mirror's admin in:\n%s", out)
 	}
 	v.unharmed(before)
 }
