@@ -257,3 +257,31 @@ func TestAttack_DamagedSeen(t *testing.T) {
 	}
 	v.unharmed(v.remembered())
 }
+
+// Every command that asks the site refuses what it serves, and none acts on it.
+func TestAttack_EveryCommand_Exit4(t *testing.T) {
+	t.Parallel()
+	s := newSiege(t)
+	for _, command := range [][]string{
+		{"check"}, {"check", "--json"}, {"run", "--now", "--dry-run"}, {"run", "--now", "--ignore-admission"}, {"sources"}, {"verify", "SITE"},
+		{"run", "--now", "--source=rsync://TRAP/centos/"}, // nothing genuine is newer: not even from there
+	} {
+		t.Run(strings.TrimSpace(strings.Join(command, " ")), func(t *testing.T) {
+			t.Parallel()
+			v := s.victim(t)
+			e := v.envelope(v.bundle(v.next))
+			e.Payload = bytes.Replace(e.Payload, []byte(`"slots": 4`), []byte(`"slots": 8`), 1)
+			v.lay("manifest.bundle.json", v.pack(e))
+			before := v.remembered()
+			var args []string
+			for _, a := range command[1:] {
+				args = append(args, strings.NewReplacer("SITE", v.site, "TRAP", v.trap.Addr().String()).Replace(a))
+			}
+			out, exit := v.run(command[0], args...)
+			if exit != 4 || !strings.Contains(out, "manifest refused (signature)") && !strings.Contains(out, "does not verify") {
+				t.Errorf("exit code %d, expected 4, and what was found:\n%s", exit, out)
+			}
+			v.unharmed(before)
+		})
+	}
+}
