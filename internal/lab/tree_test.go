@@ -274,3 +274,20 @@ func block(t testing.TB, path string) {
 		t.Fatal(err)
 	}
 }
+
+func TestBulk(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	for _, dir := range dirs {
+		if err := lab.Bulk(dir, 1234, 5000, 7, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	diffs, err := lab.DiffTrees(dirs[0], dirs[1], lab.DiffOptions{})
+	if err != nil || len(diffs) > 0 {
+		t.Errorf("the same seed gave other trees: %v %q", err, diffs)
+	}
+	files, err := filepath.Glob(dirs[0] + "/*/x86_64/Packages/*.rpm")
+	if err != nil || len(files) != 1234 {
+		t.Errorf("%d files (%v), expected 1234", len(files), err)
+	}
+}
