@@ -248,3 +248,16 @@ func attempts(as []treesync.Attempt) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+// otherRsync gives an rsync of another minor version than the installed one.
+func otherRsync(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("../scripts/rsync-other").Output()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("scripts/rsync-other: %v", err)
+		}
+		t.Skipf("scripts/rsync-other: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -63,7 +63,7 @@ func (p *plan) phase(name string, dir bool) phase {
 		return never
 	case p.anchors[name]:
 		return withAnchors
-	case rsync.Hidden(p.rules.late, name, dir):
+	case p.rules.isLate(name, dir):
 		return inMetadata
 	}
 	return inContent

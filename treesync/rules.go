@@ -10,7 +10,9 @@ import (
 	"tidemark/rsync"
 )
 
-// LatePatterns are the names that come after all else: metadata that names other files (DESIGN 6).
+// LatePatterns are the names that come after all else: metadata that names other files (DESIGN 6). Of a pattern with a
+// wildcard and without a slash at its end, files alone are meant: Packages* is Packages.gz, but not the directory Packages
+// in which the packages of an RPM repository are.
 func LatePatterns() []rsync.Pattern {
 	return patterns("repodata/", "dists/", "Release*", "InRelease", "Packages*", "Sources*", "*.db", "*.files")
 }
@@ -66,9 +68,38 @@ func (r ruler) few(paths []string) []rsync.Rule {
 	return append(rules, rsync.Rule{Pattern: "*"})
 }
 
-// content are the rules of a run over all that is not late; late ones with these names left out.
+// content are the rules of a run over all that is not late, without these names either.
 func (r ruler) content(without []string) []rsync.Rule {
-	return slices.Concat(r.metadata(without), excludes(r.late))
+	rules := r.metadata(without)
+	for _, p := range r.late {
+		if !filesOnly(p) {
+			rules = append(rules, rsync.Rule{Pattern: p.String()})
+		}
+	}
+	for _, p := range r.late {
+		if filesOnly(p) {
+			rules = append(rules, rsync.Rule{Include: true, Pattern: p.String() + "/"}, rsync.Rule{Pattern: p.String()})
+		}
+	}
+	return rules
+}
+
+// filesOnly reports a late pattern that means no directories.
+func filesOnly(p rsync.Pattern) bool {
+	text := p.String()
+	return strings.ContainsAny(text, "*?[") && !strings.HasSuffix(text, "/")
+}
+
+// isLate reports whether a name is metadata.
+func (r ruler) isLate(name string, dir bool) bool {
+	for _, p := range r.late {
+		switch {
+		case !filesOnly(p) && rsync.Hidden([]rsync.Pattern{p}, name, dir),
+			filesOnly(p) && !dir && p.Match(name, false):
+			return true
+		}
+	}
+	return false
 }
 
 // metadata are the rules of a run over all but the time file and these names.
