@@ -22,11 +22,9 @@ type forgery struct {
 	said []string
 }
 
-// TestAttack_Exit4 lays one bad bundle each, signed as well as the attacker can. The name of a case ends in the reason that
+// attackForged lays one bad bundle each, signed as well as the attacker can. The name of a case ends in the reason that
 // must be said.
-func TestAttack_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackForged(t *testing.T, s *siege) {
 	for _, list := range [][]forgery{datedForgeries(), signatureForgeries(), documentForgeries(), contentForgeries()} {
 		for _, f := range list {
 			t.Run(f.name, func(t *testing.T) {
@@ -147,9 +145,7 @@ func contentForgeries() []forgery {
 }
 
 // The same serial with other content is refused whatever else holds, and both documents are kept.
-func TestAttack_Fork_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackFork(t *testing.T, s *siege) {
 	v := s.victim(t)
 	other := s.bundle(s.news(func(m *manifest.Manifest) { m.Serial = 2 }))
 	v.lay("manifest.bundle.json", other)
@@ -170,9 +166,7 @@ func TestAttack_Fork_Exit4(t *testing.T) {
 }
 
 // An older manifest is what a CDN's edge may serve for a while; when nothing newer comes for an hour, somebody holds it back.
-func TestAttack_Rollback_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackRollback(t *testing.T, s *siege) {
 	v := s.victim(t)
 	v.lay("manifest.bundle.json", s.bundle(s.old))
 	before := v.remembered()
@@ -186,9 +180,7 @@ func TestAttack_Rollback_Exit4(t *testing.T) {
 }
 
 // Who serves the same manifest for ever hides what came after it, until it ends.
-func TestAttack_Freeze_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackFreeze(t *testing.T, s *siege) {
 	v := s.victim(t)
 	v.lay("manifest.bundle.json", s.bundle(s.seen))
 	v.clock = 25 * time.Hour
@@ -197,9 +189,7 @@ func TestAttack_Freeze_Exit4(t *testing.T) {
 }
 
 // A clock that was set back does not make old manifests new: the one seen is the floor.
-func TestAttack_ClockSetBack_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackClockSetBack(t *testing.T, s *siege) {
 	v := s.victim(t)
 	v.lay("manifest.bundle.json", s.bundle(s.news(func(m *manifest.Manifest) {
 		m.Issued, m.Expires = strictjson.At(s.now.Add(-6*time.Hour)), strictjson.At(s.now.Add(-3*time.Hour))
@@ -210,9 +200,7 @@ func TestAttack_ClockSetBack_Exit4(t *testing.T) {
 }
 
 // A trust document that strangers signed names the stranger's key; the manifest that follows it is the stranger's.
-func TestAttack_TrustOfStrangers_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackTrustOfStrangers(t *testing.T, s *siege) {
 	for name, signers := range map[string][]sign.Signer{"ByAStranger": {s.stranger()}, "ByThePublishersOwnKey": {s.pub.Signers[1]}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -243,9 +231,7 @@ func TestAttack_TrustOfStrangers_Exit4(t *testing.T) {
 }
 
 // State that somebody has tampered with is not read as "nothing seen yet".
-func TestAttack_DamagedSeen(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackDamagedSeen(t *testing.T, s *siege) {
 	v := s.victim(t)
 	v.lay("manifest.bundle.json", s.bundle(s.old))
 	if err := os.WriteFile(filepath.Join(v.state, "seen.json"), []byte("{}"), 0o600); err != nil {
@@ -259,9 +245,7 @@ func TestAttack_DamagedSeen(t *testing.T) {
 }
 
 // Every command that asks the site refuses what it serves, and none acts on it.
-func TestAttack_EveryCommand_Exit4(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackEveryCommand(t *testing.T, s *siege) {
 	for _, command := range [][]string{
 		{"check"}, {"check", "--json"}, {"run", "--now", "--dry-run"}, {"run", "--now", "--ignore-admission"}, {"sources"}, {"verify", "SITE"},
 		{"run", "--now", "--source=rsync://TRAP/centos/"}, // nothing genuine is newer: not even from there

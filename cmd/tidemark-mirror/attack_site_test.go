@@ -151,11 +151,9 @@ func drip(_ *victim, w *site) http.HandlerFunc {
 	}
 }
 
-// TestAttack_Site: what is served decides the exit code in the case's name; 0 is for what may pass by itself, while the kept
+// attackSite: what is served decides the exit code in the case's name; 0 is for what may pass by itself, while the kept
 // manifest is in force. Redirects are not followed, and no more is read than a bundle may have.
-func TestAttack_Site(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackSite(t *testing.T, s *siege) {
 	for _, h := range hostileSites() {
 		t.Run(fmt.Sprintf("%s_Exit%d", h.name, h.exit), func(t *testing.T) {
 			t.Parallel()
@@ -172,9 +170,7 @@ func TestAttack_Site(t *testing.T) {
 }
 
 // An authority that the configuration does not name proves nothing: what it certifies is not asked for the manifest.
-func TestAttack_OtherAuthority(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t)
+func attackOtherAuthority(t *testing.T, s *siege) {
 	v := s.victim(t)
 	var asked atomic.Int64
 	v.serve(hostileSite{serve: func(v *victim, _ *site) http.HandlerFunc {

@@ -19,6 +19,34 @@ import (
 	"tidemark/sign"
 )
 
+// TestAttack: whatever the site serves and a source does, the mirror says what it found, and stays as it was. The names end in
+// the exit code.
+func TestAttack(t *testing.T) {
+	t.Parallel()
+	s := newSiege(t)
+	for name, attack := range map[string]func(*testing.T, *siege){
+		"Forged_Exit4":           attackForged,
+		"Fork_Exit4":             attackFork,
+		"Rollback_Exit4":         attackRollback,
+		"Freeze_Exit4":           attackFreeze,
+		"ClockSetBack_Exit4":     attackClockSetBack,
+		"TrustOfStrangers_Exit4": attackTrustOfStrangers,
+		"EveryCommand_Exit4":     attackEveryCommand,
+		"DamagedSeen_Exit1":      attackDamagedSeen,
+		"SourceURL_Exit4":        attackSourceURL,
+		"TypedURL_Exit2":         attackTypedURL,
+		"FallbackURL_Exit2":      attackFallbackURL,
+		"SourceOfOthers_Exit6":   attackSourceOfOthers,
+		"Site":                   attackSite,
+		"OtherAuthority_Exit0":   attackOtherAuthority,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			attack(t, s.of(t))
+		})
+	}
+}
+
 // siege is a mirror that is in date (serial 2, seen and kept), and a trap: the only source of whatever is forged. Whoever
 // makes the mirror talk to it has won.
 type siege struct {
@@ -65,6 +93,13 @@ func newSiege(t *testing.T) *siege {
 	s.next = s.describe(master, "rsync://"+s.trap.Addr().String()+"/centos/")
 	s.must(s.pub.Publish(s.next)) // to have it numbered and dated; victims see only what is laid for them
 	return s
+}
+
+// of is the same siege, for another test to fail in.
+func (s *siege) of(t *testing.T) *siege {
+	other := *s
+	other.T = t
+	return &other
 }
 
 func (s *siege) must(err error) {
@@ -193,9 +228,8 @@ type victim struct {
 
 func (s *siege) victim(t *testing.T) *victim {
 	t.Helper()
-	dir, mine := t.TempDir(), *s
-	mine.T = t
-	v := &victim{siege: &mine, dir: dir, site: filepath.Join(dir, "site"), state: filepath.Join(dir, "state")}
+	dir := t.TempDir()
+	v := &victim{siege: s.of(t), dir: dir, site: filepath.Join(dir, "site"), state: filepath.Join(dir, "state")}
 	v.must(errors.Join(os.Mkdir(v.site, 0o755), os.CopyFS(v.state, os.DirFS(s.state))))
 	return v
 }
