@@ -26,6 +26,20 @@ func eachPair(t *testing.T, modules string, test func(t *testing.T, d *daemon, x
 	})
 }
 
+// eachClient is eachPair in short: both as client, each against the other one.
+func eachClient(t *testing.T, modules string, test func(t *testing.T, d *daemon, x *Exec)) {
+	eachRsync(t, func(t *testing.T, client string) {
+		server := needTool(t, "rsync", "rsync")
+		if client == server {
+			var err error
+			if server, err = otherRsync(); err != nil {
+				missing(t, "%v", err)
+			}
+		}
+		test(t, startDaemon(t, server, modules), &Exec{Program: client})
+	})
+}
+
 const plainModule = "[tree]\npath = %DIR%/tree\n"
 
 func collect(items *[]Item) Watch {
@@ -134,7 +148,7 @@ func checkKinds(t *testing.T, items []Item) {
 
 // TestExecDeletes: the dry run lists what would go, DeleteOnly does that and changes no file.
 func TestExecDeletes(t *testing.T) {
-	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+	eachClient(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
 		at(t, d.dir+"/tree", "a/b", "new")
 		dest := t.TempDir()
 		at(t, dest, "a/", "gone/deep/f", "gone name\nx", "gonelnk~>x", ".~tmp~/kept", "keep/me")
@@ -170,7 +184,7 @@ func TestExecDeletes(t *testing.T) {
 
 // TestExecMaxDelete: rsync itself deletes as many, and then fails.
 func TestExecMaxDelete(t *testing.T) {
-	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+	eachClient(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
 		at(t, d.dir+"/tree", "a")
 		dest := t.TempDir()
 		at(t, dest, "1", "2", "3")
@@ -188,7 +202,7 @@ func TestExecUnreadableDirectory(t *testing.T) {
 	if os.Getuid() == 0 {
 		modules += "uid = 65534\ngid = 65534\n" // root could read it
 	}
-	eachPair(t, modules, func(t *testing.T, d *daemon, x *Exec) {
+	eachClient(t, modules, func(t *testing.T, d *daemon, x *Exec) {
 		if err := os.Chmod(filepath.Dir(d.dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +229,7 @@ func TestExecUnreadableDirectory(t *testing.T) {
 
 // TestExecRules: rules by argument and by file hide, and protect.
 func TestExecRules(t *testing.T) {
-	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+	eachClient(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
 		at(t, d.dir+"/tree", "7/os/repomd.xml", "7/os/x.rpm", "isos/a", "we[i]rd\n*", "large", ".~tmp~/x")
 		writeFile(t, d.dir+"/tree/7/large", strings.Repeat("x", 2000))
 		text, err := RulesText([]Rule{{true, "/7/"}, {true, "/7/os/"}, {true, Literal("7/os/repomd.xml")}, {true, "/7/large"}, {true, Literal("we[i]rd\n*")}, {false, "*"}})
@@ -238,7 +252,7 @@ func TestExecRules(t *testing.T) {
 
 // TestExecStats: the figures are those of the tree, of both programs.
 func TestExecStats(t *testing.T) {
-	eachPair(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
+	eachClient(t, plainModule, func(t *testing.T, d *daemon, x *Exec) {
 		fillTree(t, d.dir)
 		dest := filepath.Join(t.TempDir(), "made by rsync")
 		var seen []Progress
@@ -277,7 +291,7 @@ path = %DIR%/tree
 refuse options = checksum
 `
 	closed := freePort(t, "127.0.0.1")
-	eachPair(t, modules, func(t *testing.T, d *daemon, x *Exec) {
+	eachClient(t, modules, func(t *testing.T, d *daemon, x *Exec) {
 		at(t, d.dir+"/tree", "a")
 		writeFile(t, d.dir+"/secrets", "somebody:secret\n")
 		os.Chmod(d.dir+"/secrets", 0o600)
@@ -327,6 +341,7 @@ func cause(err error) Code {
 // TestExecSilence: a server that says nothing is left after the timeouts.
 func TestExecSilence(t *testing.T) {
 	eachRsync(t, func(t *testing.T, bin string) {
+		t.Parallel()
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

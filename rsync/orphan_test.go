@@ -40,7 +40,7 @@ func TestOrphanParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := &Exec{Program: args[1], Hold: []*os.File{lock}}
-	x.Run(context.Background(), Job{Source: u, Dest: args[3], Bandwidth: 10 << 10, Progress: true}, Watch{Progress: func(Progress) { fmt.Println("runs") }})
+	x.Run(context.Background(), Job{Source: u, Dest: args[3], Bandwidth: 100 << 10, Progress: true}, Watch{Progress: func(Progress) { fmt.Println("runs") }})
 }
 
 // TestOrphanKeepsLock: when the parent is killed, the lock stays taken while rsync lives, and rsync does not live long. It
@@ -48,7 +48,7 @@ func TestOrphanParent(t *testing.T) {
 func TestOrphanKeepsLock(t *testing.T) {
 	eachRsync(t, func(t *testing.T, bin string) {
 		d := startDaemon(t, bin, plainModule)
-		writeFile(t, d.dir+"/tree/large", strings.Repeat("0123456789abcdef", 1<<20)) // half an hour long at 10 KiB/s
+		writeFile(t, d.dir+"/tree/large", strings.Repeat("0123456789abcdef", 1<<22)) // ten minutes long at 100 KiB/s
 		lock := filepath.Join(t.TempDir(), "lock")
 		writeFile(t, lock, "")
 		parent := exec.Command(os.Args[0], "-test.run=^TestOrphanParent$")

@@ -113,17 +113,31 @@ func TestPatternAsRsync(t *testing.T) {
 		}
 		o.check(t, "a/b", "*/c*", "/b/")
 		o.check(t, "[b]/", "**/a", "?")
-		o.checkGenerated(t)
+		o.checkGenerated(t, 40)
 	})
 }
 
-func (o *oracle) checkGenerated(t *testing.T) {
+// TestSoakPatternAsRsync asks about many more generated patterns.
+func TestSoakPatternAsRsync(t *testing.T) {
+	if os.Getenv("TIDEMARK_SOAK") != "1" {
+		t.Skip("TIDEMARK_SOAK=1 runs it")
+	}
+	eachRsync(t, func(t *testing.T, bin string) {
+		o := newOracle(t, bin)
+		for range 20 {
+			o.checkGenerated(t, 1000)
+		}
+	})
+}
+
+func (o *oracle) checkGenerated(t *testing.T, most int) {
 	part := rapid.SampledFrom([]string{"a", "b", "ab", "c", "/", "/", "*", "**", "***", "?", "[ab]", "[!a]", "[a-c]", "[[:punct:]]", `\`, "[", "]", "-", ".x", "^"})
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.Join(rapid.SliceOfN(part, 1, 7).Draw(t, "parts"), "")
-		if _, err := ParsePattern(s); err != nil {
+		if _, err := ParsePattern(s); err != nil || most == 0 {
 			return
 		}
+		most--
 		o.check(t, s)
 	})
 }
