@@ -78,6 +78,7 @@ type initTree struct {
 	Tree    string `json:"tree"`
 	Path    string `json:"path"`
 	There   bool   `json:"there"`
+	Empty   bool   `json:"empty,omitempty"`
 	Held    int64  `json:"held"` // 0: no usable time file
 	Damaged string `json:"damaged,omitempty"`
 }
@@ -124,10 +125,7 @@ func (i *initializer) write() (*config.Mirror, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(i.file))
 	}
-	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
-		return nil, console.Hinted(fmt.Errorf("state directory: %w", err), "make it, and let the user own it who is to run this: %s", cfg.State)
-	}
-	return cfg, nil
+	return cfg, i.StateDir(cfg.State)
 }
 
 func (i *initializer) tell(cfg *config.Mirror) error {
@@ -146,6 +144,7 @@ func (i *initializer) tell(cfg *config.Mirror) error {
 		i.Say("  tree      %s in %s: %s", t.Tree, t.Path, t)
 		d.Trees = append(d.Trees, t)
 	}
+	warnConfig(i.Call, cfg)
 	i.Say("next:")
 	for _, t := range d.Trees {
 		if !t.There {
@@ -169,6 +168,9 @@ func (i *initializer) adopt(name, path string) initTree {
 		return t
 	}
 	t.There = true
+	if names, err := os.ReadDir(path); err == nil {
+		t.Empty = len(names) == 0
+	}
 	held, err := treesync.Read(path, defaultTimeFile, i.Now())
 	t.Held, t.Damaged = held.Timestamp, held.Damaged
 	if err != nil {
@@ -184,8 +186,10 @@ func (t initTree) String() string {
 		return "not there yet"
 	case t.Damaged != "":
 		return "its time file does not count: " + t.Damaged
+	case t.Empty:
+		return "empty; the first run fills it"
 	case t.Held == 0:
-		return "no time file yet; what is there is used, and completed by the first run"
+		return "no time file; what is there is used when it is of this tree, and the first run says so when it cannot tell"
 	}
 	return "holds " + console.Stamp(t.Held)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -100,6 +101,7 @@ func (m *mirror) status() error {
 		d.Manifest = &keptManifest{Serial: now.Serial, Issued: now.Issued, Expires: now.Expires}
 		d.Notices = notices(view.All)
 	}
+	d.warnTrustEnd()
 	if d.Trees, err = m.treeStatuses(view); err != nil {
 		return err
 	}
@@ -107,6 +109,18 @@ func (m *mirror) status() error {
 	m.tellStatus(d, trust)
 	return m.Document(d)
 }
+
+// warnTrustEnd warns 90 days before the trust document ends; within the last 30, looking for news warns of it.
+func (d *statusDocument) warnTrustEnd() {
+	known := slices.ContainsFunc(d.Notices, func(n notice) bool { return n.Kind == client.NoteTrustEnds })
+	if known || d.Trust.Expires.Sub(d.At.Time) > trustWarning {
+		return
+	}
+	d.Notices = append(d.Notices, notice{Kind: client.NoteTrustEnds, Hint: "see whether there is a newer one: tidemark-mirror trust update",
+		Text: fmt.Sprintf("version %d of the trust document ends at %s", d.Trust.Version, console.Clock(d.Trust.Expires.Time))})
+}
+
+const trustWarning = 90 * 24 * time.Hour
 
 func (m *mirror) treeStatuses(view *client.View) ([]treeStatus, error) {
 	behind, err := m.memory.behind()
@@ -162,6 +176,7 @@ func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 	for _, t := range d.Trees {
 		m.tellTree(t)
 	}
+	warnConfig(m.Call, m.cfg)
 	for _, n := range d.Notices {
 		m.Warn("%s", words(client.Notice(n)))
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 
 	"tidemark/client"
@@ -68,8 +67,8 @@ func (m *mirror) lookOptions() (client.LookOptions, error) {
 	if o.Trust, err = console.ReadFile(m.cfg.Trust, sign.MaxTrustFile); err != nil {
 		return o, console.Hinted(fmt.Errorf("trust: %w", err), "ask the network's operators for their trust.json, and set trust: in %s", m.cfg.File)
 	}
-	if err := os.MkdirAll(m.cfg.State, 0o700); err != nil {
-		return o, console.Hinted(fmt.Errorf("state directory: %w", err), "set state: in %s to a directory that this user may write", m.cfg.File)
+	if err := m.StateDir(m.cfg.State); err != nil {
+		return o, err
 	}
 	o.Origin, err = m.origin()
 	return o, err

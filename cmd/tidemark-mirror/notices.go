@@ -1,6 +1,17 @@
 package main
 
-import "tidemark/client"
+import (
+	"tidemark/client"
+	"tidemark/config"
+	"tidemark/internal/console"
+)
+
+// warnConfig tells what is dangerous about the files and directories of the configuration.
+func warnConfig(c *console.Call, cfg *config.Mirror) {
+	for _, w := range cfg.Warnings() {
+		c.Warn("%s", w)
+	}
+}
 
 // heed tells what was noted, and stops nothing: a person is told all, cron each kind once a day.
 func (m *mirror) heed(v *client.View) {

@@ -63,7 +63,7 @@ func openPublisher(c *console.Call, readOnly bool) (*publisher, error) {
 		p.state = &state{dir: cfg.State}
 		return p, nil
 	}
-	p.state, err = openState(cfg.State, c.Now())
+	p.state, err = openState(c, cfg.State)
 	return p, err
 }
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/gofrs/flock"
 
@@ -52,16 +51,11 @@ type holder struct {
 }
 
 // openState locks the state directory, which must exist. The lock ends with the process, whatever becomes of it.
-func openState(dir string, now time.Time) (*state, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, console.Hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
+func openState(c *console.Call, dir string) (*state, error) {
+	if err := c.StateDir(dir); err != nil {
+		return nil, err
 	}
 	s := &state{dir: dir, lock: flock.New(dir, flock.SetFlag(os.O_RDONLY))}
-	if info, err := os.Stat(dir); err == nil && os.Geteuid() == 0 {
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 { // files of root's would lock its owner out
-			return nil, console.Exit(console.Misuse, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: runuser -u '#%d' -- tidemark …", st.Uid)
-		}
-	}
 	got, err := s.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
@@ -71,7 +65,7 @@ func openState(dir string, now time.Time) (*state, error) {
 	}
 	os.Chmod(dir, 0o700) // private servers are named in it, and whoever may read it may hold the lock; not ours to change: never mind
 	s.sweep()
-	if err := s.save("lock.json", holder{PID: os.Getpid(), Since: strictjson.At(now)}); err != nil {
+	if err := s.save("lock.json", holder{PID: os.Getpid(), Since: strictjson.At(c.Now())}); err != nil {
 		s.close()
 		return nil, err
 	}

@@ -218,3 +218,23 @@ func TestWords(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestStateDir(t *testing.T) {
+	p, _, errs := program()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	if err := p.StateDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v, expected mode 0700", info.Mode(), err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("the rest is about root")
+	}
+	if err := os.Chown(dir, 4711, -1); err != nil {
+		t.Skip(err) // a user namespace without that user
+	}
+	if code := p.Report(p.StateDir(dir)); code != console.Misuse || !strings.Contains(errs.String(), "tool: hint: run as its owner: runuser -u '#4711' -- tool …") {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+}

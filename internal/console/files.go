@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/google/renameio/v2"
 )
@@ -57,4 +58,20 @@ func WriteNew(file string, b []byte, mode os.FileMode) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// StateDir makes the directory in which a program remembers things. Root is refused in one that is another user's: root's
+// files in it would lock its owner out.
+func (p *Program) StateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return Hinted(fmt.Errorf("state directory: %w", err), "set state: in the configuration to a directory that this user may write")
+	}
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+		return Exit(Misuse, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: runuser -u '#%d' -- %s …", st.Uid, p.Name)
+	}
+	return nil
 }
