@@ -199,3 +199,28 @@ func TestRun_NoProgram(t *testing.T) {
 		t.Errorf("%v after %d runs", err, l.runs.n)
 	}
 }
+
+// A source whose directories not even their owner may write to, with a time file deep below the top.
+func TestRun_ReadOnlyDirectories(t *testing.T) {
+	s := newSite(t)
+	node := s.copyOf("node")
+	s.must(os.Rename(filepath.Join(node, "TIME"), filepath.Join(node, "NOTIME")))
+	s.write(node, "project/trace/master", fmt.Sprint(first))
+	for _, dir := range []string{"project/trace", "project", "7/os/x86_64/repodata", "."} {
+		s.must(os.Chmod(filepath.Join(node, dir), 0o555))
+	}
+	tree := s.announce(node, first)
+	tree.TimeFile = "project/trace/master"
+	source := s.serve("node", node, true)
+	s.sync(s.options(tree, source))
+	s.must(os.Chmod(s.mirror, 0o555))
+	out := s.sync(s.options(tree, source))
+	if info, err := os.Stat(s.mirror); err != nil || info.Mode().Perm() != 0o755 || out.Timestamp != first {
+		t.Errorf("%v, %v, %+v", info.Mode(), err, out)
+	}
+	s.must(os.Chmod(filepath.Join(s.mirror, "project/trace"), 0o555))
+	s.must(os.Chmod(filepath.Join(s.mirror, "project"), 0o555))
+	s.same(node)
+	s.must(os.Remove(filepath.Join(node, "project/trace/master")))
+	s.left(s.options(tree, source), "node:pre-flight:incomplete")
+}

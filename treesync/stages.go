@@ -14,7 +14,6 @@ type stage struct {
 	text  string
 	job   rsync.Job
 	whole bool // it asks for the full list
-	count bool
 }
 
 // A tree of which nearly all is new is asked for as a whole: naming each file would cost more than a list.
@@ -49,13 +48,13 @@ func (a *attempt) contentStage() (stage, error) {
 	j.Progress = a.o.Progress != nil
 	if !p.byName() || p.nearlyAll() {
 		err := setRules(&j, a.rules.content(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(contentRules))
-		return stage{StageContent, "fetching all content from " + a.source.name(), j, true, true}, err
+		return stage{StageContent, "fetching all content from " + a.source.name(), j, true}, err
 	}
 	if p.content.names == 0 {
 		return stage{}, nil
 	}
 	j.FilesFrom = p.content.path
-	return stage{StageContent, fmt.Sprintf("fetching content from %s: %d names", a.source.name(), p.content.names), j, false, true}, nil
+	return stage{StageContent, fmt.Sprintf("fetching content from %s: %d names", a.source.name(), p.content.names), j, false}, nil
 }
 
 // metadataStage brings what names content, each file in its place only when all have arrived.
@@ -66,13 +65,13 @@ func (a *attempt) metadataStage() (stage, error) {
 	j.Progress = a.o.Progress != nil
 	if !p.byName() {
 		err := setRules(&j, a.rules.metadata(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(metadataRules))
-		return stage{StageMetadata, "fetching all metadata from " + a.source.name(), j, true, true}, err
+		return stage{StageMetadata, "fetching all metadata from " + a.source.name(), j, true}, err
 	}
 	if p.metadata.names == 0 {
 		return stage{}, nil
 	}
 	j.FilesFrom = p.metadata.path
-	return stage{StageMetadata, fmt.Sprintf("fetching metadata from %s: %d names", a.source.name(), p.metadata.names), j, false, true}, nil
+	return stage{StageMetadata, fmt.Sprintf("fetching metadata from %s: %d names", a.source.name(), p.metadata.names), j, false}, nil
 }
 
 // anchorsStage brings the anchors, all of them and by their contents: a reader who sees a new one finds all that it names.
@@ -84,7 +83,7 @@ func (a *attempt) anchorsStage() (stage, error) {
 	j := a.job(a.source, a.path)
 	j.DelayUpdates, j.Checksum = true, true
 	j.FilesFrom = a.staging.file(anchorsFile)
-	return stage{StageAnchors, fmt.Sprintf("fetching anchors from %s: %d names", a.source.name(), len(names)), j, false, true}, writeNames(j.FilesFrom, names)
+	return stage{StageAnchors, fmt.Sprintf("fetching anchors from %s: %d names", a.source.name(), len(names)), j, false}, writeNames(j.FilesFrom, names)
 }
 
 // stage runs one. A server that refuses --checksum is asked for the anchors whatever their times say: their contents are
@@ -103,10 +102,26 @@ func (a *attempt) bring(ctx context.Context, st stage) (rsync.Result, error) {
 	if st.whole {
 		a.out.Lists++
 	}
+	if err := a.writable("."); err != nil {
+		return rsync.Result{}, err
+	}
 	res, err := a.exec(ctx, st.name, st.text, st.job, rsync.Watch{Progress: a.o.Progress})
 	a.out.Files += res.Stats.Transferred
 	a.out.Bytes += res.Stats.Literal
 	return res, err
+}
+
+// writable lets us make files in a directory whose permissions came from a source where its owner may not: rsync changes
+// that for itself in the directories that it lists, and the top is in no list of names.
+func (s *syncer) writable(dir string) error {
+	info, err := s.root.Stat(dir)
+	if err == nil && info.Mode().Perm()&0o300 != 0o300 {
+		err = s.root.Chmod(dir, info.Mode().Perm()|0o300)
+	}
+	if err != nil {
+		return fmt.Errorf("make %s of the tree writable: %w", dir, err)
+	}
+	return nil
 }
 
 // compose says what a sync would do, as the end of a dry run.

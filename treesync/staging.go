@@ -116,14 +116,14 @@ func readTime(root *os.Root, name string) (timeBytes, error) {
 	return timeBytes{data, t, info}, err
 }
 
-// readAnchors gives those of the anchors that are regular files below root, with what they are. Sizes above most are not
-// read: they are none of ours.
+// readAnchors gives those of the anchors that are regular files below root and may be read, with what they are. Sizes above
+// most are not read: they are none of ours.
 func readAnchors(root *os.Root, paths []string, most int64) (map[string]manifest.Anchor, error) {
 	found := map[string]manifest.Anchor{}
 	for _, path := range paths {
 		a, err := readAnchor(root, path, most)
 		var odd *notRegular
-		if errors.Is(err, fs.ErrNotExist) || errors.As(err, &odd) || isNotDir(err) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.As(err, &odd) || isNotDir(err) {
 			continue
 		}
 		if err != nil {

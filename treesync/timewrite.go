@@ -44,6 +44,9 @@ func (a *attempt) replaceTime(name string) error {
 	if err := a.root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	if err := a.writable(dir); err != nil {
+		return err
+	}
 	temp := path.Join(dir, "."+path.Base(name)+tempMark+rand.Text()[:10])
 	err := a.writeTemp(temp)
 	if err == nil {
