@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tidemark/internal/strictjson"
 	"tidemark/keys"
 	"tidemark/manifest"
 )
@@ -245,6 +246,34 @@ func TestLook_ManyAtOnce(t *testing.T) {
 	wg.Wait()
 	if v, err := Kept(r.LookOptions); err != nil || v.Opened.Manifest.Serial != newest() {
 		t.Errorf("%+v, %v: kept and seen differ", v, err)
+	}
+}
+
+// One that is overtaken while it fetches goes on with what the other one kept, and has nothing to complain about.
+func TestLook_Overtaken(t *testing.T) {
+	f := fixtures()
+	r := newReader(t, newSite(t))
+	other := r.LookOptions
+	other.Origin = scripted(func() []byte { return f.bundle(t, at(4128, time.Minute)) })
+	r.Origin = scripted(func() []byte {
+		if _, err := Look(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+		return f.bundle(t, nil)
+	})
+	v, err := r.look(t)
+	if err != nil || !v.Fresh || v.Opened.Manifest.Serial != 4128 || len(v.All) != 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+func TestSinceAndOver(t *testing.T) {
+	before, after := strictjson.At(day0.Add(-time.Hour)), strictjson.At(day0.Add(time.Hour))
+	if since(before, day0) != before || !since(after, day0).Equal(day0) || !since(strictjson.Time{}, day0).Equal(day0) {
+		t.Error("since")
+	}
+	if over(before, time.Hour+1, day0) || !over(before, time.Hour, day0) || !over(after, time.Hour, day0) || !over(strictjson.Time{}, time.Hour, day0) {
+		t.Error("over")
 	}
 }
 

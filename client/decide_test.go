@@ -46,6 +46,7 @@ func TestDecide(t *testing.T) {
 		{"the place itself is not admitted", "centos", place, 1, nil, Hold, since(0, announced), "not admitted yet"},
 		{"nobody is", "centos", 0, announced - 1, nil, Hold, since(0, announced), "admitted 0 %"},
 		{"a newer one does not set it back", "centos", 0, 1, since(time.Minute, announced-5), Hold, since(time.Minute, announced), "not admitted"},
+		{"the newest is not forgotten", "centos", 0, 1, since(time.Minute, announced+5), Hold, since(time.Minute, announced+5), "not admitted"},
 		{"max_hold is over", "centos", 0, 1, since(2*time.Hour, announced), Sync, since(2*time.Hour, announced), "admitted 100 %"},
 		{"a clock that moved back", "centos", 0, 1, since(-time.Hour, announced), Hold, since(0, announced), "not admitted"},
 	}

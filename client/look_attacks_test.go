@@ -151,6 +151,16 @@ func TestLook_RollbackWithoutKept(t *testing.T) {
 	r.refuses(t, Rollback)
 }
 
+// While the site may be lagging, what is wrong is that the kept one has expired.
+func TestLook_StaleEdgeKeptExpired(t *testing.T) {
+	s, r := settled(t)
+	s.serve(BundleFile, fixtures().bundle(t, at(4100, 5*time.Hour)))
+	r.now = day0.Add(25 * time.Hour)
+	r.refuses(t, Expired)
+	r.now = r.now.Add(time.Hour)
+	r.refuses(t, Rollback)
+}
+
 func TestLook_ForkKeepsBoth(t *testing.T) {
 	s, r := settled(t)
 	one := fixtures().bundle(t, nil)

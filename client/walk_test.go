@@ -237,6 +237,40 @@ func TestLook_ResetSerialPinned(t *testing.T) {
 	}
 	s.serve(BundleFile, f.bundle(t, serial(4126)))
 	r.keeps(t, 4127, "", NoteStaleEdge)
+	// With another version pinned for a while, it is still remembered that this one was obeyed.
+	four := r.Trust
+	r.Trust = sealed(t, following(5, nil), 3)
+	s.serve(BundleFile, f.bundle(t, serial(4128)))
+	if v, err := r.look(t); err != nil || v.Opened.Manifest.Serial != 4128 {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	r.Trust = four
+	s.serve(BundleFile, f.bundle(t, serial(4126)))
+	r.keeps(t, 4128, "", NoteStaleEdge)
+}
+
+// Of two that walk at once, the slower one, served another document with good signatures, does not break the chain that
+// the faster one kept.
+func TestLook_TwoWalkAtOnce(t *testing.T) {
+	s, r := settled(t)
+	slow, err := begin(t.Context(), r.LookOptions, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps(s, 4, sealed(t, following(4, nil), 3), sealed(t, following(5, rooted(2)), 3, 2))
+	if _, err := UpdateTrust(t.Context(), r.LookOptions); err != nil {
+		t.Fatal(err)
+	}
+	steps(s, 4, sealed(t, following(4, func(x *keys.Trust) { x.MinSerial = 7 }), 3))
+	if _, err := slow.walk(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if x, err := HeldTrust(r.LookOptions); err != nil || x.Version != 5 || x.Root.Keys[0].Holder != "bob" {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(r.State, stepFile(4))); err != nil || string(b) != string(sealed(t, following(4, nil), 3)) {
+		t.Errorf("version 4 was written over: %v", err)
+	}
 }
 
 // The chain that is kept follows from the pinned document, or is not used.
