@@ -278,7 +278,7 @@ func TestWeb(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.mirror(t, name)
-			web, err := lab.StartSite(context.Background(), filepath.Join(w.dir, "odd", name), w.publisher.Site, lab.WebOptions{Extra: extra})
+			web, err := lab.StartSite(context.Background(), filepath.Join(w.dir, strings.ReplaceAll("odd "+name, " ", "-")), w.publisher.Site, lab.WebOptions{Extra: extra})
 			check(t, err)
 			defer web.Stop()
 			w.settings["URL"], w.settings["CACERT"] = web.URL, web.CA

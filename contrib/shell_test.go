@@ -31,6 +31,15 @@ func needTools(t *testing.T, names ...string) {
 	}
 }
 
+// soak skips the test unless the long ones are asked for.
+func soak[T any](t *testing.T, whole T) T {
+	t.Helper()
+	if os.Getenv("TIDEMARK_SOAK") != "1" {
+		t.Skip("long: TIDEMARK_SOAK=1")
+	}
+	return whole
+}
+
 func needScriptTools(t *testing.T) {
 	t.Helper()
 	needTools(t, "sh", "jq", "curl", "gpgv", "sha256sum", "flock", "rsync")

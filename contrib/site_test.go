@@ -31,6 +31,7 @@ const start0 = 1_488_372_781
 // newWorld starts it: a node and two mirrors in Finland and Germany, one tree.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel() // most of it is waiting for rsync
 	needScriptTools(t)
 	needTools(t, "nginx")
 	ctx := context.Background()
@@ -161,11 +162,19 @@ func write(t *testing.T, file, text string) {
 	check(t, os.WriteFile(file, []byte(text), 0o644))
 }
 
-// TestJourney is the mirror's day in every shell at hand: something is new, it is synced and proven, nothing is new.
-func TestJourney(t *testing.T) {
+// TestJourney is the mirror's day: something is new, it is synced and proven, nothing is new.
+func TestJourney(t *testing.T) { journey(t, "sh", "busybox") }
+
+// TestSoakJourney is the same in every shell at hand.
+func TestSoakJourney(t *testing.T) { journey(t, soak(t, slices.Sorted(maps.Keys(shells())))...) }
+
+func journey(t *testing.T, names ...string) {
 	w := newWorld(t)
-	for i, name := range slices.Sorted(maps.Keys(shells())) {
-		shell := shells()[name]
+	for i, name := range names {
+		shell, ok := shells()[name]
+		if !ok {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			w.mirror(t, name)
 			w.run(t, 100, shell, "check")

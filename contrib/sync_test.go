@@ -3,9 +3,11 @@ package contrib_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,11 +120,16 @@ func TestMovesOn(t *testing.T) {
 	w.holds(t)
 }
 
-// TestBreaksOff: cut in each connection in turn; the run after is whole.
-func TestBreaksOff_Exit6(t *testing.T) {
+// TestBreaksOff_Exit6: cut in the middle of a stage; the run after is whole.
+func TestBreaksOff_Exit6(t *testing.T) { breaksOff(t, 2, 5) }
+
+// TestSoakBreaksOff_Exit6 cuts each connection in turn.
+func TestSoakBreaksOff_Exit6(t *testing.T) { breaksOff(t, soak(t, []int{1, 2, 3, 4, 5, 6})...) }
+
+func breaksOff(t *testing.T, conns ...int) {
 	w := newWorld(t)
 	relay := w.relayed(t, "mirror.fi")
-	for conn := 1; conn <= 5; conn++ {
+	for _, conn := range conns {
 		w.mirror(t, "cut"+strconv.Itoa(conn))
 		relay.Reset()
 		relay.Arm(lab.RelayFault{Conn: conn, Down: 300, Cut: true})
@@ -290,11 +297,21 @@ func TestLocks(t *testing.T) {
 			release()
 		})
 	}
-	for name, shell := range shells() {
+	orphans(t, w, "sh")
+}
+
+// TestSoakLocks: the locks of a killed run are its orphan's, in every shell at hand.
+func TestSoakLocks(t *testing.T) {
+	names := soak(t, slices.Sorted(maps.Keys(shells())))
+	orphans(t, newWorld(t), names...)
+}
+
+func orphans(t *testing.T, w *world, names ...string) {
+	for _, name := range names {
 		t.Run("held by the script in "+name, func(t *testing.T) {
 			w.mirror(t, name)
 			w.settings["STRICT"] = "yes"
-			w.lockedWhileSyncing(t, shell)
+			w.lockedWhileSyncing(t, shells()[name])
 		})
 	}
 }
@@ -328,7 +345,6 @@ func (w *world) lockedWhileSyncing(t *testing.T, shell []string) {
 	cmd := exec.Command(shell[0], append(shell[1:len(shell):len(shell)], script, conf)...)
 	check(t, cmd.Start())
 	<-reached
-	free := func(dir string) bool { return exec.Command("flock", "-n", dir, "true").Run() == nil }
 	if free(w.tree) || free(w.state) {
 		t.Error("not locked while syncing")
 	}
@@ -341,13 +357,7 @@ func (w *world) lockedWhileSyncing(t *testing.T, shell []string) {
 	w.run(t, 5, nil)
 	w.run(t, 100, nil, "check") // looking needs no lock
 	close(goOn)
-	deadline := time.Now().Add(20 * time.Second)
-	for !free(w.tree) || !free(w.state) {
-		if time.Now().After(deadline) {
-			t.Fatal("the orphan does not end")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	w.awaitFree(t)
 	w.publish(t, nil)
 	w.run(t, 0, nil)
 	w.holdsButFor(t)

@@ -28,7 +28,7 @@
 # that it takes from the document, by strict patterns; the source's metadata before and after; the deletions' count.
 #
 # What it does NOT check, and the program does: a second kind of signature and thresholds; trust.json and its chain (a
-# key that is replaced or revoked means a new KEYRING, by hand); duplicate members and the other finer points of the
+# key that is replaced or revoked means a new KEYRING, serials that begin anew mean rm STATE/seen, by hand); duplicate members and the other finer points of the
 # document's form; the DNS beacon; free space before a sync. It has no fallback sources and no check-in, reads time files
 # in UTC only, asks a source for one full list more than the program, and leaves one that moves on in mid-sync for the next.
 #
@@ -149,14 +149,14 @@ facts() {
 	function number(s, most) { return length(s) <= 16 && s ~ /^[0-9]+$/ && s + 0 <= most }
 	function path(s) { return length(s) <= 4096 && s !~ /^-|[[:cntrl:]\\*?[]|\]/ && ("/" s "/") !~ /\/\.?\.?\// }
 	function host(s, label, n, i) { # no decimal or hex number, which the system takes for an address
-		if (s ~ /^\[[0-9a-f:]+\]$/) return 1
+		if (s ~ /^\[[0-9a-f]*:[0-9a-f]*:[0-9a-f:]*\]$/) return 1
 		n = split(s, label, ".")
 		if (n == 4 && s ~ /^[0-9.]+$/) {
 			for (i = 1; i <= 4; i++) if (label[i] !~ /^(0|[1-9][0-9]*)$/ || label[i] + 0 > 255) return 0
 			return 1
 		}
 		for (i = 1; i <= n; i++) if (length(label[i]) > 63 || label[i] !~ /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/) return 0
-		return label[n] !~ /^([0-9]+|0x[0-9a-f]*)$/
+		return n > 0 && length(s) <= 253 && label[n] !~ /^([0-9]+|0x[0-9a-f]*)$/
 	}
 	function url(s, at, server, dir, port) { # what rsync takes for a daemon and a module, and for nothing else
 		if (length(s) > 1024 || s !~ /^rsync:\/\/[^\/]+\/[!-~]+$/) return 0
@@ -240,6 +240,7 @@ look() {
 		[ -n "$served$refused" ] && exit 4
 		exit 1
 	fi
+	[ $((now - issued)) -le $(((expires - issued) / 2 + 3600)) ] || daily old "warning: serial $serial is $(((now - issued) / 3600)) hours old: does the network still publish?"
 	[ -z "$why" ] || note "serial $serial stays in force: $why"
 }
 judge() { # is $tmp/new a document to go on with? Sets seen, or refused
