@@ -109,15 +109,17 @@ func (l *look) older(expired *Refused, bundle []byte) error {
 func (l *look) keepFork(r *Refused, bundle []byte) error {
 	var where []string
 	put := func(b []byte, payload []byte) error {
-		name := forkFile(l.seen.Serial, manifest.SHA256(payload))
-		where = append(where, filepath.Join(l.store.dir, name))
-		if _, err := os.Lstat(filepath.Join(l.store.dir, name)); err == nil {
-			return nil
+		path := filepath.Join(l.store.dir, forkFile(l.seen.Serial, manifest.SHA256(payload)))
+		if _, err := os.Lstat(path); err != nil {
+			if there, _ := filepath.Glob(filepath.Join(l.store.dir, forkGlob)); len(there) >= maxForks {
+				return nil
+			}
+			if err := l.store.write(filepath.Base(path), b); err != nil {
+				return err
+			}
 		}
-		if there, _ := filepath.Glob(filepath.Join(l.store.dir, forkGlob)); len(there) >= maxForks {
-			return nil
-		}
-		return l.store.write(name, b)
+		where = append(where, path)
+		return nil
 	}
 	kept, err := l.store.read(BundleFile, sign.MaxBundle)
 	if err != nil {
@@ -132,6 +134,8 @@ func (l *look) keepFork(r *Refused, bundle []byte) error {
 		return errors.Join(r, err)
 	}
 	told := *r
-	told.Detail += "; kept as " + strings.Join(where, " and ")
+	if len(where) > 0 {
+		told.Detail += "; kept as " + strings.Join(where, " and ")
+	}
 	return &told
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,6 +197,21 @@ func TestLook_ForkKeepsBoth(t *testing.T) {
 	}
 }
 
+// Whoever has the keys can make forks without end; the disk is not theirs to fill.
+func TestLook_ForkCap(t *testing.T) {
+	s, r := settled(t)
+	for n := range maxForks - 1 {
+		if err := os.WriteFile(filepath.Join(r.State, forkFile(int64(n), strings.Repeat("a", 64))), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.serve(BundleFile, fixtures().bundle(t, func(m *manifest.Manifest) { m.Policy.CheckInterval++ }))
+	r.refuses(t, Fork)
+	if all, _ := filepath.Glob(filepath.Join(r.State, forkGlob)); len(all) != maxForks {
+		t.Errorf("%d files, expected %d", len(all), maxForks)
+	}
+}
+
 func TestLook_SiteDown(t *testing.T) {
 	s, r := settled(t)
 	s.answer(BundleFile, status(500))
@@ -324,6 +340,17 @@ func TestLook_NotModifiedChecksAgain(t *testing.T) {
 		}
 		s.log()
 		if v, err := r.look(t); err != nil || !v.Unchanged || len(v.All) != 0 {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
+	t.Run("seen.json a pipe", func(t *testing.T) {
+		_, r := settled(t)
+		path := filepath.Join(r.State, SeenFile)
+		os.Remove(path)
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := r.look(t); v != nil || err == nil || !strings.Contains(err.Error(), "no regular file") {
 			t.Errorf("%+v, %v", v, err)
 		}
 	})

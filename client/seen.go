@@ -1,11 +1,7 @@
 package client
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -29,22 +25,13 @@ type Seen struct {
 // LoadSeen reads what was seen; nil when nothing was yet. A damaged file is an
 // error: to go on without it would let an old manifest in.
 func LoadSeen(dir string) (*Seen, error) {
-	path := filepath.Join(dir, SeenFile)
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what was seen: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSeen+1))
-	if err != nil {
-		return nil, fmt.Errorf("read what was seen: %w", err)
+	b, err := (&store{dir: dir}).read(SeenFile, maxSeen)
+	if b == nil || err != nil {
+		return nil, err
 	}
 	s, err := parseSeen(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w; it guards against old manifests: if nobody can have tampered here, remove it and run again", path, err)
+		return nil, fmt.Errorf("%s is damaged: %w; it guards against old manifests: if nobody can have tampered here, remove it and run again", filepath.Join(dir, SeenFile), err)
 	}
 	return s, nil
 }
