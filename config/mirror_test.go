@@ -14,6 +14,7 @@ import (
 
 	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictyaml"
+	"tidemark/rsync"
 )
 
 // testRules stand for package rsync's.
@@ -227,7 +228,8 @@ func TestMirrorTemplate_Comments(t *testing.T) {
 		}
 	}
 	all := strings.Join(lines, "\n")
-	m, err := parseMirror("/etc/tidemark/mirror.yaml", []byte(all), "", RsyncRules{})
+	rules := RsyncRules{Option: rsync.CheckOption, Pattern: func(s string) error { _, err := rsync.ParsePattern(s); return err }}
+	m, err := parseMirror("/etc/tidemark/mirror.yaml", []byte(all), "", rules)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
