@@ -24,6 +24,7 @@ type child struct {
 	args, env      []string
 	hold           []*os.File
 	stdout, stderr io.Writer
+	silence        time.Duration // of the source, after which the run is ended; 0: as long as it likes
 }
 
 // run starts the program and waits for the whole group: the leader, and all who have its output open.
@@ -59,7 +60,18 @@ func (c *child) run(ctx context.Context) (code int, err error) {
 		return 0, fmt.Errorf("starting it: %w", err)
 	}
 	go c.drain(read, drained)
-	return exitCode(cmd, waitOrStop(ctx, cmd.Process.Pid, ended))
+	if c.silence > 0 {
+		watched, end := context.WithCancelCause(ctx)
+		defer end(nil)
+		go watchSilence(watched, cmd.Process.Pid, c.silence, end)
+		ctx = watched
+	}
+	code, err = exitCode(cmd, waitOrStop(ctx, cmd.Process.Pid, ended))
+	if quiet := (*silent)(nil); err == nil && code != 0 && errors.As(context.Cause(ctx), &quiet) {
+		fmt.Fprintln(c.stderr, quiet)
+		return ExitTimeout, nil
+	}
+	return code, err
 }
 
 // pipes connects the outputs; read holds this side's ends, stdout first.

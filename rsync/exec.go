@@ -1,6 +1,7 @@
 package rsync
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -48,7 +49,7 @@ func (x *Exec) Run(ctx context.Context, j Job, w Watch) (Result, error) {
 		x.Trace(command)
 	}
 	out, errs := newStdout(j.Token, w), newStderr()
-	c := &child{program: program, args: args, env: x.env(), hold: x.Hold, stdout: out, stderr: errs}
+	c := &child{program: program, args: args, env: x.env(), hold: x.Hold, stdout: out, stderr: errs, silence: cmp.Or(j.Timeout, defaultTimeout)}
 	code, err := c.run(ctx)
 	out.end()
 	errs.end()
