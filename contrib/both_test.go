@@ -31,7 +31,7 @@ func (w *world) program(t *testing.T) []string {
 // TestLocks_Program: the program and the script keep each other out of the tree, while a sync runs and while an orphan of
 // one that was killed does. The tree of one is the other's, too.
 func TestLocks_Program(t *testing.T) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	w.settings["STRICT"] = "yes"
 	program := w.program(t)
 	byScript := func() int { return perform(t, nil, nil, w.settings.write(t, filepath.Dir(w.state))).code }

@@ -170,7 +170,7 @@ func TestKept(t *testing.T) {
 
 // TestUnreachable_Exit1: nothing was ever seen, and nothing is to be had.
 func TestUnreachable_Exit1(t *testing.T) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	check(t, w.web.Stop())
 	if r := w.run(t, 1, nil, "run"); !strings.Contains(r.stderr, w.web.URL) {
 		t.Errorf("expected words with the URL: %v", r)
@@ -181,7 +181,7 @@ func TestUnreachable_Exit1(t *testing.T) {
 // TestExpired: what is kept is good until its own end, and five minutes more. Then: exit code 4 while the site answers, 1
 // when it does not.
 func TestExpired(t *testing.T) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	w.publisher.Validity = 24 * time.Hour
 	w.dated(t, -24*time.Hour-2*time.Minute)
 	w.run(t, 100, nil, "check") // the signature has ended, the skew has not
@@ -265,7 +265,7 @@ func TestDamagedState(t *testing.T) {
 
 // TestWeb: a web server that does not play by the rules is one that has no manifest: exit code 1, and nothing is followed.
 func TestWeb(t *testing.T) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	check(t, w.web.Stop())
 	for name, extra := range map[string]string{
 		"redirect to http":    "location = /latest.txt { return 302 http://127.0.0.1/latest.txt; }",
@@ -294,7 +294,7 @@ func TestWeb(t *testing.T) {
 
 // TestEndlessBody: a document that does not end is cut at 8 MiB, whatever the server says of its length.
 func TestEndlessBody(t *testing.T) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	cert, err := w.web.Certificate()
 	check(t, err)
 	served := make(chan int, 8)
@@ -318,13 +318,4 @@ func TestEndlessBody(t *testing.T) {
 		t.Errorf("took %d MiB", n)
 	}
 	w.untouched(t)
-}
-
-// TestFileOrigin: a copy of the site in a directory does as well.
-func TestFileOrigin(t *testing.T) {
-	w := newWorld(t)
-	check(t, w.web.Stop())
-	w.settings["URL"] = "file://" + w.publisher.Site + "/"
-	w.run(t, 0, nil)
-	w.holds(t)
 }

@@ -33,7 +33,6 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel() // most of it is waiting for rsync
 	needScriptTools(t)
-	needTools(t, "nginx")
 	ctx := context.Background()
 	w := &world{dir: t.TempDir()}
 	var err error
@@ -46,11 +45,21 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { w.Network.Close() })
 	w.publisher, err = lab.NewPublisher(filepath.Join(w.dir, "publisher"), "centos", time.Now())
 	check(t, err)
-	w.web, err = lab.StartSite(ctx, filepath.Join(w.dir, "web"), w.publisher.Site, lab.WebOptions{})
+	w.mirror(t, "a")
+	w.publish(t, nil)
+	return w
+}
+
+// newWebWorld has its site on a web server, over TLS; newWorld's is a directory: the same files, in less time.
+func newWebWorld(t *testing.T) *world {
+	t.Helper()
+	needTools(t, "nginx")
+	w := newWorld(t)
+	var err error
+	w.web, err = lab.StartSite(context.Background(), filepath.Join(w.dir, "web"), w.publisher.Site, lab.WebOptions{})
 	check(t, err)
 	t.Cleanup(func() { w.web.Stop() })
 	w.mirror(t, "a")
-	w.publish(t, nil)
 	return w
 }
 
@@ -67,8 +76,11 @@ func (w *world) mirror(t *testing.T, name string) {
 	w.tree, w.state = filepath.Join(w.dir, name, "tree"), filepath.Join(w.dir, name, "state")
 	check(t, os.MkdirAll(w.tree, 0o755))
 	check(t, os.MkdirAll(w.state, 0o755))
-	w.settings = settings{"NETWORK": "centos", "ID": "mirror.se", "URL": w.web.URL, "CACERT": w.web.CA, "TREE": "centos", "DIR": w.tree, "STATE": w.state,
+	w.settings = settings{"NETWORK": "centos", "ID": "mirror.se", "URL": "file://" + w.publisher.Site + "/", "TREE": "centos", "DIR": w.tree, "STATE": w.state,
 		"KEYRING": filepath.Join(w.publisher.Site, "keys", "centos.gpg"), "COUNTRY": "SE", "CONTINENT": "EU", "SPLAY": "0", "WAIT": "0", "TIMEOUT": "10", "CONNECT": "5"}
+	if w.web != nil {
+		w.settings["URL"], w.settings["CACERT"] = w.web.URL, w.web.CA
+	}
 }
 
 // publish describes the network as it is, with a change, and signs it.
@@ -169,7 +181,7 @@ func TestJourney(t *testing.T) { journey(t, "sh", "busybox") }
 func TestSoakJourney(t *testing.T) { journey(t, soak(t, slices.Sorted(maps.Keys(shells())))...) }
 
 func journey(t *testing.T, names ...string) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	for i, name := range names {
 		shell, ok := shells()[name]
 		if !ok {
@@ -215,7 +227,7 @@ func (w *world) order() string {
 
 // TestJourney_NothingNew: a check with nothing new asks for two small files, and for nothing else.
 func TestJourney_NothingNew(t *testing.T) {
-	w := newWorld(t)
+	w := newWebWorld(t)
 	w.run(t, 0, nil)
 	ctx := context.Background()
 	check(t, w.web.Reset(ctx))

@@ -427,7 +427,7 @@ update() {
 	exit 6
 }
 run() {
-	until=$(($(date +%s) + WAIT))
+	until=$(($(date +%s) + WAIT)) waiting=''
 	[ -t 2 ] || sleep $((0x$(printf %s "$ID" | sha256sum | cut -c1-8) % (SPLAY + 1)))
 	while :; do
 		look
@@ -435,7 +435,7 @@ run() {
 		[ "$action" = gone ] || ! allowed || action=sync
 		case $action in
 		sync)
-			exec 6>&-
+			exec 6>&- && waiting=''
 			order
 			lock
 			rm -f "$STATE/again"
@@ -445,8 +445,9 @@ run() {
 			rm -f "$STATE/again"
 			exec 8<&- 9<&- ;;
 		hold)
-			exec 6>>"$STATE/wait.lock"
+			[ -n "$waiting" ] || exec 6>>"$STATE/wait.lock" # one waits; kept while it does
 			[ $(($(date +%s) + interval)) -le "$until" ] && flock -n 6 6>&6 || idle "not admitted yet: place $place of 1000000, admitted are $admitted"
+			waiting=yes
 			sleep "$interval" ;;
 		*) return ;;
 		esac
