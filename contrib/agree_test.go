@@ -32,7 +32,7 @@ var agreeStart = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
 // TestAgree: Go and shell take the same decision, admission and order. The whole is 200 manifests and 10,000 mirrors, each
 // mirror at one of the manifests, 50 to each. Here a share of them runs, and all of them in TestSoakAgree.
-func TestAgree(t *testing.T) { agree(t, 3, 1) }
+func TestAgree(t *testing.T) { agree(t, 5, 1) }
 
 // TestSoakAgree is the whole.
 func TestSoakAgree(t *testing.T) { agree(t, soak(t, 1), agreeMirrors/agreeManifests) }
@@ -254,7 +254,7 @@ func generate(rng *rand.Rand, n int, servers []manifest.Source) *manifest.Manife
 		tree.Later = append(tree.Later, manifest.Later{Timestamp: last + 1 + rng.Int64N(1e5), Anchors: tree.Anchors})
 	}
 	m.Trees["vault"] = tree
-	if n%40 != 39 {
+	if n%40 != 35 {
 		m.Trees[agreeTree] = tree
 		m.Sources = generateSources(rng, tree, servers)
 	}
