@@ -44,17 +44,21 @@ func (c *child) run(ctx context.Context) (code int, err error) {
 	defer closeAll(read)
 	started, ended := make(chan error, 1), make(chan error, 1)
 	drained := make(chan struct{})
+	g := &group{}
 	go func() { // Pdeathsig is bound to the thread that starts the child, so this one stays to the end
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		closeAll(write)
-		started <- err
-		if err == nil {
-			waitUnreaped(cmd.Process.Pid)
-			stopStragglers(cmd.Process.Pid, drained)
-			ended <- cmd.Wait()
+		if err != nil {
+			started <- err
+			return
 		}
+		g.pid = cmd.Process.Pid
+		started <- nil
+		waitUnreaped(g.pid)
+		g.stopStragglers(drained, read)
+		ended <- g.reap(cmd)
 	}()
 	if err := <-started; err != nil {
 		return 0, fmt.Errorf("starting it: %w", err)
@@ -63,10 +67,10 @@ func (c *child) run(ctx context.Context) (code int, err error) {
 	if c.silence > 0 {
 		watched, end := context.WithCancelCause(ctx)
 		defer end(nil)
-		go watchSilence(watched, cmd.Process.Pid, c.silence, end)
+		go watchSilence(watched, g.pid, c.silence, end)
 		ctx = watched
 	}
-	code, err = exitCode(cmd, waitOrStop(ctx, cmd.Process.Pid, ended))
+	code, err = exitCode(cmd, g.waitOrStop(ctx, ended))
 	if quiet := (*silent)(nil); err == nil && code != 0 && errors.As(context.Cause(ctx), &quiet) {
 		fmt.Fprintln(c.stderr, quiet)
 		return ExitTimeout, nil
@@ -96,7 +100,29 @@ func (c *child) drain(read []*os.File, drained chan<- struct{}) {
 	close(drained)
 }
 
-// waitUnreaped returns when the process has ended, and leaves it a zombie: its number cannot become another's meanwhile.
+// group is the leader and all that it started. Its number is not another's as long as the leader was not reaped.
+type group struct {
+	pid    int
+	mu     sync.Mutex
+	reaped bool
+}
+
+func (g *group) kill(sig syscall.Signal) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.reaped {
+		syscall.Kill(-g.pid, sig)
+	}
+}
+
+func (g *group) reap(cmd *exec.Cmd) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reaped = true
+	return cmd.Wait()
+}
+
+// waitUnreaped returns when the process has ended, and leaves it a zombie.
 func waitUnreaped(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -106,30 +132,35 @@ func waitUnreaped(pid int) {
 	}
 }
 
-// stopStragglers gives the rest of the group its time to end, and then kills it. All output has been read afterwards.
-func stopStragglers(pid int, drained <-chan struct{}) {
-	select {
-	case <-drained:
-	case <-time.After(stopWithin):
-		syscall.Kill(-pid, syscall.SIGKILL)
-		<-drained
+// stopStragglers gives the rest of the group its time to end, and then kills it. All output has been read afterwards; what
+// has left the group and keeps the outputs open is not waited for.
+func (g *group) stopStragglers(drained <-chan struct{}, read []*os.File) {
+	for range 2 {
+		select {
+		case <-drained:
+			return
+		case <-time.After(stopWithin):
+			g.kill(syscall.SIGKILL)
+		}
 	}
+	closeAll(read)
+	<-drained
 }
 
 // waitOrStop waits for the end; when the context is done the group is told to stop, and then made to.
-func waitOrStop(ctx context.Context, pid int, ended <-chan error) error {
+func (g *group) waitOrStop(ctx context.Context, ended <-chan error) error {
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	syscall.Kill(-pid, syscall.SIGTERM)
+	g.kill(syscall.SIGTERM)
 	select {
 	case err := <-ended:
 		return err
 	case <-time.After(stopWithin):
 	}
-	syscall.Kill(-pid, syscall.SIGKILL)
+	g.kill(syscall.SIGKILL)
 	return <-ended
 }
 

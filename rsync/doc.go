@@ -33,7 +33,8 @@
 // The environment is PATH, LC_ALL=C, TZ=UTC, an empty RSYNC_PASSWORD, so that it never prompts, and RSYNC_PROXY when given;
 // no HOME, RSYNC_RSH or RSYNC_CONNECT_PROG. There is no input, and no terminal: it has a session of its own. The context
 // bounds the whole run: when it ends, the group gets SIGTERM, on which rsync removes its temporary files, and five seconds
-// later SIGKILL. Run returns when all processes of the group have ended or were killed. --timeout alone does not bound a
+// later SIGKILL. Run returns when all processes of the group have ended or were killed. A run in which nothing was
+// read for the job's Timeout ends with code 30 as well, since rsync's --timeout does not see all silence; but neither bounds a
 // run: a server may send one byte a minute. When this process is killed, rsync gets SIGTERM, and it inherits [Exec].Hold: a
 // flock is taken for as long as one of its processes lives. (So such a lock is given back by closing it, never by LOCK_UN,
 // which would take it from rsync as well.)
