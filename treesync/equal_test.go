@@ -77,6 +77,9 @@ func (s *site) links2(dir string) {
 	s.must(os.Symlink("somewhere", filepath.Join(dir, "dangling")))
 	s.write(dir, "7/os/x86_64/Packages/linked.rpm", "linked anew")
 	s.must(os.Link(filepath.Join(dir, "7/os/x86_64/Packages/linked.rpm"), filepath.Join(dir, "6/linked.rpm")))
+	// new names of files that were here before
+	s.must(os.Link(filepath.Join(dir, "7/os/x86_64/Packages/bash-1.0-1.el.x86_64.rpm"), filepath.Join(dir, "7/os/x86_64/Packages/zz-bash.rpm")))
+	s.must(os.Link(filepath.Join(dir, "7/os/x86_64/Packages/glibc-1.1-1.el.x86_64.rpm"), filepath.Join(dir, "7/os/x86_64/repodata/zz-glibc")))
 	s.must(os.Link(filepath.Join(dir, "7/os/x86_64/Packages/linked.rpm"), filepath.Join(dir, "7/extras/x86_64/repodata/aaa-linked.xml")))
 }
 

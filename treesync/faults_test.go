@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -98,20 +97,82 @@ func TestRun_BreaksOff(t *testing.T) {
 	}
 }
 
-// Many public servers refuse --checksum.
-func TestRun_RefusesChecksum(t *testing.T) {
+// An anchor of the same size and time, with other content, is brought all the same; also from one of the many public servers
+// that refuse --checksum.
+func TestRun_AnchorsByContent(t *testing.T) {
+	for name, extra := range map[string]string{"checksum": "", "refused": "refuse options = checksum"} {
+		t.Run(name, func(t *testing.T) {
+			l := newTimeline(t)
+			d := l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}, Extra: extra})
+			anchor := "6/os/x86_64/repodata/repomd.xml"
+			info, err := os.Stat(filepath.Join(l.at[1], anchor))
+			l.must(err)
+			l.must(os.WriteFile(filepath.Join(l.mirror, anchor), bytes.Repeat([]byte("x"), int(info.Size())), 0o644))
+			l.must(os.Chtimes(filepath.Join(l.mirror, anchor), info.ModTime(), info.ModTime()))
+			l.sync(l.options(l.tree[1], l.source("a", d.URL("m"), true)))
+			l.same(l.at[1])
+		})
+	}
+}
+
+// A source shows good anchors in the pre-flight, and gives others then, under the same time file.
+func TestRun_FailedProof(t *testing.T) {
 	l := newTimeline(t)
-	d := l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}, Extra: "refuse options = checksum"})
-	// An anchor of the same size and time, with other content, is brought all the same.
-	anchor := filepath.Join(l.mirror, "6/os/x86_64/repodata/repomd.xml")
+	liar := filepath.Join(l.dir, "liar")
+	l.replaceWith(liar, l.snap[1])
+	anchor := filepath.Join(liar, "7/os/x86_64/repodata/repomd.xml")
 	data, err := os.ReadFile(anchor)
 	l.must(err)
-	info, err := os.Stat(anchor)
-	l.must(err)
-	l.must(os.WriteFile(anchor, []byte(strings.Repeat("x", len(data))), 0o644))
-	l.must(os.Chtimes(anchor, info.ModTime(), info.ModTime()))
-	l.sync(l.options(l.tree[1], l.source("strict", d.URL("m"), true)))
+	l.runs.before = func(n int, _ rsync.Job) error {
+		if n == 2 {
+			l.must(os.WriteFile(anchor, bytes.Repeat([]byte("x"), len(data)), 0o644))
+			l.touch(liar, "7/os/x86_64/repodata/repomd.xml", second)
+		}
+		return nil
+	}
+	o := l.options(l.tree[1], l.serve("liar", liar, true))
+	_, err = treesync.Run(context.Background(), o)
+	var none *treesync.NoSource
+	if !errors.As(err, &none) || attempts(none.Attempts) != "liar:proof:wrong" || l.holds() != first {
+		t.Fatalf("%v, time file %d", err, l.holds())
+	}
+	if _, err := os.Stat(filepath.Join(l.mirror, "TIME")); err != nil {
+		t.Error(err)
+	}
+	l.runs.before = nil
+	l.must(os.WriteFile(anchor, data, 0o644)) // the pre-flight is passed by the liar again, after the mirror got its lies
+	l.runs.n = 0
+	o.Memory = l.memory
+	l.sync(o)
+	l.same(liar)
+}
+
+// rsync warns that files vanished while it asked for them (exit code 24, which is fine): what came may not be all, so it is
+// looked at once more. A source that never comes to rest is left.
+func TestRun_Vanished(t *testing.T) {
+	l := newTimeline(t)
+	source := l.serve("a", l.at[1], true)
+	l.runs.change = func(n int, res *rsync.Result) { res.Vanished = n == 3 }
+	out := l.sync(l.options(l.tree[1], source))
+	if out.Lists != 2 {
+		t.Errorf("%d lists", out.Lists)
+	}
 	l.same(l.at[1])
+	l.runs.change = func(_ int, res *rsync.Result) { res.Vanished = true }
+	out, err := treesync.Run(context.Background(), l.options(l.tree[1], source))
+	if err != nil || out.Synced || len(out.Attempts) != 1 || out.Lists != 3 {
+		t.Errorf("%v, %+v", err, out)
+	}
+}
+
+// What is much larger than any anchor is not fetched in the pre-flight: a stranger shall not fill the disk.
+func TestRun_LargeAnchor(t *testing.T) {
+	l := newTimeline(t)
+	l.write(l.at[1], "7/os/x86_64/repodata/repomd.xml", string(bytes.Repeat([]byte("x"), 1<<20)))
+	out := l.left(l.options(l.tree[1], l.serve("a", l.at[1], true)), "a:pre-flight:incomplete")
+	if out.Received > 100<<10 {
+		t.Errorf("%d bytes were received", out.Received)
+	}
 }
 
 // moving has a hook bring the source to its next state before the n-th run.

@@ -195,6 +195,13 @@ func (s *site) same(dir string, ignore ...string) {
 	for _, d := range diffs {
 		s.t.Errorf("source and mirror differ: %s", d)
 	}
+	there, err := os.Stat(dir)
+	s.must(err)
+	here, err := os.Stat(s.mirror)
+	s.must(err)
+	if there.ModTime().Unix() != here.ModTime().Unix() {
+		s.t.Errorf("source and mirror differ: the top's mtime is %s and %s", there.ModTime(), here.ModTime())
+	}
 	s.clean()
 }
 
@@ -223,6 +230,7 @@ type runs struct {
 	jobs   []rsync.Job
 	before func(n int, j rsync.Job) error
 	after  func(n int, j rsync.Job) error
+	change func(n int, res *rsync.Result)
 }
 
 func (r *runs) Run(ctx context.Context, j rsync.Job, w rsync.Watch) (rsync.Result, error) {
@@ -235,6 +243,9 @@ func (r *runs) Run(ctx context.Context, j rsync.Job, w rsync.Watch) (rsync.Resul
 		}
 	}
 	res, err := r.runner.Run(ctx, j, w)
+	if r.change != nil {
+		r.change(n, &res)
+	}
 	if r.after != nil && err == nil {
 		err = r.after(n, j)
 	}

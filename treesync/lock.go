@@ -45,7 +45,7 @@ const lockTries = 20
 func Acquire(paths []string, holderFile string, h Holder) (*Lock, error) {
 	l := &Lock{holderFile: holderFile, holder: h}
 	for _, path := range paths {
-		f, err := lockPath(path)
+		f, err := lockPath(path, openLock)
 		switch {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			l.closeAll()
@@ -92,9 +92,9 @@ func (l *Lock) closeAll() error {
 var errNoFlock = errors.New("the file system has no flock for directories")
 
 // lockPath locks what is at path, and is sure that it still is there then.
-func lockPath(path string) (*os.File, error) {
+func lockPath(path string, open func(string) (*os.File, error)) (*os.File, error) {
 	for range lockTries {
-		f, err := openLock(path)
+		f, err := open(path)
 		if err != nil {
 			return nil, err
 		}

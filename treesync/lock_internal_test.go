@@ -43,24 +43,26 @@ func TestStillThere(t *testing.T) {
 	}
 }
 
-// A lock file is taken anew until it is the one at its path.
+// A lock file that is replaced between its opening and its locking is taken anew; one that always is, is given up.
 func TestLockPath_TakesAnew(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "lock")
-	old, err := openLock(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer old.Close()
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	f, err := lockPath(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if !stillThere(f, path) {
-		t.Error("the lock is not at its path")
+	for times, ok := range map[int]bool{0: true, 1: true, lockTries - 1: true, lockTries: false} {
+		path := filepath.Join(t.TempDir(), "lock")
+		n := 0
+		f, err := lockPath(path, func(path string) (*os.File, error) {
+			f, err := openLock(path)
+			if n++; n <= times && err == nil {
+				err = os.Remove(path)
+			}
+			return f, err
+		})
+		if (err == nil) != ok || n != min(times+1, lockTries) {
+			t.Errorf("replaced %d times: %v after %d tries", times, err, n)
+		}
+		if err == nil {
+			if !stillThere(f, path) {
+				t.Errorf("replaced %d times: the lock is not at its path", times)
+			}
+			f.Close()
+		}
 	}
 }
