@@ -22,6 +22,11 @@ func TestRun_MaxDelete(t *testing.T) {
 	}
 	o := l.options(l.tree[0], l.serve("a", l.at[0], true))
 	o.Spec.MaxDelete = 5 // and stray itself is one more
+	o.DryRun = true
+	if out, err := treesync.Run(context.Background(), o); err != nil || out.Refused != 6 {
+		t.Errorf("dry run: %v, %+v", err, out)
+	}
+	o.DryRun = false
 	out, err := treesync.Run(context.Background(), o)
 	var many *treesync.TooManyDeletions
 	if !errors.As(err, &many) || many.Count != 6 || many.Most != 5 || !strings.Contains(err.Error(), "--max-delete 6") {

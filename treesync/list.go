@@ -102,7 +102,7 @@ func (a *attempt) listed() string {
 // takes the whole tree, are the two the same.
 func (a *attempt) complete(ctx context.Context, s rsync.Stats) error {
 	c := a.o.Spec
-	if a.o.Fallback || a.target.timestamp != a.tree.Timestamp || len(c.Exclude) > 0 || len(c.Options) > 0 {
+	if a.o.Fallback || a.target.timestamp != a.tree.Timestamp || len(c.Exclude) > 0 {
 		return nil
 	}
 	if s.Regular >= a.tree.Files && s.Bytes >= a.tree.Bytes {

@@ -131,8 +131,9 @@ func (s *syncer) none() error {
 // served is the good end.
 func (s *syncer) served(a *attempt) error {
 	s.out.Source, s.out.Timestamp = a.source, a.target.timestamp
+	s.out.Refused = a.plan.refused
 	if s.o.DryRun {
-		return s.refused(a)
+		return nil
 	}
 	if s.o.Memory.Began {
 		s.tidy()
@@ -151,16 +152,8 @@ func (s *syncer) served(a *attempt) error {
 	default:
 		m.OwedSince, m.Owed = strictjson.Time{}, 0
 	}
-	if err := s.save(); err != nil {
+	if err := s.save(); err != nil || a.plan.refused == 0 {
 		return err
-	}
-	return s.refused(a)
-}
-
-func (s *syncer) refused(a *attempt) error {
-	s.out.Refused = a.plan.refused
-	if a.plan.refused == 0 {
-		return nil
 	}
 	return &TooManyDeletions{Tree: s.o.Spec.Name, Count: a.plan.refused, Most: s.mostDeletions()}
 }
