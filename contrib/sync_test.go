@@ -395,3 +395,23 @@ func TestPassword_Exit6(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 }
+
+// TestLiesLater_Exit6: a source that shows the right metadata in the pre-flight and serves other metadata afterwards, its
+// time file the same all along: the proof in the tree finds it, and the time file is not written.
+func TestLiesLater_Exit6(t *testing.T) {
+	w := newWorld(t)
+	relay := w.relayed(t, "mirror.fi")
+	s, err := w.Site("mirror.fi")
+	check(t, err)
+	relay.Arm(lab.RelayFault{Conn: 3, Once: true, Hook: func() { lab.Lie(filepath.Join(s.Dir, "centos"), start0) }})
+	w.terminal()
+	if r := w.run(t, 6, nil); !strings.Contains(r.stderr, "not proven") {
+		t.Errorf("expected that the proof fails: %v", r)
+	}
+	if _, err := os.Stat(filepath.Join(w.tree, "TIME")); err == nil {
+		t.Error("the time file was written")
+	}
+	w.publish(t, only("mirror.de"))
+	w.run(t, 0, nil)
+	w.holds(t)
+}

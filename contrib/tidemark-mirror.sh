@@ -57,8 +57,7 @@ WARN_AFTER=21600 STRICT=''          # seconds behind before soft failures are to
 set -uf
 export LC_ALL=C TZ=UTC
 umask 022
-tab=$(printf '\t') lf='
-'
+tab=$(printf '\t')
 say() { printf 'tidemark-mirror.sh: %s\n' "$*" >&2; }
 die() { code=$1; shift; say "error: $*"; exit "$code"; } # die CODE WORDS
 note() { [ ! -t 2 ] || say "$*"; }                       # for people who watch
@@ -228,12 +227,12 @@ look() {
 		fi
 	fi
 	[ -n "$served$refused" ] || why=${why:-"${URL}latest.txt: found \"$(cut -c1-60 "$tmp/latest" | tr -cd ' -~')\", expected such as m/12/"}
-	flock -u 7 7>&7
 	now=$(date +%s)
 	[ -n "$seen" ] || [ -z "$refused" ] || die 4 "$refused"
 	[ -n "$seen" ] || die 1 "nothing is to be had: $why"
 	[ -z "$refused" ] || { trouble=4; daily refused "error: $refused; serial $seen stays in force"; }
 	use "$seen"
+	flock -u 7 7>&7
 	if [ "$issued" -gt $((now + 300)) ]; then die 4 "serial $serial is from the future; is this machine's clock right?"; fi
 	if [ "$now" -gt $((expires + 300)) ]; then
 		daily expired "error: the newest manifest that was served, serial $serial, has expired. ${why:-$refused}"
@@ -245,14 +244,13 @@ look() {
 }
 judge() { # is $tmp/new a document to go on with? Sets seen, or refused
 	served=new
-	facts_of=$tmp/new.json
-	if ! signed "$tmp/new.asc" "$facts_of"; then
+	if ! signed "$tmp/new.asc" "$tmp/new.json"; then
 		refused="what $URL$path serves is not signed by a key of $KEYRING: $(tail -n 1 "$tmp/why")"
-	elif ! facts "$facts_of"; then
+	elif ! facts "$tmp/new.json"; then
 		refused="what $URL$path serves is signed, but: $(tail -n 1 "$tmp/why")"
 	else
 		IFS=$tab read -r _ network serial issued expires interval hold <"$tmp/facts"
-		now=$(date +%s) new=$(sha256sum <"$facts_of" | cut -c1-64)
+		now=$(date +%s) new=$(sha256sum <"$tmp/new.json" | cut -c1-64)
 		if [ "$network" != "$NETWORK" ]; then
 			refused="what $URL serves is of network $network, expected $NETWORK"
 		elif [ -n "$seen" ] && [ "$serial" -lt "$seen" ]; then # an edge that lags; for an hour that is no more than that
@@ -335,9 +333,12 @@ pull() { # pull DEST RSYNC-OPTION...: from $url, with nothing of this environmen
 		</dev/null >"$tmp/out" 2>"$tmp/err" 8<&8 9<&9
 	case $? in
 	0 | 24) return 0 ;;
-	5 | 10 | 12 | 23 | 30 | 35) why="$(tail -n 2 "$tmp/err" | tr "$lf" ' ')" && return 1 ;;
-	*) die 1 "rsync from $url: $(tail -n 2 "$tmp/err" | tr "$lf" ' ')" ;;
+	5 | 10 | 12 | 23 | 30 | 35) ended=1 ;;
+	*) ended=die ;;
 	esac
+	why=$(tail -n 2 "$tmp/err" | tr '\n' ' ' | tr -cd ' -~' | cut -c1-300) # the server's words: no control characters
+	[ "$ended" = 1 ] || die 1 "rsync from $url: $why"
+	return 1
 }
 rules() { # rules FILE: reads paths and writes filter rules that let them through, with their parents
 	awk '{ n = split($0, part, "/"); path = ""
