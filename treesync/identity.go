@@ -66,17 +66,19 @@ func identify(root *os.Root, o Options) error {
 		return fmt.Errorf("look at the tree: %w", err)
 	}
 	known := o.Memory.Path == o.Spec.Path && o.Memory.Inode != 0
-	if known && o.Memory.Inode == now || o.Adopt {
+	same := known && o.Memory.Inode == now
+	if o.Adopt || same && o.Memory.Timestamp == 0 { // a first sync that was cut short may have left nothing to know it by
 		return nil
 	}
 	ours, err := looksOurs(root, o.Tree)
 	if err != nil || ours {
 		return err
 	}
-	if known {
+	if known && !same {
 		return &NotTheTree{o.Spec.Path, fmt.Sprintf("this is not the directory that was synced before (inode %d, expected %d) and it has no %s: is the file system mounted? If it was replaced on purpose, run once with --adopt",
 			now, o.Memory.Inode, o.Tree.TimeFile)}
 	}
+	// The number alone proves nothing: a directory that was made anew often gets that of the one before.
 	other, err := foreign(root, newRuler(o.Spec, o.Tree.TimeFile))
 	if err != nil || other == "" {
 		return err
