@@ -109,7 +109,7 @@ func (j *journey) fallbackSources() (sources []treesync.Source) {
 
 // timeFile is the name of a tree's time file as the last manifest had it, however old that is by now: it was verified.
 func (j *journey) timeFile(tree string) string {
-	trust, err := client.HeldTrust(j.lookOptions)
+	trust, err := client.HeldTrust(j.held)
 	if err != nil {
 		return usualTime
 	}

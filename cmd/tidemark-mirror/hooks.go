@@ -64,10 +64,10 @@ func (h hook) run(ctx context.Context, a about) error {
 		if cmd.Process != nil {
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it started and left behind
 		}
-		return fmt.Errorf("hook %s: %w", h.name, context.Cause(ctx))
+		return fmt.Errorf("%s: hook %s: %w", a.tree, h.name, context.Cause(ctx))
 	}
 	if err != nil {
-		return fmt.Errorf("hook %s: %s: %w", h.name, h.argv[0], err)
+		return fmt.Errorf("%s: hook %s: %s: %w", a.tree, h.name, h.argv[0], err)
 	}
 	return nil
 }

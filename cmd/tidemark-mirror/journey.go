@@ -36,19 +36,20 @@ type journey struct {
 	now    func() time.Time
 	look   func(context.Context) (*client.View, error)
 	runner func(hold []*os.File) rsync.Runner
+	held   client.LookOptions // where what is kept lies
+	path   string             // PATH of hooks
 
-	lookOptions client.LookOptions
+	started time.Time
+	view    *client.View   // what was seen last; nil: nothing valid yet
+	cause   error          // why there is none
+	wait    *treesync.Lock // held while this process is the one that waits for admission
+	again   bool           // another run asked for one more round, and got it
 
-	started  time.Time
-	view     *client.View   // what was seen last; nil: nothing valid yet
-	wait     *treesync.Lock // held while this process is the one that waits for admission
-	again    bool           // another run asked for one more round, and got it
-	reports  map[string]*treeReport
-	cause    error           // why there is no manifest to go by
-	errs     []error         // what went wrong beside the trees
-	heard    map[string]bool // notices that were told, by kind
-	past     []*treeReport   // what became of trees in an earlier round
-	leftover []string        // directories to remove at the end
+	reports  map[string]*treeReport // by tree
+	past     []*treeReport          // of trees in an earlier round
+	errs     []error                // what went wrong beside the trees
+	heard    map[string]bool        // notices that were told, by kind
+	leftover []string               // directories to remove at the end
 }
 
 // run is the journey: look, decide, lock, sync from source to source until one is proven, remember; and again while trees

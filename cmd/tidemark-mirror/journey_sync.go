@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tidemark/client"
@@ -104,7 +105,7 @@ func (j *journey) hook(ctx context.Context, name string, told about) error {
 	if j.opt.dry {
 		return nil
 	}
-	h := hook{name: name, argv: argv, out: j.screen.errors, path: j.screen.path}
+	h := hook{name: name, argv: argv, out: j.screen.call.Stderr, path: j.path}
 	return h.run(ctx, told)
 }
 
@@ -139,15 +140,14 @@ func (j *journey) options(p plan, hold []*os.File) (treesync.Options, error) {
 
 // refresh looks again, for a sync whose source moved on meanwhile.
 func (j *journey) refresh(ctx context.Context, tree string) (manifest.Tree, error) {
-	view, err := j.look(ctx)
-	if err != nil {
+	if err := j.lookAround(ctx); err != nil {
 		return manifest.Tree{}, err
 	}
-	t, ok := view.Opened.Manifest.Trees[tree]
+	m := j.view.Opened.Manifest
+	t, ok := m.Trees[tree]
 	if !ok {
-		return manifest.Tree{}, fmt.Errorf("manifest serial %d has no tree %s any more", view.Opened.Manifest.Serial, tree)
+		return manifest.Tree{}, fmt.Errorf("manifest serial %d has no tree %s any more", m.Serial, tree)
 	}
-	j.view = view
 	return t, nil
 }
 
@@ -155,8 +155,8 @@ func (j *journey) refresh(ctx context.Context, tree string) (manifest.Tree, erro
 // trees. A dry run holds nothing.
 type runLock struct {
 	*treesync.Lock
-	state string
-	since treesync.Holder
+	state  string
+	holder treesync.Holder
 }
 
 // lock takes the run's own locks, and says for what.
@@ -179,7 +179,7 @@ func (j *journey) lock(due []plan) (*runLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &runLock{Lock: lock, state: j.cfg.State, since: h}
+	l := &runLock{Lock: lock, state: j.cfg.State, holder: h}
 	if err := target.save(j.cfg.State); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
@@ -192,11 +192,14 @@ func (l *runLock) tree(p plan) (hold []*os.File, unlock func(), err error) {
 	if l.Lock == nil {
 		return nil, func() {}, nil
 	}
-	lock, err := treesync.Acquire([]string{p.tree.Path}, filepath.Join(l.state, "run."+p.name+".json"), l.since)
+	if info, err := os.Stat(p.tree.Path); err != nil || !info.IsDir() {
+		return l.Files(), func() {}, nil // gone meanwhile: the engine says so; a lock file is not to be made there
+	}
+	lock, err := treesync.Acquire([]string{p.tree.Path}, filepath.Join(l.state, "run."+p.name+".json"), l.holder)
 	if err != nil {
 		return nil, nil, err
 	}
-	return append(lock.Files(), l.Files()...), func() { lock.Release() }, nil
+	return slices.Concat(lock.Files(), l.Files()), func() { lock.Release() }, nil
 }
 
 func (l *runLock) release() error {

@@ -103,7 +103,7 @@ func newJourney(c *console.Call, m *mirror, o runOptions) (*journey, error) {
 		return nil, err
 	}
 	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, heard: map[string]bool{}}
-	look.EveryNotice, j.lookOptions = o.dry, look
+	look.EveryNotice, j.held, j.path = o.dry, look, c.Getenv("PATH")
 	j.look = func(ctx context.Context) (*client.View, error) { return client.Look(ctx, look) }
 	j.runner = func(hold []*os.File) rsync.Runner {
 		return &rsync.Exec{Program: m.cfg.Rsync, Path: c.Getenv("PATH"), Proxy: m.cfg.Proxy, Hold: hold}

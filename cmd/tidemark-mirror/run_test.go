@@ -368,10 +368,44 @@ func TestRun_SeveralTrees(t *testing.T) {
 	out := s.expect(6, "run", "--now")
 	s.says(out, "synced to", `has no tree "vault"`)
 	s.same(s.master.Dir)
+	if out = s.expect(6, "run", "--now"); out != "" { // once a day, once in warn_after
+		t.Errorf("told again:\n%s", out)
+	}
 	out = s.expect(2, "run", "--now", "nonsense")
 	s.says(out, "altarch, centos, vault")
 	s.expect(2, "run", "--now", "--source", "rsync://127.0.0.1/x/")
 	s.expect(0, "run", "--now", "centos")
+}
+
+// A directory that is not the tree's is left alone, until it is taken on purpose.
+func TestRun_NotTheTree_Exit1(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.good()
+	s.announce(nil)
+	s.must(os.RemoveAll(s.mirror()))
+	s.says(s.expect(1, "run", "--now"), "no such directory", "mkdir -p")
+	s.must(os.Mkdir(s.mirror(), 0o755))
+	s.must(os.WriteFile(filepath.Join(s.mirror(), "thesis.pdf"), []byte("the only copy"), 0o644))
+	s.says(s.expect(1, "run", "--now"), "--adopt")
+	if _, err := os.Stat(filepath.Join(s.mirror(), "thesis.pdf")); err != nil {
+		t.Error(err)
+	}
+	s.expect(0, "run", "--now", "--adopt")
+	s.same(s.master.Dir)
+}
+
+// A time file that is none, or in the future, counts as none: it is said, and the tree is synced.
+func TestRun_DamagedTimeFile_Exit0(t *testing.T) {
+	for _, text := range []string{"<html>404</html>\n", "9999999999\n"} {
+		s := newScene(t)
+		s.good()
+		s.announce(func(m *manifest.Manifest) { admit(m, 0) })
+		s.must(os.WriteFile(filepath.Join(s.mirror(), lab.TimeFile), []byte(text), 0o644))
+		s.says(s.expect(0, "run", "--now"), "time file does not count", "synced to")
+		s.same(s.master.Dir)
+		s.holds(s.t1)
+	}
 }
 
 // Told to stop, a run ends its rsync, and the next one goes on.

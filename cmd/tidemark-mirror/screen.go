@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -17,13 +16,11 @@ type screen struct {
 	call     *console.Call
 	terminal bool
 	verbose  bool
-	errors   io.Writer // of hooks
-	path     string    // PATH of hooks
-	drawn    bool      // a line of progress stands there
+	drawn    bool // a line of progress stands there
 }
 
 func newScreen(c *console.Call) *screen {
-	return &screen{call: c, terminal: c.Terminal, verbose: c.Bool("verbose"), errors: c.Stderr, path: c.Getenv("PATH")}
+	return &screen{call: c, terminal: c.Terminal, verbose: c.Bool("verbose")}
 }
 
 // person says a line to somebody who sits there, on stderr.
