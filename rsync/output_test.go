@@ -116,6 +116,7 @@ func TestStats(t *testing.T) {
 		{"a changed figure after", realStats + "Total file size: 9 bytes", want, true},
 		{"a line between", strings.Replace(realStats, "Literal", "spam\nLiteral", 1), Stats{}, false},
 		{"a line twice", strings.Replace(realStats, "Literal", "Total file size: 9 bytes\nLiteral", 1), Stats{}, false},
+		{"a line is missing", strings.Replace(realStats, "Literal data: 0 bytes\n", "", 1), Stats{}, false},
 		{"cut", realStats[:300], Stats{}, false},
 		{"commas", strings.Replace(realStats, "1189", "1,189", 1), Stats{}, false},
 		{"too large a number", strings.Replace(realStats, "38", strings.Repeat("9", 30), 1), Stats{}, false},
