@@ -334,6 +334,24 @@ func TestRun_Fallback_Exit0(t *testing.T) {
 	s.says(s.expect(0, "run", "--now"), "without a manifest", u)
 	s.same(s.master.Dir, s.goneSince()...)
 	s.holds(s.t1)
+
+	s.env = []string{"TIDEMARK_TEST_CLOCK=32h"}
+	s.must(os.WriteFile(filepath.Join(s.mirror(), lab.TimeFile), []byte("1\n"), 0o644))
+	s.expect(1, "run", "--now")
+	s.holds(1)
+	s.env = []string{"TIDEMARK_TEST_CLOCK=34h"}
+	s.expect(0, "run", "--now")
+	s.holds(s.t1)
+}
+
+// A manifest that is refused stays exit 4, whatever the fallback did: somebody has to look.
+func TestRun_FallbackWhileRefused_Exit4(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.lines = append(s.lines, "fallback: {sources: ["+s.serve("near", s.copy("near"), lab.Daemon{})+"], after: 2h}")
+	s.env = []string{"TIDEMARK_TEST_CLOCK=27h"}
+	s.says(s.expect(4, "run", "--now"), "without a manifest", "expired")
+	s.holds(s.t1)
 }
 
 const largeFile = 1 << 20

@@ -44,6 +44,9 @@ func TestRun_Thread(t *testing.T) {
 	out := s.expect(0, "run", "--now")
 	s.says(out, "synced to", "from good", "nearby: SE is 1st near FI", "received", "1 full list")
 	s.same(s.master.Dir)
+	if b, err := os.ReadFile(filepath.Join(s.path("state"), "behind.json")); err != nil || strings.Contains(string(b), "centos") {
+		t.Errorf("behind.json says %s, %v: the tree is in date", b, err)
+	}
 	s.must(web.Reset(t.Context()))
 	s.expect(0, "check")
 	asked, err := web.Requests(t.Context())
