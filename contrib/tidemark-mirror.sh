@@ -28,9 +28,10 @@
 # that it takes from the document, by strict patterns; the source's metadata before and after; the deletions' count.
 #
 # What it does NOT check, and the program does: a second kind of signature and thresholds; trust.json and its chain (a
-# key that is replaced or revoked means a new KEYRING, serials that begin anew mean rm STATE/seen, by hand); duplicate members and the other finer points of the
-# document's form; the DNS beacon; free space before a sync. It has no fallback sources and no check-in, reads time files
-# in UTC only, asks a source for one full list more than the program, and leaves one that moves on in mid-sync for the next.
+# key that is replaced or revoked means a new KEYRING, serials that begin anew mean rm STATE/seen, both by hand);
+# duplicate members and the other finer points of the document's form; the DNS beacon; free space before a sync. It has
+# no fallback sources, no hooks and no check-in, reads time files in UTC only, asks a source for one full list more than
+# the program, and leaves a source that moves on in mid-sync for the next one.
 #
 # (The checker of shell scripts is told one thing: `A && B || die` is meant, die does not return.)
 # shellcheck disable=SC2015
