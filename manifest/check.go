@@ -220,7 +220,7 @@ func badPath(p string) string {
 	case strings.ContainsFunc(p, isControl):
 		return "expected a path without control characters"
 	}
-	for _, segment := range strings.Split(p, "/") {
+	for segment := range strings.SplitSeq(p, "/") {
 		if segment == "" || segment == "." || segment == ".." {
 			return `expected a clean path, without empty, "." or ".." segments`
 		}
@@ -233,5 +233,13 @@ func isControl(r rune) bool {
 }
 
 func isSHA256(s string) bool {
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+	if len(s) != 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }

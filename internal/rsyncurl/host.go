@@ -13,8 +13,10 @@ func parseHost(s string) (string, error) {
 	if strings.HasPrefix(s, "[") {
 		return parseIPv6(s[1 : len(s)-1])
 	}
-	if a, err := netip.ParseAddr(s); err == nil && a.Is4() {
-		return a.String(), nil
+	if s != "" && digit(s[len(s)-1]) { // all others are names: a failing ParseAddr is not cheap
+		if a, err := netip.ParseAddr(s); err == nil && a.Is4() {
+			return a.String(), nil
+		}
 	}
 	return parseName(strings.ToLower(s))
 }
@@ -41,13 +43,13 @@ func parseName(s string) (string, error) {
 	if len(s) > 253 {
 		return "", fmt.Errorf("a host of %d bytes, expected at most 253", len(s))
 	}
-	labels := strings.Split(s, ".")
-	for _, label := range labels {
-		if !ldh(label) {
+	last := ""
+	for label := range strings.SplitSeq(s, ".") {
+		if last = label; !ldh(label) {
 			return "", fmt.Errorf("host %q, expected labels of a-z 0-9 and - (not first, not last), or an IP address", s)
 		}
 	}
-	if numeric(labels[len(labels)-1]) {
+	if numeric(last) {
 		return "", fmt.Errorf("host %q ends in a number, expected a name or an IP address in full", s)
 	}
 	return s, nil
@@ -57,16 +59,23 @@ func ldh(label string) bool {
 	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 		return false
 	}
-	return only(label, "abcdefghijklmnopqrstuvwxyz0123456789-")
+	return only(label, func(c byte) bool { return 'a' <= c && c <= 'z' || digit(c) || c == '-' })
 }
 
 func numeric(label string) bool {
 	if hex, ok := strings.CutPrefix(label, "0x"); ok {
-		return only(hex, "0123456789abcdef")
+		return only(hex, func(c byte) bool { return digit(c) || 'a' <= c && c <= 'f' })
 	}
-	return only(label, "0123456789")
+	return only(label, digit)
 }
 
-func only(s, set string) bool {
-	return strings.Trim(s, set) == ""
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func only(s string, set func(byte) bool) bool {
+	for i := range len(s) {
+		if !set(s[i]) {
+			return false
+		}
+	}
+	return true
 }

@@ -112,7 +112,7 @@ func checkPath(s string) error {
 	if s[0] == '#' || s[0] == '-' {
 		return fmt.Errorf("the module begins with %q, which is not allowed", s[0])
 	}
-	for _, seg := range strings.Split(strings.TrimSuffix(s, "/"), "/") {
+	for seg := range strings.SplitSeq(strings.TrimSuffix(s, "/"), "/") {
 		if seg == "" || seg == "." {
 			return fmt.Errorf("an empty or %q segment in the path, expected names between single slashes", ".")
 		}

@@ -33,7 +33,7 @@ func setInteger(v reflect.Value, text string, at int) *Error {
 		return &Error{Kind: k, Offset: int64(at), Detail: detail}
 	}
 	digits := strings.TrimPrefix(text, "-")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" || text == "-0" || len(digits) > 1 && digits[0] == '0' {
+	if !onlyDigits(digits) || text == "-0" || len(digits) > 1 && digits[0] == '0' {
 		return fail(NotInteger, "found "+clip(text)+", expected an integer in digits only")
 	}
 	bits := v.Type().Bits()
@@ -51,6 +51,15 @@ func setInteger(v reflect.Value, text string, at int) *Error {
 	}
 	v.SetUint(n)
 	return nil
+}
+
+func onlyDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // clip keeps a number of a million digits out of a message.
