@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,9 +14,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tidemark/client"
+	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/lab"
 	"tidemark/manifest"
+	"tidemark/rsync"
 )
 
 // terminal runs the program as somebody does who sits there, in this process.
@@ -288,6 +292,42 @@ func TestRun_LockHeld(t *testing.T) {
 	s.same(before)
 	s.expect(0, "run", "--now")
 	s.holds(s.t1)
+}
+
+// Another run was faster between the decision and the lock: nothing is asked of anybody again.
+func TestRun_AnotherRunWasFaster(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.good()
+	s.announce(nil)
+	s.configure()
+	cfg, err := config.LoadMirror(s.config, "", config.RsyncRules{})
+	s.must(err)
+	trust, err := os.ReadFile(s.pub.TrustFile)
+	s.must(err)
+	origin, err := client.NewOrigin(s.pub.Site)
+	s.must(err)
+	j := waitingJourney(t, s.now, s.now)
+	j.cfg, j.memory, j.heard, j.reports = cfg, &memory{dir: cfg.State}, map[string]bool{}, map[string]*treeReport{}
+	j.look = func(ctx context.Context) (*client.View, error) {
+		return client.Look(ctx, client.LookOptions{Origin: origin, State: cfg.State, Network: "centos", Trust: trust, Now: j.now})
+	}
+	j.runner = func([]*os.File) rsync.Runner {
+		t.Error("the tree is synced again")
+		return nil
+	}
+	s.must(j.lookAround(t.Context()))
+	due, _, err := j.decide()
+	if err != nil || len(due) != 1 {
+		t.Fatalf("%d trees are due, %v", len(due), err)
+	}
+	s.expect(0, "run", "--now")
+	if locked, err := j.syncAll(t.Context(), due); locked != nil || err != nil {
+		t.Errorf("%v, %v", locked, err)
+	}
+	if r := j.reports["centos"]; r.Action != string(client.InDate) || r.tried() {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A run that is refused although it has seen something newer leaves word, and the holder makes one more round.
