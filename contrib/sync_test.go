@@ -132,7 +132,7 @@ func breaksOff(t *testing.T, conns ...int) {
 	for _, conn := range conns {
 		w.mirror(t, "cut"+strconv.Itoa(conn))
 		relay.Reset()
-		relay.Arm(lab.RelayFault{Conn: conn, Down: 300, Cut: true})
+		relay.Arm(lab.RelayFault{Conn: conn, Down: 150, Cut: true})
 		w.run(t, 6, nil)
 		if _, err := os.Stat(filepath.Join(w.tree, "TIME")); err == nil {
 			t.Errorf("cut in connection %d: the time file was written", conn)

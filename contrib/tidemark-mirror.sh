@@ -280,8 +280,8 @@ judge() { # is $tmp/new a document to go on with? Sets seen, or refused
 # ---- what to do ------------------------------------------------------------------------------------------------------
 decide() { # decide HELD NOW SINCE: sets action, announced, since, admitted, place (parts per million)
 	held=$1 since=${3:-$2} late=0 admitted=0 place=0 announced=0
-	[ "$since" -le "$2" ] || since=$2
 	grep '^tree' "$tmp/facts" >"$tmp/tree" || { action=gone; return; }
+	[ "$since" -le "$2" ] || since=$2
 	IFS=$tab read -r _ announced time_file admit files bytes <"$tmp/tree"
 	action=in-date
 	[ "$held" -lt "$announced" ] || { since=0; return; }
