@@ -153,10 +153,10 @@ func (a *attempt) fetch(ctx context.Context, into string, paths []string, stage 
 	most := a.largestAnchor()
 	j := a.job(a.source, dir)
 	j.MaxSize = 2*most + 64<<10 // what is larger is none of ours; a stranger shall not fill the disk
-	if err := setRules(&j, a.rules.few(paths), a.staging.file(preflightFile)); err != nil {
+	if err := a.askFor(&j, paths); err != nil {
 		return fetched{}, err
 	}
-	if err := a.execWithin(ctx, stage, text, j); err != nil {
+	if err := a.execWithin(ctx, stage, text, j); err != nil && !(j.FilesFrom != "" && someMissing(err)) {
 		return fetched{}, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -174,6 +174,26 @@ func (a *attempt) fetch(ctx context.Context, into string, paths []string, stage 
 	}
 	f.anchors, err = readAnchors(root, paths, most)
 	return f, err
+}
+
+// maxAsked is how many anchors are asked for by filter rules. The server compares every name that it meets with every rule:
+// for thousands of anchors that is many seconds of its time.
+const maxAsked = 500
+
+// askFor has a run ask for the time file and these paths: by rules, which pass over what is not there, or, when they are
+// many, by a list (they are none that an exclude covers).
+func (a *attempt) askFor(j *rsync.Job, paths []string) error {
+	if len(paths) <= maxAsked {
+		return setRules(j, a.rules.few(paths), a.staging.file(preflightFile))
+	}
+	j.FilesFrom = a.staging.file(anchorsFile)
+	return writeNames(j.FilesFrom, append([]string{a.tree.TimeFile}, paths...))
+}
+
+// someMissing reports a run by a list that brought all but what the source does not have: that is judged by what came.
+func someMissing(err error) bool {
+	var exit *rsync.ExitError
+	return errors.As(err, &exit) && exit.Code == rsync.ExitPartial
 }
 
 // execWithin does a run for a few small files, which must not take for ever: a server may send its message of the day until

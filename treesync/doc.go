@@ -23,7 +23,8 @@
 // For each source in turn:
 //
 //	pre-flight  its time file and the anchors that this mirror has, fetched into the staging directory. They must be the
-//	            set of one timestamp that the manifest knows. Only then is the tree touched.
+//	            set of one timestamp that the manifest knows. Only then is the tree touched. They are asked for by filter
+//	            rules; more than 500 by a list, since a server compares every name with every rule.
 //	list        a dry run over all: the one full list. It shows what is new, changed and gone. A source at the announced
 //	            timestamp must have the tree's files and bytes, and what comes must fit on the disk.
 //	content     what no late pattern matches, by its names, without deleting

@@ -105,7 +105,7 @@ func TestRun_Canceled(t *testing.T) {
 
 // Whatever the master does, and wherever syncs end: the time file is never ahead of the content.
 func TestRun_TimeFileIsNeverAhead(t *testing.T) {
-	checks := 6
+	checks := 3
 	if soak() {
 		checks = 100
 	}

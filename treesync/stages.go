@@ -47,7 +47,7 @@ func (a *attempt) contentStage() (stage, error) {
 	j := a.job(a.source, a.path)
 	j.Progress = a.o.Progress != nil
 	if !p.byName() || p.nearlyAll() {
-		err := setRules(&j, a.rules.content(slices.Concat(a.target.paths(), p.inTheWay)), a.staging.file(contentRules))
+		err := setRules(&j, a.rules.content(slices.Concat(a.earlyAnchors(), p.inTheWay)), a.staging.file(contentRules))
 		return stage{StageContent, "fetching all content from " + a.source.name(), j, true}, err
 	}
 	if p.content.names == 0 {
@@ -55,6 +55,16 @@ func (a *attempt) contentStage() (stage, error) {
 	}
 	j.FilesFrom = p.content.path
 	return stage{StageContent, fmt.Sprintf("fetching content from %s: %d names", a.source.name(), p.content.names), j, false}, nil
+}
+
+// earlyAnchors are those that no late pattern holds back anyway.
+func (a *attempt) earlyAnchors() (paths []string) {
+	for _, path := range a.target.paths() {
+		if !a.rules.isLate(path, false) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 // metadataStage brings what names content, each file in its place only when all have arrived.
