@@ -87,7 +87,8 @@ func (s *screen) tree(r *treeReport) {
 		s.would(r)
 	case doneWait:
 		s.quietly("%-10s waits: every source has moved on, a newer manifest will come", r.Tree)
-	case doneFailed, doneLocked: // the error says it
+	case doneFailed, doneLocked: // the error says it, and which sources were left
+		return
 	default:
 		s.quietly("%-10s %s", r.Tree, r.Reason)
 	}
@@ -109,11 +110,11 @@ func (s *screen) left(r *treeReport, a attemptReport) {
 	if who == "" {
 		who = a.URL
 	}
+	say := s.quietly
 	if r.Action == doneSynced || r.Action == doneFallback {
-		s.call.Say("%-10s left %s at %s: %s", "", who, a.Stage, strings.TrimSuffix(a.Why+": "+a.Detail, ": "))
-		return
+		say = s.call.Say
 	}
-	s.quietly("%-10s left %s at %s: %s", "", who, a.Stage, strings.TrimSuffix(a.Why+": "+a.Detail, ": "))
+	say("%-10s left %s at %s: %s", "", who, a.Stage, strings.TrimSuffix(a.Why+": "+a.Detail, ": "))
 }
 
 func (s *screen) would(r *treeReport) {

@@ -49,7 +49,7 @@ func (j *journey) interval() time.Duration {
 // nobody else is kept from working; and not longer than patience.
 func (j *journey) mayWait(held []plan) bool {
 	if j.now().Add(j.interval()).Sub(j.started) > patience {
-		j.tellHeld(held, "the next run looks again")
+		j.giveUp(held, "the next run looks again")
 		return false
 	}
 	if j.wait == nil {
@@ -57,7 +57,7 @@ func (j *journey) mayWait(held []plan) bool {
 			treesync.Holder{PID: os.Getpid(), Since: j.now(), Doing: "waiting for admission"})
 		var locked *treesync.Locked
 		if errors.As(err, &locked) {
-			j.tellHeld(held, "another run waits already")
+			j.giveUp(held, "another run waits for it already")
 			return false
 		}
 		if err != nil {
@@ -66,14 +66,18 @@ func (j *journey) mayWait(held []plan) bool {
 		}
 		j.wait = lock
 	}
-	j.tellHeld(held, "next look in "+inWords(j.interval()))
+	for _, p := range held {
+		j.screen.person("%s: %s; next look in %s", p.name, p.decision.Reason, inWords(j.interval()))
+	}
 	return true
 }
 
-// tellHeld says to a person how far admission is.
-func (j *journey) tellHeld(held []plan, next string) {
+// giveUp adds to the reports of held trees why this run does not wait for them.
+func (j *journey) giveUp(held []plan, why string) {
 	for _, p := range held {
-		j.screen.person("%s: %s; %s", p.name, p.decision.Reason, next)
+		if r := j.reports[p.name]; r != nil {
+			r.Reason += "; " + why
+		}
 	}
 }
 
