@@ -137,7 +137,7 @@ func (i *initializer) onlineKeys() ([]keys.ManifestKey, error) {
 
 func (i *initializer) openpgp() ([]byte, error) {
 	if f := i.String("import-openpgp"); f != "" {
-		b, err := console.ReadFile(f, 1<<20)
+		b, err := console.ReadInput(f, 1<<20)
 		if err != nil {
 			return nil, fmt.Errorf("--import-openpgp: %w", err)
 		}

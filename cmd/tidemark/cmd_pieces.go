@@ -183,7 +183,7 @@ type pieceDocument struct {
 }
 
 func readReadings(file, network string) (r quorum.Readings, err error) {
-	b, err := console.ReadFile(file, maxReadings)
+	b, err := console.ReadInput(file, maxReadings)
 	if err != nil {
 		return r, console.Hinted(fmt.Errorf("readings: %w", err), "make them with: tidemark probe -o %s", file)
 	}

@@ -146,6 +146,10 @@ func TestRun_Logs(t *testing.T) {
 	if !strings.Contains(errs, `"msg":"working"`) || !strings.Contains(errs, `"level":"WARN","msg":"careful"`) {
 		t.Errorf("expected two JSON lines: %s", errs)
 	}
+	code, _, errs := run(t, "go", "a", "--needy", "--log-format", "json")
+	if code != console.Misuse || !strings.Contains(errs, `"level":"ERROR","msg":"go: --name is missing","hint":"see: tool go --help"}`) || strings.Contains(errs, "tool: ") {
+		t.Errorf("exit code %d, expected the error and its hint as a line of JSON: %s", code, errs)
+	}
 }
 
 func TestRun_Help(t *testing.T) {
@@ -181,6 +185,13 @@ func TestFiles(t *testing.T) {
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if b, err := console.ReadFile(pipe, 100); err == nil { // with O_NONBLOCK missing this would hang
+		t.Errorf("%q of a pipe, expected an error", b)
+	}
+	go os.WriteFile(pipe, []byte("typed"), 0)
+	if b, err := console.ReadInput(pipe, 100); err != nil || string(b) != "typed" {
+		t.Errorf("%q, %v of a pipe that was typed", b, err)
 	}
 	done := make(chan string)
 	go func() { b, _ := os.ReadFile(pipe); done <- string(b) }()

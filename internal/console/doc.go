@@ -15,6 +15,9 @@
 //	tidemark-mirror: error: no configuration: open /etc/tidemark/mirror.yaml: no such file or directory
 //	tidemark-mirror: hint: make one with: tidemark-mirror init
 //
+// and with --log-format json as one line of JSON with level ERROR, msg and hint; what is wrong with the flags themselves
+// stays text. The first SIGINT, SIGTERM or SIGHUP ends the Call's context, a second one ends the program.
+//
 // The exit code of an error is found in this order: the error's own ([Exit], [Usage], [Status]); 2 for the problems of a
 // configuration; what the program's Judge says; 1.
 package console

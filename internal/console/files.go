@@ -12,13 +12,35 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// ReadFile reads a file of at most max bytes; a larger one is refused, not cut.
+// ReadFile reads a regular file of at most max bytes; a larger one is refused, not cut. A pipe in its place, which nobody
+// may ever write to, is refused and not waited for. For what a person names, see [ReadInput].
 func ReadFile(name string, max int64) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file (%s)", name, info.Mode())
+	}
+	return readAll(f, name, max)
+}
+
+// ReadInput is ReadFile for what was typed as an argument: it may be a pipe or a terminal, and waits for what comes.
+func ReadInput(name string, max int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return readAll(f, name, max)
+}
+
+func readAll(f io.Reader, name string, max int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)

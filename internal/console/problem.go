@@ -85,6 +85,14 @@ func (p *Program) reportYAML(one strictyaml.Problem) {
 }
 
 func (p *Program) print(text, hint string) {
+	if p.log != nil {
+		about := []any{}
+		if hint != "" {
+			about = append(about, "hint", hint)
+		}
+		p.log.Error(text, about...)
+		return
+	}
 	fmt.Fprintf(p.Stderr, "%s: error: %s\n", p.Name, text)
 	if hint != "" {
 		fmt.Fprintf(p.Stderr, "%s: hint: %s\n", p.Name, hint)

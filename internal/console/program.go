@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -32,14 +34,26 @@ type Program struct {
 
 	// Judge gives the exit code and the hint of the errors that the program alone knows; 0 and "" where it knows nothing.
 	Judge func(error) (code int, hint string)
+
+	log *slog.Logger // errors go there instead, once --log-format json was read
 }
 
 // Run is the whole program but for os.Exit: it runs one of the commands and returns the exit code.
 func (p *Program) Run(args []string, commands ...*cli.Command) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the first one asks; a second one ends the program at once
 	app := p.app(commands)
 	return p.Report(app.RunContext(ctx, arrange(app, args)))
+}
+
+// endings are the signals that ask for an end: of a terminal that is closed, too, unless nohup(1) has it ignored.
+func endings() []os.Signal {
+	all := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 func (p *Program) app(commands []*cli.Command) *cli.App {
@@ -113,6 +127,9 @@ func (p *Program) Command(name, use, args string, flags []cli.Flag, about string
 			l, err := logger(p.Stderr, c.String("log-format"), c.Bool("verbose"))
 			if err != nil {
 				return err
+			}
+			if c.String("log-format") == "json" {
+				p.log = l
 			}
 			return do(&Call{Program: p, Context: c, JSON: c.Bool("json"), Quiet: c.Bool("quiet"), Dry: c.Bool("dry-run"), Log: l})
 		},
