@@ -106,28 +106,34 @@ func ours(name string) bool {
 		strings.HasSuffix(name, ".json") && (strings.HasPrefix(name, "trust-") || strings.HasPrefix(name, "fork-"))
 }
 
-// read gives a file of at most max bytes, nil when it is not there.
+// read gives a file of at most max bytes, and one more when it is larger, for the reader of its format to refuse; nil when
+// it is not there.
 func (s *store) read(name string, max int64) ([]byte, error) {
-	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	b, err := readRegular(filepath.Join(s.dir, name), max, syscall.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the state: %w", err)
 	}
+	return b, nil
+}
+
+// readRegular reads at most max bytes and one more. It opens without waiting: a pipe without a writer would block for ever.
+func readRegular(path string, max int64, flags int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flags, 0)
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read the state: %w", err)
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read the state: %s is no regular file (%s)", f.Name(), info.Mode())
+		return nil, fmt.Errorf("%s is no regular file (%s)", path, info.Mode())
 	}
-	b, err := io.ReadAll(io.LimitReader(f, max+1)) // one byte more tells the reader of the format
-	if err != nil {
-		return nil, fmt.Errorf("read the state: %w", err)
-	}
-	return b, nil
+	return io.ReadAll(io.LimitReader(f, max+1))
 }
 
 // write replaces a file atomically, and waits until the disk has it.

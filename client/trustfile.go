@@ -2,7 +2,6 @@ package client
 
 import (
 	"fmt"
-	"os"
 
 	"tidemark/keys"
 	"tidemark/sign"
@@ -11,7 +10,7 @@ import (
 // OpenTrustFile reads a trust.json, verifies its own signatures and holds it against the network; with network "" any will
 // do. It returns the file's bytes as well. One that cannot be judged by is a *TrustRefused.
 func OpenTrustFile(file, network string) (*keys.Trust, []byte, error) {
-	b, err := os.ReadFile(file)
+	b, err := readRegular(file, sign.MaxTrustFile, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("trust: %w", err)
 	}
