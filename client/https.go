@@ -122,7 +122,7 @@ func (h *httpOrigin) FetchIf(ctx context.Context, name string, max int64, v Vali
 	if resp.ContentLength > max {
 		return nil, Validator{}, false, &Refused{What: name, Reason: TooLarge, Detail: fmt.Sprintf("%d bytes are announced, larger than %d bytes", resp.ContentLength, max)}
 	}
-	body, err := h.read(ctx, cancel, resp.Body, name, max)
+	body, err := h.read(ctx, cancel, resp, name, max)
 	if err != nil {
 		return nil, Validator{}, false, err
 	}
@@ -197,9 +197,10 @@ func retryAfter(s string) string {
 	return ""
 }
 
-// read takes the body while it comes at the least rate; a site that answers and then drips would hold a run for ever.
-func (h *httpOrigin) read(ctx context.Context, cancel context.CancelCauseFunc, body io.Reader, name string, max int64) ([]byte, error) {
-	counted := &counter{r: body}
+// read takes the body while it comes at the least rate; a site that answers and then drips would hold a run for ever. What
+// comes slowly, or not at all any more, may be the line's fault: that is a site out of reach. A body without any end is not.
+func (h *httpOrigin) read(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, name string, max int64) ([]byte, error) {
+	counted := &counter{r: resp.Body}
 	need := int64(float64(h.options.Rate) * h.options.Patience.Seconds())
 	done := make(chan struct{})
 	defer close(done)
@@ -221,7 +222,9 @@ func (h *httpOrigin) read(ctx context.Context, cancel context.CancelCauseFunc, b
 	b, err := readAll(counted, name, max)
 	switch cause := context.Cause(ctx); { // looked at without an error, too: a server may end the body when we hang up
 	case errors.Is(cause, errDrips):
-		return nil, &Refused{What: name, Reason: Slow, Detail: fmt.Sprintf("less than %d bytes came in %s", need, h.options.Patience)}
+		return nil, fmt.Errorf("read %s: less than %d bytes came in %s", name, need, h.options.Patience)
+	case errors.Is(cause, errTimeout) && resp.ContentLength >= 0:
+		return nil, fmt.Errorf("read %s: not all of its %d bytes came in %s", name, resp.ContentLength, h.options.Timeout)
 	case errors.Is(cause, errTimeout):
 		return nil, &Refused{What: name, Reason: Slow, Detail: fmt.Sprintf("no end of it came in %s", h.options.Timeout)}
 	}

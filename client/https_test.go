@@ -30,6 +30,16 @@ func drip(n int, every time.Duration) http.HandlerFunc {
 	}
 }
 
+// stall sends the start of a body, and then nothing.
+func stall(start string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status(200, header...)(w, r)
+		io.WriteString(w, start)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}
+}
+
 func (r *recorder) Flush() { r.ResponseWriter.(http.Flusher).Flush() }
 
 func to(place string) http.HandlerFunc {
@@ -67,7 +77,9 @@ func TestHTTPS_Faults(t *testing.T) {
 		{"redirect to a file", to("file:///etc/passwd"), Redirect, false, "file:///etc/passwd"},
 		{"endless body", drip(1<<20, 0), TooLarge, false, "larger than 100 bytes"},
 		{"announced too large", status(200, "Content-Length", "101"), TooLarge, false, "101 bytes are announced"},
-		{"slow body", drip(1, time.Millisecond*20), Slow, false, "less than"},
+		{"a body that drips", drip(1, time.Millisecond*20), "", false, "less than"},
+		{"a body that stalls", stall("1"), "", false, "less than"},
+		{"an announced body that stalls", stall("1", "Content-Length", "5"), "", false, "less than"},
 		{"gzip", status(200, "Content-Encoding", "gzip"), Encoded, false, `"gzip"`},
 		{"not there", status(404), "", true, "404"},
 		{"forbidden", status(403), "", true, "403"},
@@ -84,7 +96,7 @@ func TestHTTPS_Faults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.answer("f", tt.answer)
-			s.hasty = tt.reason == Slow
+			s.hasty = tt.want == "less than"
 			b, err := s.origin(t).Fetch(t.Context(), "f", 100)
 			var r *Refused
 			if b != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -108,20 +120,33 @@ func TestHTTPS_Faults(t *testing.T) {
 	}
 }
 
-// A body that keeps coming at the least rate still has to end.
+// A body that keeps coming at the least rate still has to end. One that was announced is on a slow line; one without an
+// announced end has none.
 func TestHTTPS_WholeDeadline(t *testing.T) {
 	s := newSite(t)
 	s.serve("good", []byte("12345"))
-	s.answer("f", drip(2000, time.Millisecond))
 	o := s.origin(t).(*httpOrigin)
 	if _, err := o.Fetch(t.Context(), "good", 5); err != nil { // so the hands are shaken
 		t.Fatal(err)
 	}
 	o.options.Timeout = time.Second
-	_, err := o.Fetch(t.Context(), "f", 1<<40)
-	var r *Refused
-	if !errors.As(err, &r) || r.Reason != Slow || !strings.Contains(err.Error(), "no end of it came in 1s") {
-		t.Errorf("%v", err)
+	body := drip(2000, time.Millisecond)
+	for want, answer := range map[string]http.HandlerFunc{
+		"no end of it came in 1s": body,
+		"not all of its 99999999999 bytes came in 1s": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "99999999999")
+			body(w, r)
+		},
+	} {
+		s.answer("f", answer)
+		_, err := o.Fetch(t.Context(), "f", 1<<40)
+		var r *Refused
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %q", err, want)
+		}
+		if endless := strings.HasPrefix(want, "no end"); errors.As(err, &r) != endless || endless && r.Reason != Slow {
+			t.Errorf("%v, expected a refusal: %v", err, endless)
+		}
 	}
 }
 

@@ -83,7 +83,6 @@ func TestLook_WhatIsRefused(t *testing.T) {
 		"redirect to another host":    {to("https://evil.example.org/x"), nil, Redirect},
 		"redirect to private address": {to("https://192.168.1.1/x"), nil, Redirect},
 		"endless body":                {status(200, "Content-Length", "99999999999"), nil, TooLarge},
-		"slow body":                   {drip(1, 50*time.Millisecond), nil, Slow},
 		"encoded body":                {status(200, "Content-Encoding", "br"), nil, Encoded},
 		"not JSON":                    {nil, []byte("<html>"), Malformed},
 		"bad signature":               {nil, flipped, Signature},
@@ -94,8 +93,6 @@ func TestLook_WhatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := settled(t)
-			s.hasty = tt.why == Slow
-			r.Origin = s.origin(t)
 			s.serve(BundleFile, tt.body)
 			if tt.answer != nil {
 				s.answer(BundleFile, tt.answer)
@@ -103,13 +100,28 @@ func TestLook_WhatIsRefused(t *testing.T) {
 			r.keeps(t, 4127, tt.why, "")
 			n := newReader(t, s)
 			n.refuses(t, tt.why)
-			s.hasty = false
-			r.Origin = s.origin(t)
 			s.serve(BundleFile, good)
 			if v, err := r.look(t); err != nil || v.Opened.Manifest.Serial != 4128 || v.Refused != nil {
 				t.Errorf("after that: %+v, %v", v, err)
 			}
 		})
+	}
+}
+
+// A line that stalls or is slow is nobody's fault: the kept one stays in force, and without one the site is not reached.
+func TestLook_Stalled(t *testing.T) {
+	s, r := settled(t)
+	s.hasty = true
+	r.Origin = s.origin(t)
+	for name, answer := range map[string]http.HandlerFunc{"stalls": stall("{"), "drips": drip(1, 50*time.Millisecond)} {
+		s.answer(BundleFile, answer)
+		if v := r.keeps(t, 4127, "", NoteUnreachable); v.Refused != nil {
+			t.Errorf("%s: %v", name, v.Refused)
+		}
+		v, err := newReader(t, s).look(t)
+		if refused := (*Refused)(nil); v != nil || err == nil || errors.As(err, &refused) {
+			t.Errorf("%s: %+v, %v, expected no refusal", name, v, err)
+		}
 	}
 }
 

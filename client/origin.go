@@ -19,7 +19,7 @@ import (
 
 // Origin is where a reader gets the forms of a manifest from. Names are those of the site, e.g. "manifest.bundle.json".
 // What is not there wraps fs.ErrNotExist; more than max bytes is refused, not cut. What a site does to its readers that
-// no sound one does (a redirect elsewhere, an encoded, endless or dripping body) is a *Refused.
+// no sound one does (a redirect elsewhere, an encoded or endless body) is a *Refused; one that stalls cannot be reached.
 type Origin interface {
 	Fetch(ctx context.Context, name string, max int64) ([]byte, error)
 }
