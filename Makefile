@@ -32,7 +32,7 @@ all: build
 
 build:
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.commit=$(VERSION)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags '-s -w -X main.commit=$(VERSION)' -o bin/ ./cmd/...
 	@ls -l bin | awk 'NR > 1 { printf "bin/%-18s %6.1f MB\n", $$NF, $$5 / 1e6 }'
 
 test:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Exit codes of rsync, as rsync(1) "EXIT VALUES" has them.
@@ -106,11 +107,13 @@ func exitMeaning(code int) string {
 }
 
 // refusedOption is what a daemon says of an option that its "refuse options" covers; the exit code depends on who hears it first.
-var refusedOption = regexp.MustCompile(`configured to refuse (-[-a-zA-Z0-9]{1,40})`)
+var refusedOption = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`configured to refuse (-[-a-zA-Z0-9]{1,40})`)
+})
 
 // Refuses names the option that the server refuses ("--checksum"), or "".
 func (e *ExitError) Refuses() string {
-	if m := refusedOption.FindStringSubmatch(e.Text); m != nil && e.Code != ExitPartial {
+	if m := refusedOption().FindStringSubmatch(e.Text); m != nil && e.Code != ExitPartial {
 		return m[1]
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // statLines are the lines of --stats in their order. Those about created and deleted files and about times may be missing.
@@ -17,8 +18,10 @@ var statLines = []string{
 const statNeeded = 9
 
 // statLine is a line with --no-human-readable: "Number of files: 38 (reg: 27, dir: 5, link: 6)", "Total file size: 75 bytes".
-// What the server claims may be any integer of 64 bits.
-var statLine = regexp.MustCompile(`^([A-Z][a-z ]{5,40}): (-?[0-9]{1,19})(\.[0-9]{1,6} seconds| bytes)?(?: \((?:reg: ([0-9]{1,18}))?[a-z0-9:, ]*\))?$`)
+// What the server claims may be any integer of 64 bits. (Compiled when first used: most commands never do.)
+var statLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Z][a-z ]{5,40}): (-?[0-9]{1,19})(\.[0-9]{1,6} seconds| bytes)?(?: \((?:reg: ([0-9]{1,18}))?[a-z0-9:, ]*\))?$`)
+})
 
 // statsReader finds the block of --stats. A server can send lines that look like it, even a whole block; but rsync prints
 // its own when all messages have been read, and nothing follows but at most one line that a server left without an end.
@@ -34,7 +37,7 @@ type statsReader struct {
 
 // line takes the next line of output, and reports whether it was one of the block.
 func (r *statsReader) line(line []byte) bool {
-	m := statLine.FindSubmatch(line)
+	m := statLine().FindSubmatch(line)
 	n := -1
 	if m != nil {
 		n = slices.Index(statLines, string(m[1]))
