@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func (e *Locked) Error() string {
 // lockTries is how often a lock that was renamed or deleted while we took it is taken anew.
 const lockTries = 20
 
-// Acquire takes the flock of each path, without waiting: directories (a tree, the state directory) by themselves, other
+// Acquire takes the flock of each path, without waiting for longer than a moment: directories (a tree, the state directory) by themselves, other
 // paths as lock files, made when missing and opened so that a symbolic link is refused. All or none. The holder is written
 // to holderFile. A lock file that was renamed or deleted in between is noticed and taken anew.
 func Acquire(paths []string, holderFile string, h Holder) (*Lock, error) {
@@ -134,10 +135,16 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
+// flock tries a few times: who only looks whether the lock is held (`status`, flock(1) -n true) has it for a moment.
 func flock(f *os.File) error {
-	for {
+	const tries, pause = 25, 10 * time.Millisecond
+	for try := 1; ; try++ {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.EWOULDBLOCK) && try < tries {
+			time.Sleep(pause)
 			continue
 		}
 		if noFlock(err) {

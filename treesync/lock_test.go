@@ -42,6 +42,23 @@ func isLocked(t *testing.T, holder string, paths ...string) *treesync.Locked {
 	return locked
 }
 
+// Who looks whether the lock is held has it for a moment: no run may skip its turn because of that.
+func TestAcquire_WhileSomebodyLooks(t *testing.T) {
+	dir := t.TempDir()
+	d, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(5 * time.Millisecond)
+		d.Close()
+	}()
+	acquire(t, filepath.Join(t.TempDir(), "run.json"), dir)
+}
+
 func TestAcquire_Twice(t *testing.T) {
 	dir := t.TempDir()
 	holder, file := filepath.Join(dir, "run.json"), filepath.Join(dir, "lock")

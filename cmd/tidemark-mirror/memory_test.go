@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,6 +117,102 @@ func TestMemory_Due(t *testing.T) {
 	lost := &memory{dir: filepath.Join(m.dir, "gone")}
 	for range 2 {
 		if !lost.due("fork", day, noon) {
+			t.Error("not due where it cannot be noted")
+		}
+	}
+}
+
+// Runs of other trees, and of other kinds of news, write at the same time: nothing of any is lost.
+func TestMemory_TwoRunsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	a, b := &memory{dir: dir}, &memory{dir: dir}
+	of := func(m *memory) map[string]*client.Behind {
+		found, err := m.behind()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	save := func(m *memory, behind map[string]*client.Behind) {
+		if err := m.saveBehind(behind); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := &client.Behind{Since: strictjson.At(noon), Newest: 1}, &client.Behind{Since: strictjson.At(noon), Newest: 2}
+	forA, forB := of(a), of(b)
+	forA["centos"], forB["vault"] = one, two
+	save(a, forA)
+	save(b, forB)
+	if diff := cmp.Diff(map[string]*client.Behind{"centos": one, "vault": two}, of(a)); diff != "" {
+		t.Error(diff)
+	}
+	forA, forB = of(a), of(b)
+	delete(forA, "centos")
+	forB["vault"] = one
+	save(b, forB)
+	save(a, forA)
+	if diff := cmp.Diff(map[string]*client.Behind{"vault": one}, of(a)); diff != "" {
+		t.Error(diff)
+	}
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() { (&memory{dir: dir}).due(fmt.Sprint("kind ", i), time.Hour, noon) })
+	}
+	all.Wait()
+	for i := range 50 {
+		if a.due(fmt.Sprint("kind ", i), time.Hour, noon) {
+			t.Errorf("kind %d was told, and it was forgotten", i)
+		}
+	}
+}
+
+// What a killed run left half-written is removed by the next one that writes the file, and nothing else is.
+func TestMemory_Sweeps(t *testing.T) {
+	m := &memory{dir: t.TempDir()}
+	write := func(name string) {
+		t.Helper()
+		path := filepath.Join(m.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := []string{".told.json1234", ".behind.json5", "trees/.centos.json77"}
+	kept := []string{"told.json1234", ".told.json", ".told.json12x", ".behind.json5.bak", "trees/.vault.json77"}
+	for _, name := range append(left, kept...) {
+		write(name)
+	}
+	m.due("old", time.Hour, noon)
+	if err := errors.Join(m.saveBehind(map[string]*client.Behind{"centos": {Since: strictjson.At(noon), Newest: 1}}), m.saveTree("centos", treesync.Memory{Path: "/srv"})); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range left {
+		if _, err := os.Lstat(filepath.Join(m.dir, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	for _, name := range kept {
+		if _, err := os.Lstat(filepath.Join(m.dir, name)); err != nil {
+			t.Errorf("%s was removed: %v", name, err)
+		}
+	}
+}
+
+// A pipe in the place of a file, which nobody ever writes to, stops no run.
+func TestMemory_Pipes(t *testing.T) {
+	m := &memory{dir: t.TempDir()}
+	for _, name := range []string{behindFile, toldFile} {
+		if err := syscall.Mkfifo(filepath.Join(m.dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.behind(); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		t.Errorf("%v, expected what is wrong with it", err)
+	}
+	if err := m.saveBehind(map[string]*client.Behind{"centos": {Since: strictjson.At(noon), Newest: 1}}); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		t.Errorf("%v, expected what is wrong with it", err)
+	}
+	for range 2 {
+		if !m.due("old", time.Hour, noon) {
 			t.Error("not due where it cannot be noted")
 		}
 	}
