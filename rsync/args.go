@@ -45,7 +45,6 @@ func (j Job) modes() (args []string) {
 		{j.DryRun, "-n"}, {j.Checksum, "--checksum"}, {j.IgnoreTimes, "--ignore-times"}, {j.DelayUpdates, "--delay-updates"}, {j.Delete, "--delete-delay"},
 		{j.Delete && j.MaxDelete >= 0, "--max-delete=" + strconv.Itoa(j.MaxDelete)},
 		{j.MaxSize > 0, "--max-size=" + strconv.FormatInt(j.MaxSize, 10)},
-		{j.DeleteOnly, "--existing"}, {j.DeleteOnly, "--ignore-existing"},
 		{j.Itemize, "--out-format=" + itemFormat(j.Token)}, {j.Progress, "--info=progress2"},
 	} {
 		if o.on {
@@ -138,8 +137,6 @@ func (j Job) checkValues() error {
 	switch {
 	case j.FilesFrom != "" && (len(j.Rules) > 0 || j.RulesFile != "" || j.Delete):
 		return errors.New("a list of names goes with neither filter rules nor deletions")
-	case j.DeleteOnly && !j.Delete:
-		return errors.New("DeleteOnly without Delete")
 	case j.Family != 0 && j.Family != 4 && j.Family != 6:
 		return fmt.Errorf("address family %d, expected 4, 6 or 0 for both", j.Family)
 	case j.Bind.Zone() != "":

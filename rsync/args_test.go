@@ -93,7 +93,6 @@ func jobs() []namedJob {
 		{"anchors with checksum", func(j *Job) { j.Checksum = true; anchors(j) }},
 		{"anchors where checksum is refused", func(j *Job) { j.IgnoreTimes = true; anchors(j) }},
 		{"full run with deletions", func(j *Job) { j.DelayUpdates, j.Delete, j.MaxDelete = true, true, 40000 }},
-		{"deletions alone", func(j *Job) { j.Delete, j.DeleteOnly, j.MaxDelete = true, true, 0 }},
 		{"IPv4, bound, slow", func(j *Job) {
 			j.Family, j.Bind, j.Bandwidth = 4, netip.MustParseAddr("192.0.2.7"), 50_000_000
 		}},
@@ -132,7 +131,6 @@ func TestArgsRefuses(t *testing.T) {
 		{func(j *Job) { j.FilesFrom, j.Delete = "/l", true }, "neither"},
 		{func(j *Job) { j.FilesFrom, j.Rules = "/l", []Rule{{false, "a"}} }, "neither"},
 		{func(j *Job) { j.FilesFrom, j.RulesFile = "/l", "/r" }, "neither"},
-		{func(j *Job) { j.DeleteOnly = true }, "without Delete"},
 		{func(j *Job) { j.Family = 5 }, "family 5"},
 		{func(j *Job) { j.Bind = netip.MustParseAddr("fe80::1%eth0") }, "zone"},
 		{func(j *Job) { j.Bandwidth = -1 }, "negative"},

@@ -54,8 +54,7 @@
 // rsync ends with one of the codes of [ExitMeaning]; 0 and 24 are no errors (24: files vanished on the source meanwhile).
 // All others are an [*ExitError], whose Cause has the wire client's [Code] where the server or the way to it is the cause,
 // and "" where this side is. A server that covers an option by "refuse options", many do so with checksum, is known by
-// [ExitError.Refuses]. With DeleteOnly nothing is transferred and no file is changed; directories get the source's time and
-// mode, as they do in every run. With MaxDelete rsync deletes as many and then ends with code 25, so it is a belt, and the
+// [ExitError.Refuses]. With MaxDelete rsync deletes as many and then ends with code 25, so it is a belt, and the
 // dry run has to count. A name and what it links to of more than 5000 bytes together end an itemized run with code 13.
 //
 // [Pattern] matches as rsync's filter rules do, for what is to be known without asking rsync; both were compared name by

@@ -27,7 +27,6 @@ type Job struct {
 	Checksum     bool // --checksum: compare contents; some servers refuse it (ExitError.Refuses)
 	IgnoreTimes  bool // --ignore-times: transfer what seems the same as well
 	Delete       bool // --delete-delay
-	DeleteOnly   bool // with Delete: --existing --ignore-existing, nothing is transferred
 	MaxDelete    int  // with Delete: --max-delete, a belt: the dry run has counted before (< 0: not given)
 
 	Family         int           // 4 or 6: -4, -6; 0: both

@@ -21,6 +21,7 @@ type attempt struct {
 	time   timeBytes // its time file, as it was before the list was asked for
 	plan   *plan
 	owed   bool // deletions were left out
+	owes   int  // how many of those that were to be made
 }
 
 // passes is how often a source that moves on during the sync is followed: the first time, and two more.

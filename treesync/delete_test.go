@@ -3,6 +3,7 @@ package treesync_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"tidemark/internal/strictjson"
-	"tidemark/rsync"
 	"tidemark/treesync"
 )
 
@@ -72,41 +72,133 @@ func TestRun_DeletesByName(t *testing.T) {
 	}
 }
 
-// Where there are too many to name, the whole tree is compared again: the second list.
-func TestRun_DeletesByASecondList(t *testing.T) {
+// Thousands of names go by name as well, and what the source loses after the list was made stays: the metadata that was
+// proven names it.
+func TestRun_DeletesOnlyWhatTheListShowed(t *testing.T) {
 	l := newTimeline(t)
 	for i := range 2100 {
-		l.must(os.WriteFile(filepath.Join(l.mirror, "7/os", "stray"+strings.Repeat("x", i%40)+string(rune('a'+i/40%26))+string(rune('A'+i/1040))), nil, 0o600))
+		l.must(os.WriteFile(filepath.Join(l.mirror, "7/os", fmt.Sprintf("stray-%d", i)), nil, 0o600))
 	}
 	l.write(l.mirror, "7/own/kept", "x")
+	packages, err := filepath.Glob(filepath.Join(l.at[1], "7/os/x86_64/Packages/*.rpm"))
+	l.must(err)
+	l.hook = func(e treesync.Event) {
+		if e.Stage == treesync.StageDelete || e.Stage == treesync.StageProof {
+			for _, p := range packages {
+				l.must(os.RemoveAll(p))
+			}
+		}
+	}
 	o := l.options(l.tree[1], l.serve("a", l.at[1], true))
 	o.Spec.Keep = patterns(t, "/7/own/")
 	o.MaxDelete = 5000
 	out := l.sync(o)
-	l.same(l.at[1], "7/own")
-	if _, err := os.Stat(filepath.Join(l.mirror, "7/own/kept")); err != nil || out.Lists != 2 {
+	l.consistent()
+	l.same(l.snap[1], "7/own")
+	if _, err := os.Stat(filepath.Join(l.mirror, "7/own/kept")); err != nil || out.Lists != 1 {
 		t.Errorf("%v, %d lists", err, out.Lists)
+	}
+	if left, _ := filepath.Glob(filepath.Join(l.mirror, "7/os/stray*")); len(left) > 0 {
+		t.Errorf("%d names that are gone at the source are left", len(left))
 	}
 }
 
-// The source loses packages between the proof and the deleting. The metadata that was proven names them: they stay.
-func TestRun_DeletesOnlyWhatTheListShowed(t *testing.T) {
+// Deleting follows no link, removes nothing that has become of another kind, and no directory that holds something.
+func TestRun_DeletesWhatWasListedAlone(t *testing.T) {
 	l := newTimeline(t)
-	l.write(l.mirror, "stray", "x")
-	packages, err := filepath.Glob(filepath.Join(l.at[1], "7/os/x86_64/Packages/*.rpm"))
-	l.must(err)
-	l.runs.before = func(_ int, j rsync.Job) error {
-		if j.Delete && !j.DryRun {
-			for _, p := range packages {
-				l.must(os.Remove(p))
-			}
-		}
-		return nil
+	outside := filepath.Join(l.dir, "outside")
+	l.write(outside, "x", "somebody's")
+	for _, name := range []string{"gone/x", "filled/x", "turned/x", "file"} {
+		l.write(l.mirror, name, "x")
 	}
-	l.sync(l.options(l.tree[1], l.serve("a", l.at[1], true)))
-	l.consistent()
-	if _, err := os.Lstat(filepath.Join(l.mirror, "stray")); err == nil {
-		t.Error("what the list showed to be gone is still there")
+	l.must(os.Symlink(outside, filepath.Join(l.mirror, "7/link")))
+	l.hook = func(e treesync.Event) {
+		if e.Stage != treesync.StageProof {
+			return
+		}
+		l.must(os.RemoveAll(filepath.Join(l.mirror, "gone")))
+		l.must(os.Symlink("7/os", filepath.Join(l.mirror, "gone")))
+		l.write(l.mirror, "7/os/x", "a file behind the link")
+		l.write(l.mirror, "filled/new", "x")
+		l.must(os.RemoveAll(filepath.Join(l.mirror, "file")))
+		l.write(l.mirror, "file/in it", "x")
+	}
+	out := l.sync(l.options(l.tree[1], l.serve("a", l.at[1], true)))
+	for name, stays := range map[string]bool{"7/os/x": true, "filled/new": true, "filled/x": false, "turned": false, "file/in it": true, "7/link": false} {
+		if _, err := os.Lstat(filepath.Join(l.mirror, name)); (err == nil) != stays {
+			t.Errorf("%s: %v; expected that it stays: %t", name, err, stays)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(outside, "x")); err != nil {
+		t.Error(err)
+	}
+	if out.Memory.Owed == 0 || out.Memory.OwedSince.IsZero() {
+		t.Errorf("%+v; expected that what stays is owed", out.Memory)
+	}
+}
+
+// What the mirror keeps or excludes as a directory stays when it is a link here.
+func TestRun_KeptLink(t *testing.T) {
+	l := newTimeline(t)
+	outside := filepath.Join(l.dir, "outside")
+	l.write(outside, "a", "mine")
+	for _, name := range []string{"local", "excluded"} {
+		l.must(os.Symlink(outside, filepath.Join(l.mirror, name)))
+	}
+	o := l.options(l.tree[1], l.serve("a", l.at[1], true))
+	o.Spec.Keep, o.Spec.Exclude = patterns(t, "/local/"), patterns(t, "excluded/")
+	out := l.sync(o)
+	for _, name := range []string{"local/a", "excluded/a"} {
+		if _, err := os.Stat(filepath.Join(l.mirror, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if !out.Memory.OwedSince.IsZero() {
+		t.Errorf("%+v: what stays is not owed", out.Memory)
+	}
+}
+
+// A source that cannot be compared with what is announced does not empty a mirror, however few names that takes.
+func TestRun_TooManyBytesToDelete(t *testing.T) {
+	l := newTimeline(t)
+	l.write(l.mirror, "large", strings.Repeat("x", int(l.tree[1].Bytes/4)+1))
+	for name, o := range map[string]treesync.Options{
+		"excludes": l.options(l.tree[1], l.serve("a", l.at[1], true)),
+		"later":    l.options(later(l.tree[1], l.tree[2]), l.serve("b", l.at[2], true)),
+	} {
+		if name == "excludes" {
+			o.Spec.Exclude = patterns(t, "/nothing")
+		}
+		out, err := treesync.Run(context.Background(), o)
+		var many *treesync.TooManyDeletions
+		if !errors.As(err, &many) || many.Bytes <= l.tree[1].Bytes/4 || !strings.Contains(err.Error(), "bytes") || !strings.Contains(err.Error(), "--max-delete") || out.Deleted > 0 || !out.Synced {
+			t.Errorf("%s: %v, %+v", name, err, out)
+		}
+	}
+	o := l.options(later(l.tree[1], l.tree[2]), l.serve("b", l.at[2], true))
+	o.MaxDelete = 100
+	l.sync(o)
+	l.same(l.at[2])
+}
+
+// A source that deletions cannot be taken from, with the very files of the tree, and a mirror with no more: nothing is owed.
+func TestRun_NothingOwed(t *testing.T) {
+	s := newSite(t)
+	node := s.copyOf("node")
+	source := s.serve("node", node, false)
+	if out := s.sync(s.options(s.announce(node, first), source)); !out.Memory.OwedSince.IsZero() {
+		t.Errorf("%+v", out.Memory)
+	}
+	s.write(s.mirror, "stray", "x")
+	if out := s.sync(s.options(s.announce(node, first), source)); out.Memory.Owed != 1 {
+		t.Errorf("%+v", out.Memory)
+	}
+	s.must(os.Remove(filepath.Join(s.mirror, "stray")))
+	s.write(node, "more", "x")
+	tree := s.announce(node, first)
+	tree.Files--
+	if out := s.sync(s.options(tree, source)); out.Memory.OwedSince.IsZero() {
+		t.Errorf("%+v", out.Memory)
 	}
 }
 

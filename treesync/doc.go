@@ -32,18 +32,23 @@
 //	anchors     the anchors, by their contents, and with them metadata that replaces other of the same name. Then the source's
 //	            time file once more: another one means another pass, at most two, from the pre-flight on, by a fresh manifest.
 //	proof       every anchor in the tree has the size and SHA-256 of the set
-//	delete      what the list showed to be gone, when that may be done
+//	delete      what the list showed to be gone, when that may be done; nobody is asked for it
 //	time file   the source's, byte for byte, in one rename, after all else is on the disk; then read back
 //
 // A stage asks for names, not for lists. The exceptions, each one more list: nearly all of a tree is new; a name cannot be
-// written to a list; there are more than 2,000 names to delete.
+// written to a list.
 //
 // # Deleting
 //
-// The deleting run is told the very names that the list showed to be gone, and looks at nothing else: what the source lost
-// since is named by the metadata that was just proven, so it stays. Deletions that could not be made are owed to the next
-// source that they may be taken from; when they are a week old, only such sources are used. A directory in whose place the
-// source has something else is emptied here, and not before, and then replaced.
+// The very names that the list showed to be gone are removed here, without asking anybody again: what the source lost since
+// is named by the metadata that was just proven, so it stays. A name goes as what the list had it for, file or directory, a
+// directory only when it is empty, and no link is followed. What an exclude or keep pattern hides stays, also one that means
+// a directory ("own/") where this mirror has a link. More names than max_delete are not removed at all; nor are names with
+// more than a quarter of the tree's bytes, where the source cannot be compared with what is announced.
+//
+// Deletions that could not be made are owed to the next source that they may be taken from; when they are a week old, only
+// such sources are used. Nothing is owed when a source with the very files of the tree showed nothing to be gone. A directory
+// in whose place the source has something else is emptied here, and not before, and then replaced.
 //
 // # Blame
 //

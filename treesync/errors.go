@@ -20,6 +20,10 @@ func (e *NoSource) Error() string {
 
 // Error says how to allow the deletions once.
 func (e *TooManyDeletions) Error() string {
+	if e.Bytes > 0 {
+		return fmt.Sprintf("tree %s: %d names with %d bytes are gone at the source, more than a quarter of the tree, and it cannot be compared with what is announced: nothing was deleted, all else is in date; to allow it once: --max-delete %d",
+			e.Tree, e.Count, e.Bytes, e.Count)
+	}
 	return fmt.Sprintf("tree %s: %d names are gone at the source, and at most %d may be deleted unasked: nothing was deleted, all else is in date; to allow it once: --max-delete %d",
 		e.Tree, e.Count, e.Most, e.Count)
 }

@@ -52,6 +52,7 @@ type site struct {
 	saved  []treesync.Memory
 	events []treesync.Event
 	runs   *runs
+	hook   func(treesync.Event) // is told of each event, before the sync goes on
 }
 
 func newSite(t testing.TB) *site {
@@ -172,6 +173,9 @@ func (s *site) options(tree manifest.Tree, sources ...treesync.Source) treesync.
 		Report: func(e treesync.Event) {
 			s.events = append(s.events, e)
 			s.t.Logf("%s: %s %s", e.Stage, e.Text, e.Command)
+			if s.hook != nil {
+				s.hook(e)
+			}
 		},
 		Now: now,
 	}

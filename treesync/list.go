@@ -53,27 +53,31 @@ func kindProblem(err error) error {
 func (a *attempt) mayDelete() bool { return a.source.MayDelete && !a.o.Fallback }
 
 func (a *attempt) newPlan() (*plan, error) {
-	p := &plan{rules: a.rules, anchors: map[string]bool{}, look: a.root.Lstat, full: a.full}
+	p := &plan{rules: a.rules, anchors: map[string]bool{}, look: a.root.Lstat, full: a.full, maxDoomed: max(minDoomed, a.mostDeletions())}
 	for _, path := range a.target.paths() {
 		p.anchors[path] = true
 	}
-	var err error
-	if p.content, err = newNameList(a.staging.file(contentFile)); err != nil {
-		return nil, err
-	}
-	if p.metadata, err = newNameList(a.staging.file(metadataFile)); err != nil {
-		p.content.close()
-		return nil, err
+	for _, l := range []struct {
+		to   **nameList
+		file string
+	}{{&p.content, contentFile}, {&p.metadata, metadataFile}, {&p.coming, comingFile}} {
+		var err error
+		if *l.to, err = newNameList(a.staging.file(l.file)); err != nil {
+			p.close()
+			return nil, err
+		}
 	}
 	return p, nil
 }
 
 func (p *plan) close() error {
-	err := p.content.close()
-	if other := p.metadata.close(); err == nil {
-		err = other
+	var errs []error
+	for _, l := range []*nameList{p.content, p.metadata, p.coming} {
+		if l != nil {
+			errs = append(errs, l.close())
+		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // full reports a directory of the tree that holds something.
@@ -90,7 +94,7 @@ func (a *attempt) full(dir string) bool {
 // listed says in a sentence what the dry run found.
 func (a *attempt) listed() string {
 	p := a.plan
-	text := fmt.Sprintf("%d names of %d are new or changed, %d files with %d bytes to come", p.coming, p.result.Stats.Files, p.result.Stats.Transferred, p.result.Stats.Literal)
+	text := fmt.Sprintf("%d names of %d are new or changed, %d files with %d bytes to come", p.changes, p.result.Stats.Files, p.result.Stats.Transferred, p.result.Stats.Literal)
 	text += fmt.Sprintf("; %d are gone", p.deletions)
 	if n := len(p.inTheWay); n > 0 {
 		text += fmt.Sprintf("; %d stand where this mirror has a directory", n)
@@ -98,11 +102,16 @@ func (a *attempt) listed() string {
 	return text
 }
 
+// comparable reports whether the source must have the very files of the tree that is announced.
+func (a *attempt) comparable() bool {
+	return !a.o.Fallback && a.target.timestamp == a.tree.Timestamp && len(a.o.Spec.Exclude) == 0
+}
+
 // complete compares what the source has with what the tree has: only at the announced timestamp, and only when this mirror
-// takes the whole tree, are the two the same.
+// takes the whole tree, are the two comparable.
 func (a *attempt) complete(ctx context.Context, s rsync.Stats) error {
 	c := a.o.Spec
-	if a.o.Fallback || a.target.timestamp != a.tree.Timestamp || len(c.Exclude) > 0 {
+	if !a.comparable() {
 		return nil
 	}
 	if s.Regular >= a.tree.Files && s.Bytes >= a.tree.Bytes {

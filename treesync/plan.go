@@ -2,7 +2,9 @@ package treesync
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -19,31 +21,47 @@ type plan struct {
 	full    func(dir string) bool                  // of the tree: there is something in it
 
 	content, metadata *nameList
-	anchorsToo        []string // names that are hard links to an anchor
-	inTheWay          []string // names where the tree has a directory that is not empty, and the source something else
-	doomed            []rsync.Item
+	coming            *nameList // all that comes
+	anchorsToo        []string  // names that are hard links to an anchor
+	inTheWay          []string  // names where the tree has a directory that is not empty, and the source something else
+	doomed            []doomedName
+	doomedBytes       int64 // of the files among them
+	maxDoomed         int   // more of them are not kept
 	deletions         int
 	unlisted          int // names that come and that no list can hold
 	refused           int // deletions that are too many
+	refusedBytes      int64
 	room              room
-	coming            int64 // names that are new or changed
+	changes           int64 // names that are new or changed
 	result            rsync.Result
 }
 
-// maxDoomed is how many deletions are kept by name; of more, only the number is known.
-const maxDoomed = 50_000
+// minDoomed is how many deletions are kept by name at least; at most it is what may be deleted.
+const minDoomed = 50_000
 
 // add sorts one itemized name.
 func (p *plan) add(i rsync.Item) {
 	switch {
 	case i.Name == "." || i.Name == p.rules.timeFile: // the top is not listed: rsync would take all that is in it
 	case i.Deleting():
-		p.deletions++
-		if len(p.doomed) < maxDoomed {
-			p.doomed = append(p.doomed, i)
-		}
+		p.goes(i)
 	default:
 		p.come(i)
+	}
+}
+
+// goes counts a name that is gone at the source. Those that stay in any case are none: an anchor, and what the mirror
+// excludes or keeps, of whatever kind it is here (to rsync, "own/" means no link of that name).
+func (p *plan) goes(i rsync.Item) {
+	if p.anchors[i.Name] || rsync.Hidden(p.rules.hidden, i.Name, false) || rsync.Hidden(p.rules.hidden, i.Name, true) {
+		return
+	}
+	p.deletions++
+	if info, err := p.look(i.Name); err == nil && info.Mode().IsRegular() {
+		p.doomedBytes += info.Size()
+	}
+	if len(p.doomed) < p.maxDoomed {
+		p.doomed = append(p.doomed, doomedName{i.Name, i.Dir})
 	}
 }
 
@@ -70,6 +88,7 @@ func (p *plan) phase(name string, dir bool) phase {
 }
 
 func (p *plan) come(i rsync.Item) {
+	p.coming.add(i.Name)
 	was, err := p.look(i.Name)
 	if err != nil {
 		was = nil
@@ -78,7 +97,7 @@ func (p *plan) come(i rsync.Item) {
 		p.inTheWay = append(p.inTheWay, i.Name)
 		return
 	}
-	p.coming++
+	p.changes++
 	ph := p.phase(i.Name, i.Dir)
 	if ph == inMetadata && was != nil && !was.IsDir() && !i.Dir {
 		ph = withAnchors // metadata of a fixed name: what readers have of it is replaced in one moment with the anchor
@@ -160,6 +179,25 @@ func (l *nameList) close() error {
 		return fmt.Errorf("write a list of names: %w", err)
 	}
 	return nil
+}
+
+// eachName reads a list of names.
+func eachName(path string, do func(name string)) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read a list of names: %w", err)
+	}
+	defer f.Close()
+	for r := bufio.NewReader(f); ; {
+		name, err := r.ReadString(0)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read a list of names: %w", err)
+		}
+		do(strings.TrimSuffix(name, "\x00"))
+	}
 }
 
 // writeNames writes a whole list.

@@ -149,13 +149,16 @@ func (s *syncer) served(a *attempt) error {
 			m.OwedSince = strictjson.At(s.o.Now())
 		}
 		m.Owed = a.plan.deletions
+		if a.mayDelete() {
+			m.Owed = a.owes
+		}
 	default:
 		m.OwedSince, m.Owed = strictjson.Time{}, 0
 	}
 	if err := s.save(); err != nil || a.plan.refused == 0 {
 		return err
 	}
-	return &TooManyDeletions{Tree: s.o.Spec.Name, Count: a.plan.refused, Most: s.mostDeletions()}
+	return &TooManyDeletions{Tree: s.o.Spec.Name, Count: a.plan.refused, Most: s.mostDeletions(), Bytes: a.plan.refusedBytes}
 }
 
 func (s *syncer) mostDeletions() int {

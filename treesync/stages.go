@@ -23,7 +23,7 @@ const (
 )
 
 func (p *plan) nearlyAll() bool {
-	return p.coming > nearlyAllNames && float64(p.coming) > nearlyAllShare*float64(p.result.Stats.Files)
+	return p.changes > nearlyAllNames && float64(p.changes) > nearlyAllShare*float64(p.result.Stats.Files)
 }
 
 // stages are the runs that bring what is new, in their order. A stage without names is left out.
@@ -143,12 +143,8 @@ func (a *attempt) compose(stages []stage) error {
 	}
 	a.out.Files, a.out.Bytes = a.plan.result.Stats.Transferred, a.plan.result.Stats.Literal
 	a.out.Deleted = int64(a.plan.deletions)
-	d, err := a.deletion()
-	if err != nil || d == nil {
-		return err
+	if a.doom() {
+		a.say(StageDelete, a.source, fmt.Sprintf("would be deleting %d names that are gone at %s: %s", a.plan.deletions, a.source.name(), a.plan.firstNames()), "")
 	}
-	command := d.job.Command(a.program())
-	a.out.Commands = append(a.out.Commands, command)
-	a.say(StageDelete, a.source, "would be "+d.text, command)
 	return nil
 }

@@ -26,10 +26,10 @@ const (
 	contentFile   = "content.list"
 	metadataFile  = "metadata.list"
 	anchorsFile   = "anchors.list"
+	comingFile    = "coming.list"
 	inTheWayFile  = "in-the-way.list"
 	contentRules  = "content.rules"
 	metadataRules = "metadata.rules"
-	deleteRules   = "delete.rules"
 	keptRules     = "kept.rules"
 )
 
@@ -52,7 +52,7 @@ func (s *staging) empty() error {
 	for _, name := range []string{fetchedDir, againDir} {
 		errs = append(errs, removeAll(s.file(name)))
 	}
-	for _, name := range []string{preflightFile, contentFile, metadataFile, anchorsFile, inTheWayFile, contentRules, metadataRules, deleteRules, keptRules} {
+	for _, name := range []string{preflightFile, contentFile, metadataFile, anchorsFile, comingFile, inTheWayFile, contentRules, metadataRules, keptRules} {
 		if err := os.Remove(s.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

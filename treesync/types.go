@@ -130,7 +130,7 @@ type Outcome struct {
 	Bytes    int64    // of them
 	Received int64    // bytes on the wire, of all runs
 	Sent     int64    // the same
-	Lists    int      // full file lists asked of the source that served
+	Lists    int      // full file lists asked of the source that served; deletions take none
 	Deleted  int64    // files and directories
 	Refused  int      // deletions above max_delete: none was made
 	Commands []string // every rsync command, as one could type it
@@ -147,6 +147,7 @@ type TooManyDeletions struct {
 	Tree  string
 	Count int
 	Most  int
+	Bytes int64 // not 0: not their number, their bytes were too many to be deleted on an unproven word
 }
 
 // NotTheTree is the refusal to touch a directory that is not the configured tree's.
