@@ -41,13 +41,17 @@ func (l *look) fetch(ctx context.Context, kept []byte) (f fetched, err error) {
 }
 
 // whole is the kept bundle when it is the one that the validator belongs to. Another one was kept by a run that was
-// killed before it wrote the validator, or is damaged: then it is set aside.
+// killed before it wrote the validator, or is damaged: then it is set aside. Validator, trust and what was seen are read again
+// with it: another look may have gone further meanwhile.
 func (l *look) whole(ctx context.Context) ([]byte, error) {
 	unlock, err := l.store.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
+	if err := l.refresh(); err != nil {
+		return nil, err
+	}
 	kept, err := l.store.read(BundleFile, sign.MaxBundle)
 	if kept == nil || err != nil {
 		return nil, err
@@ -68,10 +72,10 @@ func (l *look) judgeWalking(ctx context.Context, f fetched) (*Opened, error) {
 	}
 	opened, err := l.judge(ctx, f)
 	var r *Refused
-	if !errors.As(err, &r) || r.Reason != Signature && r.Reason != TrustExpired && r.Reason != TrustTooOld {
+	if !errors.As(err, &r) || r.Reason != Signature && r.Reason != TrustExpired && r.Reason != TrustTooOld && !r.unsettled {
 		return opened, err
 	}
-	if !l.walked && l.follow(ctx) > 0 {
+	if !l.walked && (l.follow(ctx) > 0 || r.unsettled) {
 		opened, err = l.judge(ctx, f)
 	}
 	if errors.As(err, &r) && r.Reason == TrustTooOld && l.walkErr != nil {

@@ -52,13 +52,13 @@ func (l *look) judgeLocked(ctx context.Context, f fetched) (*Opened, error) {
 	if !errors.As(err, &r) {
 		return nil, err
 	}
-	switch r.Reason {
-	case Fork:
-		return nil, l.keepFork(r, f.body)
-	case Expired:
-		return nil, l.older(r, f.body)
+	if r.Reason == Expired {
+		r = l.older(r, f.body)
 	}
-	return nil, err
+	if r.Reason == Fork && (l.walked || !r.unsettled) {
+		return nil, l.keepFork(r, f.body)
+	}
+	return nil, r
 }
 
 // keep stores the bundle, then what was seen, then the validator: killed in between, the kept bundle is one that what
@@ -94,12 +94,12 @@ func (l *look) saw(next Seen) error {
 	return l.store.saveSeen(next)
 }
 
-// older tells an expired document that is also older than one seen: that is an edge that lags, or a rollback.
-func (l *look) older(expired *Refused, bundle []byte) error {
+// older tells an expired document that is also older than one seen, which is an edge that lags or a rollback, or a fork.
+func (l *look) older(expired *Refused, bundle []byte) *Refused {
 	o := l.options()
 	o.AnyAge = true
 	_, _, err := Open(bundle, o)
-	if r := (*Refused)(nil); errors.As(err, &r) && r.Reason == Rollback {
+	if r := (*Refused)(nil); errors.As(err, &r) && (r.Reason == Rollback || r.Reason == Fork) {
 		return r
 	}
 	return expired

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -40,10 +41,10 @@ type look struct {
 	LookOptions
 	store   *store
 	now     time.Time
-	memory  memory // as it was at the start
+	memory  memory // as it was when the origin was asked
 	chain   chain
 	seen    *Seen // as it was last read under the lock
-	started *Seen // as it was at the start
+	started *Seen // as it was when the origin was asked
 	broken  bool  // a kept step of the trust chain was set aside
 	stuck   bool  // the state itself cannot be used, whatever the site says
 	walked  bool
@@ -67,14 +68,18 @@ func begin(ctx context.Context, o LookOptions, readOnly bool) (*look, error) {
 		return nil, err
 	}
 	defer unlock()
+	return l, l.refresh()
+}
+
+// refresh reads all that is remembered. The lock is held.
+func (l *look) refresh() error {
 	if err := l.reload(); err != nil {
-		return nil, err
+		return err
 	}
-	var n *Notice
-	l.memory, n, err = s.load()
+	m, n, err := l.store.load()
 	l.note(n)
-	l.started = l.seen
-	return l, err
+	l.memory, l.started = m, l.seen
+	return err
 }
 
 // remember changes origin.json under the lock.
@@ -103,13 +108,21 @@ func Look(ctx context.Context, o LookOptions) (*View, error) {
 	}
 	saveErr := l.end(ctx, v)
 	if v == nil {
-		return nil, errors.Join(err, saveErr)
+		return nil, errors.Join(l.withStep(err), saveErr)
 	}
 	if saveErr != nil { // what was seen is saved; this is but for comfort
 		n := Notice{Kind: NoteUnsaved, Text: saveErr.Error()}
 		v.All, v.Noted = append(v.All, n), append(v.Noted, n)
 	}
 	return v, err
+}
+
+// withStep adds why the trust chain could not be followed: where nothing is in force, no notice tells it.
+func (l *look) withStep(err error) error {
+	if l.walkErr == nil || errors.Is(err, l.walkErr) {
+		return err
+	}
+	return fmt.Errorf("%w; %v", err, l.walkErr) // the first alone says which kind of error this is
 }
 
 func (l *look) view(ctx context.Context) (*View, error) {

@@ -163,19 +163,29 @@ func (o Options) judge(m *manifest.Manifest, payload []byte, votes []sign.Vote) 
 	}
 	sum := sha256.Sum256(payload)
 	next := Seen{Serial: m.Serial, SHA256: hex.EncodeToString(sum[:]), Issued: m.Issued}
-	if err := o.order(next, payload); err != nil {
-		return Seen{}, err
+	var newer error
+	if m.TrustVersion > o.Trust.Version {
+		newer = refused(TrustTooOld, "the manifest names version %d of the trust document, version %d is held; get the newer one first", m.TrustVersion, o.Trust.Version)
+	}
+	if r := o.order(next, payload); r != nil {
+		// The newer trust document may start the serials anew; but what is a fork by the one held is not hidden by naming another.
+		if newer != nil && r.Reason != Fork {
+			return Seen{}, newer
+		}
+		r.unsettled = newer != nil
+		return Seen{}, r
 	}
 	if err := o.age(m); err != nil {
 		return Seen{}, err
 	}
-	if m.TrustVersion > o.Trust.Version {
-		return Seen{}, refused(TrustTooOld, "the manifest names version %d of the trust document, version %d is held; get the newer one first", m.TrustVersion, o.Trust.Version)
+	if newer != nil {
+		return Seen{}, newer
 	}
 	return next, nil
 }
 
-func (o Options) order(next Seen, payload []byte) error {
+// order is nil when nothing speaks against the document by the serials.
+func (o Options) order(next Seen, payload []byte) *Refused {
 	if next.Serial < o.Trust.MinSerial {
 		return refused(Rollback, "serial %d is below %d, the least that version %d of the trust document allows", next.Serial, o.Trust.MinSerial, o.Trust.Version)
 	}

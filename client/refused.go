@@ -29,6 +29,8 @@ type Refused struct {
 	Detail  string
 	Err     error  // the cause, where there is one
 	Payload []byte // Fork: the other document, verified; keep both and report them
+
+	unsettled bool // Fork: it names a newer trust document than the one held, which may start the serials anew
 }
 
 // Error is the detail, with the reason in front.
@@ -49,6 +51,6 @@ func (r *Refused) Error() string {
 // Unwrap gives the cause.
 func (r *Refused) Unwrap() error { return r.Err }
 
-func refused(reason Reason, format string, args ...any) error {
+func refused(reason Reason, format string, args ...any) *Refused {
 	return &Refused{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
