@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"tidemark/keys"
+	"tidemark/manifest"
 	"tidemark/sign"
 )
 
@@ -19,15 +21,23 @@ const (
 // chain is the newest trust document that follows from the pinned one by the steps kept, each verified again: a pinned
 // one that was replaced, by a newer one or by that of another chain, is obeyed at once.
 type chain struct {
-	trust *keys.Trust
-	reset int64 // the newest version on the way, the pinned one included, with reset_serial; 0: none
+	trust  *keys.Trust
+	reset  int64    // the newest version on the way, the pinned one included, with reset_serial; 0: none
+	resets []string // the SHA-256 of the payloads of all such, oldest first
 }
 
-func (c *chain) step(t *keys.Trust) {
+// step goes on to t, which was opened from the file b.
+func (c *chain) step(t *keys.Trust, b []byte) error {
 	c.trust = t
-	if t.ResetSerial {
-		c.reset = t.Version
+	if !t.ResetSerial {
+		return nil
 	}
+	e, err := sign.ParseEnvelope(b, sign.MaxTrustFile)
+	if err != nil {
+		return err
+	}
+	c.reset, c.resets = t.Version, append(slices.Clip(c.resets), manifest.SHA256(e.Payload))
+	return nil
 }
 
 func openPinned(b []byte, network string) (chain, error) {
@@ -39,8 +49,7 @@ func openPinned(b []byte, network string) (chain, error) {
 	if pinned.Network != network {
 		return c, refused(WrongNetwork, "the pinned trust document is of network %q, expected %q", pinned.Network, network)
 	}
-	c.step(pinned)
-	return c, nil
+	return c, c.step(pinned, b)
 }
 
 // grow reads the steps that are kept beyond c. The notice is for a step that does not follow; it is set aside, and the
@@ -57,7 +66,9 @@ func (c chain) grow(s *store) (chain, *Notice, error) {
 			n := &Notice{Kind: NoteDamaged, Text: fmt.Sprintf("%s/%s does not follow version %d of the trust document (%v); it was set aside", s.dir, name, c.trust.Version, err)}
 			return c, n, s.setAside(name)
 		}
-		c.step(next)
+		if err := c.step(next, b); err != nil {
+			return c, nil, err
+		}
 	}
 	return c, nil, nil
 }
@@ -122,12 +133,12 @@ func (l *look) reload() error {
 	if err != nil {
 		return err
 	}
-	if seen != nil && seen.Reset < c.reset {
+	if seen != nil && !seen.obeyed(c) {
 		// The kept bundle goes first: should it come into force again, its serial would be remembered again.
 		if err := l.store.remove(BundleFile); err != nil {
 			return err
 		}
-		reset := seen.resetBy(c.reset, c.trust.MinSerial)
+		reset := seen.resetBy(c)
 		seen = &reset
 		if err := l.store.saveSeen(reset); err != nil {
 			return err

@@ -165,7 +165,7 @@ func (f *fixture) trusting(change func(*keys.ManifestRole)) Options {
 func refuses(t testing.TB, want Reason, bundle []byte, o Options) *Refused {
 	t.Helper()
 	opened, seen, err := Open(bundle, o)
-	if opened != nil || seen != (Seen{}) {
+	if opened != nil || !seen.same(Seen{}) {
 		t.Errorf("a manifest beside the refusal: %+v, %+v", opened, seen)
 	}
 	var r *Refused

@@ -83,11 +83,11 @@ func (l *look) keep(o *Opened, next Seen, v Validator) error {
 }
 
 func (l *look) saw(next Seen) error {
-	next.Reset = l.chain.reset
 	if l.seen != nil {
-		next.Reset = max(next.Reset, l.seen.Reset)
+		next.Reset, next.ResetBy = l.seen.Reset, l.seen.ResetBy
 	}
-	if l.seen != nil && *l.seen == next {
+	next = next.obeying(l.chain)
+	if l.seen != nil && l.seen.same(next) {
 		return nil
 	}
 	l.seen = &next

@@ -308,3 +308,58 @@ func TestLook_PinnedReplaced(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A network that lost its root keys starts anew, at version 1: once its document is pinned, its reset is obeyed, whatever
+// version the last one of the old chain had; and the old one's is not obeyed a second time.
+func TestLook_ResetSerialOfAnotherChain(t *testing.T) {
+	s, r := settled(t)
+	old := r.Trust
+	steps(s, 4, sealed(t, following(4, func(x *keys.Trust) { x.ResetSerial, x.MinSerial = true, 4000 }), 3))
+	if _, err := UpdateTrust(t.Context(), r.LookOptions); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(BundleFile, fixtures().bundle(t, at(4128, time.Minute)))
+	if _, err := r.look(t); err != nil {
+		t.Fatal(err)
+	}
+	r.Trust = sealed(t, following(1, func(x *keys.Trust) { rooted(2)(x); x.ResetSerial, x.MinSerial = true, 1 }), 2)
+	s.serve("trust/4.json", nil)
+	anew := func(n int64) func(*manifest.Manifest) {
+		return func(m *manifest.Manifest) { at(n, 2*time.Minute)(m); m.TrustVersion = 1 }
+	}
+	s.serve(BundleFile, fixtures().bundle(t, anew(2)))
+	if v, err := r.look(t); err != nil || v.Opened.Manifest.Serial != 2 || v.Trust.Version != 1 {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	s.serve(BundleFile, fixtures().bundle(t, anew(1)))
+	r.keeps(t, 2, "", NoteStaleEdge) // once
+	r.Trust = old                    // with its version 4, which is still kept
+	s.serve(BundleFile, fixtures().bundle(t, anew(1)))
+	v, err := r.look(t)
+	if seen, err := LoadSeen(r.State); err != nil || seen.Serial != 2 || len(seen.ResetBy) != 2 {
+		t.Errorf("%+v, %v: the old chain's reset was obeyed again", seen, err)
+	}
+	if v != nil && v.Fresh {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// The documents obeyed are remembered up to a number, the newest of the chain always among them.
+func TestSeen_ResetsRemembered(t *testing.T) {
+	sum := func(n int) string { return fmt.Sprintf("%064x", n) }
+	c := chain{reset: 20}
+	for n := range 20 {
+		c.resets = append(c.resets, sum(n))
+	}
+	s := Seen{SHA256: sum(0), ResetBy: []string{sum(100), sum(3)}}.obeying(c)
+	if again := s.obeying(c); len(s.ResetBy) != maxResets || !s.obeyed(c) || !again.same(s) || s.Reset != 20 {
+		t.Errorf("%+v, then %+v", s, again)
+	}
+	if s.obeyed(chain{reset: 1, resets: []string{sum(101)}}) || !s.obeyed(chain{}) {
+		t.Error("another document was taken for one obeyed, or none for one to obey")
+	}
+	before := Seen{Reset: 6} // as it was written before the documents were remembered
+	if before.obeyed(chain{reset: 7, resets: c.resets[:1]}) || !before.obeyed(chain{reset: 4, resets: c.resets[:1]}) {
+		t.Error("by the version alone")
+	}
+}
