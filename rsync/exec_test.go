@@ -149,7 +149,7 @@ func TestExecDeletes(t *testing.T) {
 		dest := t.TempDir()
 		at(t, dest, "a/", "gone/deep/f", "gone name\nx", "gonelnk~>x", ".~tmp~/kept", "keep/me")
 		gone := []string{"gone", "gone name\nx", "gone/deep", "gone/deep/f", "gonelnk"}
-		left := []string{".~tmp~", ".~tmp~/kept", "a", "a/b", "keep", "keep/me"}
+		left := []string{".~tmp~", ".~tmp~/kept", "a", "a/b", "keep", "keep/me", "new"}
 		j := Job{Source: d.url(t, "tree/"), Dest: dest, Itemize: true, Delete: true, MaxDelete: -1, DryRun: true, Rules: []Rule{{Pattern: "/keep/"}}}
 		for _, real := range []bool{false, true} {
 			j.DryRun = !real

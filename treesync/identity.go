@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"tidemark/manifest"
 	"tidemark/rsync"
 )
 
@@ -70,26 +70,36 @@ func identify(root *os.Root, o Options) error {
 	if o.Adopt || same && o.Memory.Timestamp == 0 { // a first sync that was cut short may have left nothing to know it by
 		return nil
 	}
-	ours, err := looksOurs(root, o.Tree)
-	if err != nil || ours {
+	rules := newRuler(o.Spec, o.Tree.TimeFile)
+	anchors := rules.visible(anchorPaths(anchorSets(o.Tree)))
+	if ours, err := anyFile(root, anchors); err != nil || ours {
 		return err
 	}
-	if known && !same {
+	// Every tree of every network has a time file: where there are anchors to be looked for, it says too little alone.
+	timed, err := anyFile(root, []string{o.Tree.TimeFile})
+	if err != nil || timed && (same || len(anchors) == 0) {
+		return err
+	}
+	if known && !same && !timed {
 		return &NotTheTree{o.Spec.Path, fmt.Sprintf("this is not the directory that was synced before (inode %d, expected %d) and it has no %s: is the file system mounted? If it was replaced on purpose, run once with --adopt",
 			now, o.Memory.Inode, o.Tree.TimeFile)}
 	}
 	// The number alone proves nothing: a directory that was made anew often gets that of the one before.
-	other, err := foreign(root, newRuler(o.Spec, o.Tree.TimeFile))
+	other, err := foreign(root, rules, o.Tree.TimeFile)
 	if err != nil || other == "" {
 		return err
+	}
+	if timed {
+		return &NotTheTree{o.Spec.Path, fmt.Sprintf("found %s and %q, but none of the %d metadata files that tell the tree, such as %s: it may be another tree's directory, of which a sync would delete all; if it is %s's, run once with --adopt",
+			o.Tree.TimeFile, other, len(anchors), anchors[0], o.Spec.Name)}
 	}
 	return &NotTheTree{o.Spec.Path, fmt.Sprintf("found %q, but neither %s nor one of the tree's metadata files: a sync would delete what is not %s's; if this is its directory, run once with --adopt",
 		other, o.Tree.TimeFile, o.Spec.Name)}
 }
 
-// looksOurs reports whether the tree's time file or one of its announced anchors is there.
-func looksOurs(root *os.Root, t manifest.Tree) (bool, error) {
-	for _, path := range append([]string{t.TimeFile}, anchorPaths(anchorSets(t))...) {
+// anyFile reports whether one of these files is there.
+func anyFile(root *os.Root, paths []string) (bool, error) {
+	for _, path := range paths {
 		info, err := root.Lstat(path)
 		if err == nil && info.Mode().IsRegular() {
 			return true, nil
@@ -103,18 +113,19 @@ func looksOurs(root *os.Root, t manifest.Tree) (bool, error) {
 
 func isNotDir(err error) bool { return errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) }
 
-// foreign gives a name in the top directory that a sync would have to do with; "" when there is none: what the mirror
-// excludes and keeps is its own affair.
-func foreign(root *os.Root, r ruler) (string, error) {
+// foreign gives a name in the top directory that a sync would have to do with, other than the time file or a directory on
+// the way to it; "" when there is none: what the mirror excludes and keeps is its own affair.
+func foreign(root *os.Root, r ruler, timeFile string) (string, error) {
 	dir, err := root.Open(".")
 	if err != nil {
 		return "", fmt.Errorf("look at the tree: %w", err)
 	}
 	defer dir.Close()
+	top, _, _ := strings.Cut(timeFile, "/")
 	for {
 		entries, err := dir.ReadDir(100)
 		for _, e := range entries {
-			if !rsync.Hidden(r.hidden, e.Name(), e.IsDir()) && e.Name() != partialDir {
+			if !rsync.Hidden(r.hidden, e.Name(), e.IsDir()) && e.Name() != partialDir && e.Name() != top {
 				return e.Name(), nil
 			}
 		}

@@ -93,6 +93,37 @@ func TestRun_NotMounted(t *testing.T) {
 	}
 }
 
+// Another tree's directory, with a time file as all trees have one (two paths were exchanged in the configuration): nothing
+// of it is deleted. By itself a time file is a mirror that has just begun, and where the anchors are excluded there is no
+// more to go by.
+func TestRun_OtherTreesDirectory(t *testing.T) {
+	l := newTimeline(t)
+	other := filepath.Join(l.dir, "altarch")
+	l.write(other, "TIME", "1488000000\n")
+	l.write(other, "9/os/aarch64/Packages/p.rpm", "altarch package")
+	o := l.options(l.tree[1], l.serve("a", l.at[1], true))
+	l.sync(o) // remembers l.mirror
+	o.Memory = l.memory
+	o.Spec.Path = other
+	l.runs.n, l.saved = 0, nil
+	l.refused(o, "--adopt")
+	o.Memory = treesync.Memory{}
+	l.refused(o, "repomd.xml")
+
+	l.must(os.RemoveAll(filepath.Join(other, "9")))
+	l.sync(o)
+	if _, err := os.Stat(filepath.Join(other, "7/os/x86_64/repodata/repomd.xml")); err != nil {
+		t.Error(err)
+	}
+	l.must(os.RemoveAll(filepath.Join(other, "7")))
+	l.must(os.RemoveAll(filepath.Join(other, "6")))
+	l.write(other, "more", "known by its inode and its time file")
+	o.Memory = l.memory
+	l.sync(o)
+	o.Spec.Exclude, o.Memory = patterns(t, "repodata/"), treesync.Memory{}
+	l.sync(o)
+}
+
 // A first sync that was killed before there was a time file goes on.
 func TestRun_GoesOnAfterAKilledFirstSync(t *testing.T) {
 	s := newSite(t)

@@ -56,6 +56,11 @@ func newRuler(s Spec, timeFile string) ruler {
 // hides reports whether this mirror does not have that file, or has its own in its place.
 func (r ruler) hides(name string) bool { return rsync.Hidden(r.hidden, name, false) }
 
+// visible are those of the files that this mirror has from the tree.
+func (r ruler) visible(paths []string) []string {
+	return slices.DeleteFunc(slices.Clone(paths), r.hides)
+}
+
 // whole are the rules of a run over the whole tree.
 func (r ruler) whole() []rsync.Rule { return excludes(r.hidden) }
 
