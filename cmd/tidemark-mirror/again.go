@@ -27,7 +27,7 @@ type target struct {
 func (t target) save(state string) error {
 	b, err := strictjson.Marshal(t)
 	if err == nil {
-		err = renameio.WriteFile(filepath.Join(state, targetFile), b, 0o644)
+		err = renameio.WriteFile(filepath.Join(state, targetFile), b, 0o644, renameio.WithTempDir(state))
 	}
 	if err != nil {
 		return fmt.Errorf("save what is being synced to: %w", err)
@@ -57,7 +57,7 @@ func (j *journey) leaveWord(locked *treesync.Locked, due []plan) error {
 	being := loadTarget(j.cfg.State)
 	for _, p := range due {
 		if p.announce.Timestamp > max(being.Trees[p.name], p.held.Timestamp) {
-			err := renameio.WriteFile(filepath.Join(j.cfg.State, againFile), nil, 0o644)
+			err := renameio.WriteFile(filepath.Join(j.cfg.State, againFile), nil, 0o644, renameio.WithTempDir(j.cfg.State))
 			if err != nil {
 				return fmt.Errorf("leave word for the run that holds the lock: %w", err)
 			}

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"tidemark/client"
 	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
-	"tidemark/manifest"
 	"tidemark/sign"
 	"tidemark/treesync"
 )
@@ -30,13 +31,19 @@ func (j *journey) withoutManifest(ctx context.Context, cause error) error {
 	switch {
 	case ctx.Err() != nil:
 		j.cause = interrupted(ctx.Err())
-	case j.view == nil && j.fallbackDue():
+	case j.view == nil && !clockAmiss(cause) && j.fallbackDue():
 		if locked, err := j.syncFallback(ctx); locked != nil || err != nil {
 			j.errs = append(j.errs, err)
 			return j.result(locked)
 		}
 	}
 	return j.result(nil)
+}
+
+// clockAmiss: the site answers with a genuine manifest of the future. It is this machine's clock that is to be mended.
+func clockAmiss(cause error) bool {
+	var refused *client.Refused
+	return errors.As(cause, &refused) && refused.Reason == client.FutureDated
 }
 
 // fallbackDue: no valid manifest for longer than `after`, and at most every six hours.
@@ -65,7 +72,9 @@ func (j *journey) syncFallback(ctx context.Context) (*treesync.Locked, error) {
 		if err != nil {
 			return nil, err
 		}
-		due = append(due, plan{name: name, tree: j.cfg.Trees[name], announce: manifest.Tree{TimeFile: j.timeFile(name)}, memory: m})
+		p := plan{name: name, tree: j.cfg.Trees[name], memory: m, decision: client.Decision{Tree: name, Action: client.Sync, Reason: "no manifest is to be had: by a fallback source"}}
+		p.announce.TimeFile, p.issued = j.timeFile(name)
+		due = append(due, p)
 	}
 	lock, err := j.lock(due)
 	var locked *treesync.Locked
@@ -82,7 +91,7 @@ func (j *journey) syncFallback(ctx context.Context) (*treesync.Locked, error) {
 		}
 	}
 	for _, p := range due {
-		if p.held, err = treesync.Read(p.tree.Path, p.announce.TimeFile, j.now()); err == nil {
+		if p.held, err = treesync.Read(p.tree.Path, p.announce.TimeFile, latest(j.now(), p.issued)); err == nil {
 			j.planned(p)
 			err = j.syncTree(ctx, lock, p)
 		}
@@ -107,21 +116,22 @@ func (j *journey) fallbackSources() (sources []treesync.Source) {
 	return sources
 }
 
-// timeFile is the name of a tree's time file as the last manifest had it, however old that is by now: it was verified.
-func (j *journey) timeFile(tree string) string {
+// timeFile is the name of a tree's time file as the last manifest had it, however old that is by now: it was verified; and
+// when that one was issued.
+func (j *journey) timeFile(tree string) (name string, issued time.Time) {
 	trust, err := client.HeldTrust(j.held)
 	if err != nil {
-		return usualTime
+		return usualTime, issued
 	}
 	b, err := console.ReadFile(filepath.Join(j.cfg.State, client.BundleFile), sign.MaxBundle)
 	if err != nil {
-		return usualTime
+		return usualTime, issued
 	}
 	opened, _, err := client.Open(b, client.Options{Network: j.cfg.Network, Trust: trust, Now: j.now(), AnyAge: true})
-	if err != nil || opened.Manifest.Trees[tree].TimeFile == "" {
-		return usualTime
+	if err != nil {
+		return usualTime, issued
 	}
-	return opened.Manifest.Trees[tree].TimeFile
+	return cmp.Or(opened.Manifest.Trees[tree].TimeFile, usualTime), opened.Manifest.Issued.Time
 }
 
 // withoutError is the error of a run without a manifest: a fallback that synced has done what was asked, unless the manifest
@@ -130,13 +140,22 @@ func (j *journey) withoutError() error {
 	if j.cause == nil {
 		return nil
 	}
+	if !j.fellBack() {
+		return j.onceADay(j.cause)
+	}
 	if j.screen.call.Code(j.cause) != console.Refused {
-		for _, r := range j.reports {
-			if r.Action == doneFallback {
-				j.warnOnce("error "+kind(j.cause), "%v", j.cause)
-				return nil
-			}
+		j.warnOnce("error "+kind(j.cause), "%v", j.cause)
+		return nil
+	}
+	return j.onceADay(console.Hinted(j.cause, "the tree was synced from a fallback source, unproven; check this machine's clock (timedatectl), and tell the network's operators"))
+}
+
+// fellBack says that a tree was synced without a manifest.
+func (j *journey) fellBack() bool {
+	for _, r := range j.reports {
+		if r.Action == doneFallback {
+			return true
 		}
 	}
-	return j.onceADay(j.cause)
+	return false
 }

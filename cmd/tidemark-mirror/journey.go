@@ -56,7 +56,7 @@ type journey struct {
 // wait to be admitted, or where another run saw something newer meanwhile.
 func (j *journey) run(ctx context.Context) error {
 	if err := j.splay(ctx); err != nil {
-		return err
+		return j.stopped(err)
 	}
 	for {
 		if err := j.lookAround(ctx); err != nil {
@@ -64,7 +64,7 @@ func (j *journey) run(ctx context.Context) error {
 		}
 		due, held, err := j.decide()
 		if err != nil {
-			return err
+			return j.stopped(err)
 		}
 		locked, err := j.syncAll(ctx, due)
 		switch {

@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"tidemark/client"
 	"tidemark/config"
+	"tidemark/internal/console"
 	"tidemark/internal/rsyncurl"
 	"tidemark/manifest"
 	"tidemark/rsync"
@@ -22,6 +24,7 @@ type plan struct {
 	held     treesync.Held
 	decision client.Decision
 	memory   treesync.Memory
+	issued   time.Time // when the newest manifest was: it cannot be earlier by now
 }
 
 // names are the trees that this run looks at, in their order.
@@ -53,13 +56,22 @@ func (j *journey) decide() (due, held []plan, err error) {
 		} else {
 			behind[name] = p.decision.Behind
 		}
-		switch j.action(p) {
+		action := j.action(p)
+		if action == client.Gone && len(j.opt.trees) > 0 {
+			j.failed(name, j.notAnnounced(p))
+			continue
+		}
+		j.planned(p)
+		switch action {
 		case client.Sync:
+			if until, why := j.restsUntil(name); why != "" {
+				j.failed(name, &resting{name, until, why})
+				continue
+			}
 			due = append(due, p)
 		case client.Hold:
 			held = append(held, p)
 		}
-		j.planned(p)
 	}
 	if j.opt.dry {
 		return due, held, nil
@@ -67,16 +79,30 @@ func (j *journey) decide() (due, held []plan, err error) {
 	return due, held, j.memory.saveBehind(behind)
 }
 
+// notAnnounced is the error of a tree that was asked for and that the manifest does not have.
+func (j *journey) notAnnounced(p plan) error {
+	trees := strings.Join(slices.Sorted(maps.Keys(j.view.Opened.Manifest.Trees)), ", ")
+	return console.Hinted(fmt.Errorf("%s: %s", p.name, p.decision.Reason), "the network's trees are %s: name it so in %s", trees, j.cfg.File)
+}
+
+// latest is now, or when the newest manifest was issued, which proves a clock wrong that is behind that.
+func latest(now, issued time.Time) time.Time {
+	if issued.After(now) {
+		return issued
+	}
+	return now
+}
+
 // planFor reads a tree's own time file, and decides.
 func (j *journey) planFor(name string, behind *client.Behind) (plan, error) {
 	m, now := j.view.Opened.Manifest, j.now()
-	p := plan{name: name, tree: j.cfg.Trees[name], announce: m.Trees[name]}
+	p := plan{name: name, tree: j.cfg.Trees[name], announce: m.Trees[name], issued: m.Issued.Time}
 	var err error
 	if p.memory, err = j.memory.tree(name); err != nil {
 		return p, err
 	}
 	if p.announce.TimeFile != "" {
-		if p.held, err = treesync.Read(p.tree.Path, p.announce.TimeFile, now); err != nil {
+		if p.held, err = treesync.Read(p.tree.Path, p.announce.TimeFile, latest(now, p.issued)); err != nil {
 			return p, err
 		}
 	}

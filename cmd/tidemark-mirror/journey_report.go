@@ -2,13 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"tidemark/client"
-	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/treesync"
 )
@@ -194,88 +192,6 @@ func (j *journey) synced(p plan, out treesync.Outcome, err error) {
 	}
 	r.Files, r.Bytes, r.Received, r.Lists, r.Deleted = out.Files, out.Bytes, out.Received, out.Lists, out.Deleted
 	r.Owed, r.Since, r.Refused = out.Memory.Owed, out.Memory.OwedSince, out.Refused
-}
-
-// result tells how every tree fared, and makes the exit code: the gravest of 4 (refused), 1 (failed), 6 (no usable source),
-// 5 (locked, where that is to be told), 0.
-func (j *journey) result(locked *treesync.Locked) error {
-	errs := append(slices.Clone(j.errs), j.withoutError())
-	if locked != nil {
-		errs = append(errs, j.refused(locked))
-	}
-	for _, r := range j.told() {
-		j.screen.tree(r)
-		errs = append(errs, j.soften(r))
-	}
-	if j.view != nil && j.view.Refused != nil {
-		errs = append(errs, j.onceADay(j.view.Refused))
-	}
-	return j.screen.verdict(errs)
-}
-
-// refused is what a run that met a lock says: nothing from cron, which will come again, unless --strict.
-func (j *journey) refused(locked *treesync.Locked) error {
-	if j.opt.strict || j.screen.terminal {
-		return locked
-	}
-	return nil
-}
-
-// soften makes the error of a tree one that is told when it should be: what passes by itself only when the tree is behind
-// for long, and then not at every run.
-func (j *journey) soften(r *treeReport) error {
-	var none *treesync.NoSource
-	var locked *treesync.Locked
-	var many *treesync.TooManyDeletions
-	switch {
-	case r.err == nil:
-		return nil
-	case errors.As(r.err, &locked):
-		return j.refused(locked)
-	case errors.As(r.err, &many):
-		return console.Hinted(r.err, "if they are meant, allow them once: tidemark-mirror run --max-delete %d %s", many.Count, r.Tree)
-	case !errors.As(r.err, &none) || j.typed() || r.behind.IsZero():
-		return r.err
-	case j.now().Sub(r.behind) < j.cfg.WarnAfter || !j.due("no source "+r.Tree, j.cfg.WarnAfter):
-		return console.Status(console.NoSource)
-	}
-	return fmt.Errorf("%s is behind since %s: %w", r.Tree, console.Clock(r.behind), r.err)
-}
-
-// onceADay makes an error that was told today one that only has its exit code.
-func (j *journey) onceADay(err error) error {
-	if j.typed() || j.due("error "+kind(err), aDay) {
-		return err
-	}
-	return console.Status(j.screen.call.Code(err))
-}
-
-// typed says that somebody waits for the answer, so that nothing is kept for later.
-func (j *journey) typed() bool {
-	return j.screen.terminal || j.opt.repair || j.opt.source != nil || j.opt.dry
-}
-
-// warnOnce says something that stops nothing: to a person always, to cron once a day.
-func (j *journey) warnOnce(kind, format string, args ...any) {
-	if j.typed() || j.due(kind, aDay) {
-		j.screen.warn(format, args...)
-	}
-}
-
-const aDay = 24 * time.Hour
-
-// due says whether something is to be told again, and notes it.
-func (j *journey) due(kind string, every time.Duration) bool {
-	return j.memory.due(kind, every, j.now())
-}
-
-// kind tells errors apart that are told once a day each.
-func kind(err error) string {
-	var refused *client.Refused
-	if errors.As(err, &refused) {
-		return string(refused.Reason)
-	}
-	return "unreachable"
 }
 
 func stagingDir(state, tree string) string { return filepath.Join(state, "staging", tree) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tidemark/client"
+	"tidemark/internal/console"
 	"tidemark/manifest"
 	"tidemark/treesync"
 )
@@ -76,14 +77,26 @@ func (j *journey) syncTree(ctx context.Context, lock *runLock, p plan) error {
 	out, err := treesync.Run(ctx, o)
 	j.screen.progressDone()
 	j.synced(p, out, err)
-	if err != nil && !out.Synced || out.Wait || o.DryRun {
-		return err
+	err = j.remembered(p, o, out, err)
+	told.result = hookResult(out)
+	if out.Synced {
+		told.timestamp, told.source = out.Timestamp, out.Source.URL.String()
 	}
-	if !o.Fallback {
-		err = errors.Join(err, j.inDate(p.name))
-	}
-	told.timestamp, told.source = out.Timestamp, out.Source.URL.String()
 	return errors.Join(err, j.hook(ctx, "after", told))
+}
+
+// remembered notes what a sync has changed: the tree is in date, or it cannot be for want of room.
+func (j *journey) remembered(p plan, o treesync.Options, out treesync.Outcome, err error) error {
+	var room *treesync.NoRoom
+	switch {
+	case o.DryRun:
+		return err
+	case errors.As(err, &room):
+		return errors.Join(console.Hinted(err, "make room, then: tidemark-mirror run --now; by itself it is tried again in an hour"), j.rest(p.name, room))
+	case out.Synced && !o.Fallback:
+		return errors.Join(err, j.rest(p.name, nil), j.inDate(p.name))
+	}
+	return err
 }
 
 // inDate forgets since when a tree was behind.
@@ -94,19 +107,6 @@ func (j *journey) inDate(name string) error {
 	}
 	delete(behind, name)
 	return j.memory.saveBehind(behind)
-}
-
-// hook runs one of the mirror's own commands; none in a dry run.
-func (j *journey) hook(ctx context.Context, name string, told about) error {
-	argv := j.cfg.Before
-	if name == "after" {
-		argv = j.cfg.After
-	}
-	if j.opt.dry {
-		return nil
-	}
-	h := hook{name: name, argv: argv, out: j.screen.call.Stderr, path: j.path}
-	return h.run(ctx, told)
 }
 
 // options are all that one sync needs.

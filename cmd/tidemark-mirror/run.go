@@ -63,6 +63,9 @@ func runJourney(c *console.Call, o runOptions) error {
 		return err
 	}
 	defer j.cleanUp()
+	for _, w := range m.cfg.Warnings() {
+		j.warnOnce("config "+fingerprint(w.String()), "%s", w)
+	}
 	err = j.run(c.Context.Context)
 	j.screen.progressDone()
 	if docErr := c.Document(j.document(err)); docErr != nil {
