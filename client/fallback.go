@@ -18,11 +18,19 @@ func FallbackDue(nothingSince, lastFallback, now time.Time, after time.Duration)
 	return lastFallback.IsZero() || lastFallback.After(now) || !now.Before(lastFallback.Add(fallbackEvery))
 }
 
-// NoManifestSince is since when no valid manifest has been in force, as the last Look in the state directory found: when
-// the last one ended, or when one was first looked for in vain. Zero: one was in force.
+// NoManifestSince is since when no valid manifest has been in force: when a Look in the state directory first found none.
+// The end of the last one is not asked for, since a clock that jumps ahead would put that long ago. Zero: one was in force.
 func NoManifestSince(state string) (time.Time, error) {
 	m, _, err := (&store{dir: state, readOnly: true}).load()
 	return m.NothingSince.Time, err
+}
+
+// OutOfTime is since when the origin has answered with documents that are genuine, and refused as expired or future-dated,
+// as the last Look in the state directory found. Zero: it did not. While it does, the site is there: either this machine's
+// clock is wrong, or its publisher stands still, and a sync without a manifest would be the wrong answer to the former.
+func OutOfTime(state string) (time.Time, error) {
+	m, _, err := (&store{dir: state, readOnly: true}).load()
+	return m.OutOfTimeSince.Time, err
 }
 
 // Due reports whether something of that kind is to be told now, and remembers that it was: once a day. It is for what

@@ -36,11 +36,11 @@ func (l *look) fallBack(ctx context.Context, cause error) (*View, error) {
 	v := &View{Opened: kept, Trust: l.chain.trust}
 	switch {
 	case lagging:
-		l.notef(NoteStaleEdge, "", "the site served an older manifest (%s); the kept one, serial %d, stays in force", served.Detail, kept.Manifest.Serial)
+		l.passing(NoteStaleEdge, "the site served an older manifest (%s); the kept one, serial %d, stays in force", served.Detail, kept.Manifest.Serial)
 	case served != nil:
 		v.Refused = served
 	default:
-		l.notef(NoteUnreachable, "", "no newer manifest was to be had since %s (%v); the kept one, serial %d, stays in force until %s",
+		l.passing(NoteUnreachable, "no newer manifest was to be had since %s (%v); the kept one, serial %d, stays in force until %s",
 			stamp(since(l.memory.FailingSince, l.now).Time), cause, kept.Manifest.Serial, stamp(kept.Manifest.Expires.Time))
 	}
 	return v, nil
@@ -108,19 +108,4 @@ func (l *look) discard(err error) error {
 	}
 	l.notef(NoteDamaged, "", "%s is of no use any more (%v); it was set aside", filepath.Join(l.store.dir, BundleFile), r)
 	return l.store.setAside(BundleFile)
-}
-
-// once opens the kept bundle whatever its age; nil when none is kept that was ever good.
-func (l *look) once() *Opened {
-	b, err := l.store.read(BundleFile, sign.MaxBundle)
-	if b == nil || err != nil {
-		return nil
-	}
-	o := l.options()
-	o.AnyAge = true
-	opened, _, err := Open(b, o)
-	if err != nil {
-		return nil
-	}
-	return opened
 }

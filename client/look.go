@@ -21,6 +21,8 @@ type LookOptions struct {
 	Now     func() time.Time
 	// EveryNotice puts all notices into View.Noted, also those that were told within the last day, and marks none as told.
 	EveryNotice bool
+	// WarnAfter holds back what may pass by itself (Notice.Since) until it has lasted so long: it is in View.All alone.
+	WarnAfter time.Duration
 
 	written func(name string) error // of tests: called before and after each write
 }
@@ -49,7 +51,9 @@ type look struct {
 	stuck   bool  // the state itself cannot be used, whatever the site says
 	walked  bool
 	walkErr error
-	notices []Notice
+
+	outOfTime bool // what the origin served was genuine, and refused as expired or future-dated
+	notices   []Notice
 }
 
 // begin reads the state under its lock.
@@ -141,6 +145,8 @@ func (l *look) view(ctx context.Context) (*View, error) {
 			opened, err = l.judgeWalking(ctx, f)
 		}
 	}
+	r := (*Refused)(nil)
+	l.outOfTime = errors.As(err, &r) && (r.Reason == Expired || r.Reason == FutureDated)
 	switch {
 	case err != nil && l.stuck:
 		return nil, err

@@ -22,7 +22,9 @@ type memory struct {
 	TrustChecked strictjson.Time `json:"trust_checked,omitzero"`
 	OlderSince   strictjson.Time `json:"older_since,omitzero"`   // nothing but older serials came since
 	FailingSince strictjson.Time `json:"failing_since,omitzero"` // nothing usable came since
-	NothingSince strictjson.Time `json:"nothing_since,omitzero"` // no valid manifest was in force since
+	NothingSince strictjson.Time `json:"nothing_since,omitzero"` // no valid manifest was in force, as was first found then
+
+	OutOfTimeSince strictjson.Time `json:"out_of_time_since,omitzero"` // what came was genuine, and expired or of the future
 
 	Said map[string]strictjson.Time `json:"said,omitempty"` // when a kind of notice was last told
 }
@@ -85,7 +87,8 @@ func (m memory) same(o memory) bool {
 		return false
 	}
 	return m.Validator == o.Validator && m.Bundle == o.Bundle && m.TrustChecked == o.TrustChecked &&
-		m.OlderSince == o.OlderSince && m.FailingSince == o.FailingSince && m.NothingSince == o.NothingSince
+		m.OlderSince == o.OlderSince && m.FailingSince == o.FailingSince && m.NothingSince == o.NothingSince &&
+		m.OutOfTimeSince == o.OutOfTimeSince
 }
 
 // since keeps the start of something that goes on; one after now is of a clock that moved back.
@@ -94,6 +97,14 @@ func since(old strictjson.Time, now time.Time) strictjson.Time {
 		return strictjson.At(now)
 	}
 	return old
+}
+
+// lasting is since for what goes on, zero for what does not.
+func lasting(on bool, old strictjson.Time, now time.Time) strictjson.Time {
+	if !on {
+		return strictjson.Time{}
+	}
+	return since(old, now)
 }
 
 // over reports whether d has passed since t; so it has when t is zero, or after now.

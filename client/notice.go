@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tidemark/internal/strictjson"
-	"tidemark/sign"
 )
 
 // Notice is something that people should know. Kind is stable, so that a caller can tell it once a day.
@@ -15,6 +14,9 @@ type Notice struct {
 	Kind string // one of the kinds below
 	Text string
 	Hint string
+	// Since is when it began, of what may pass by itself (unreachable, stale-edge): nothing new has been had from the site
+	// since. Zero: to be told at once.
+	Since time.Time
 }
 
 // The kinds of notices.
@@ -63,9 +65,19 @@ func (l *look) age(v *View) {
 	}
 }
 
+// passing notes what may pass by itself.
+func (l *look) passing(kind, format string, args ...any) {
+	l.notices = append(l.notices, Notice{Kind: kind, Text: fmt.Sprintf(format, args...), Since: since(l.memory.FailingSince, l.now).Time})
+}
+
+// early is a notice to be held back yet.
+func (l *look) early(n Notice) bool {
+	return !n.Since.IsZero() && l.now.Before(n.Since.Add(l.WarnAfter))
+}
+
 // end remembers how the look ended, and sorts out which notices are due. v is nil when nothing is in force, or by a fork.
 func (l *look) end(ctx context.Context, v *View) error {
-	ended, nothing := l.nothingSince(v)
+	nothing := v == nil && !l.keepsOn(ctx)
 	if v != nil {
 		l.age(v)
 		v.All, v.Noted = l.notices, nil
@@ -78,17 +90,16 @@ func (l *look) end(ctx context.Context, v *View) error {
 		if v != nil && v.Fresh {
 			m.FailingSince = strictjson.Time{}
 		}
-		switch {
-		case !nothing:
-			m.NothingSince = strictjson.Time{}
-		case m.NothingSince.IsZero() || m.NothingSince.After(l.now):
-			m.NothingSince = ended
-		}
+		m.NothingSince = lasting(nothing, m.NothingSince, l.now)
+		m.OutOfTimeSince = lasting(l.outOfTime, m.OutOfTimeSince, l.now)
 		if v == nil {
 			return
 		}
 		due := make(map[string]bool)
 		for _, n := range v.All {
+			if !l.EveryNotice && l.early(n) {
+				continue
+			}
 			if _, judged := due[n.Kind]; !judged {
 				due[n.Kind] = l.EveryNotice || m.say(n.Kind, l.now)
 			}
@@ -99,19 +110,8 @@ func (l *look) end(ctx context.Context, v *View) error {
 	})
 }
 
-// nothingSince is when the last manifest in force ended, or now when none is known of; false when one is in force.
-func (l *look) nothingSince(v *View) (strictjson.Time, bool) {
-	if v != nil {
-		return strictjson.Time{}, false
-	}
-	kept, limit := l.once(), l.options().floor().Add(-sign.Skew)
-	switch {
-	case kept == nil:
-		return l.stamp(), true
-	case limit.After(kept.Manifest.Expires.Time):
-		return kept.Manifest.Expires, true
-	case limit.After(l.chain.trust.Expires.Time):
-		return l.chain.trust.Expires, true
-	}
-	return strictjson.Time{}, false // beside a fork
+// keepsOn reports whether the kept bundle is in force beside an error: a fork, or another look that kept it meanwhile.
+func (l *look) keepsOn(ctx context.Context) bool {
+	kept, err := l.inForce(ctx)
+	return kept != nil && err == nil
 }
