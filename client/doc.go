@@ -56,13 +56,14 @@
 //	nothing                              the kept one, notice unreachable / another error
 //
 // A program tells View.Refused, goes on with the kept bundle, and ends with exit code 4. The hour begins with the first
-// older serial, and is over with the first that is not. A document that is both older and expired counts as older. A 304
-// only says that the file is the same: the kept bundle is opened again in full, by the trust, the clock and what was seen
-// of now; when it does not verify any more, the whole is fetched. The clock's floor is the newest issued time seen, so a
-// clock set back brings nothing back to life.
+// older serial, and is over with the first that is not. A document that is both older and expired counts as older, and a
+// fork that has expired as a fork. A 304 only says that the file is the same: the kept bundle is opened again in full, by
+// the trust, the clock and what was seen of now; when it does not verify any more, the whole is fetched. The clock's floor
+// is the newest issued time seen, so a clock set back brings nothing back to life.
 //
-// A [Notice] stops nothing; View.Noted has those whose kind was not told within a day, View.All all of them. [Due] is the
-// same for what the caller has to tell.
+// A [Notice] stops nothing; View.Noted has those whose kind was not told within a day, View.All all of them. What may pass
+// by itself (unreachable, stale-edge) says since when it lasts, and is held back from View.Noted, not called told, until it
+// has lasted for LookOptions.WarnAfter.
 //
 // # The trust chain
 //
@@ -70,17 +71,21 @@
 // verified again (sign.NextTrust), so a pinned one that was replaced is obeyed at once. trust/<N+1>.json is asked for, one
 // step at a time until it is not there, once a day; when a bundle's signatures do not verify; when the trust held has
 // expired; and when a bundle names a higher version. Expiry is judged at the end of the chain alone. A step that does
-// not follow ends the walk with a notice, as does a site that fails; what was accepted before stays so. A named version
-// that is not to be had is Refused: trust-too-old. A document with reset_serial makes the reader forget the serials seen,
-// once, down to the min_serial of the newest version accepted, and drop the kept bundle, whose serial would else be
-// remembered again. [UpdateTrust] walks at once; [HeldTrust] asks nobody.
+// not follow ends the walk with a notice, as does a site that fails; what was accepted before stays so. Where nothing is in
+// force, the error tells it instead. A named version comes before the serials, which it may start anew; when it is not to be
+// had, the document is Refused: trust-too-old, or fork if it is one. A document with reset_serial makes the reader forget the
+// serials seen, once, down to the min_serial of the newest version accepted, and drop the kept bundle, whose serial would
+// else be remembered again. It is the document that is obeyed once, not its version: a network that lost its root keys begins
+// another chain, at any version, and pinning that is enough. [UpdateTrust] walks at once; [HeldTrust] asks nobody.
 //
 // # The state directory
 //
-//	seen.json              the newest serial, its SHA-256 and time, and the reset_serial obeyed last
+//	seen.json              the newest serial, its SHA-256 and time; the version of the reset_serial obeyed last, and the
+//	                       SHA-256 of all documents so obeyed
 //	manifest.bundle.json   the kept bundle
 //	origin.json            its validator and SHA-256; when the trust chain was walked; since when the site serves nothing
-//	                       newer, nothing usable, and nothing has been in force; when each kind of notice was told
+//	                       newer, nothing usable, or what is genuine but out of its time, and nothing has been in force;
+//	                       when each kind of notice was told
 //	trust-<N>.json         the steps of the trust chain beyond the pinned one
 //	fork-<serial>-<sha256, 8 digits>.bundle.json
 //	                       documents of a fork, at most 20
@@ -112,6 +117,7 @@
 // # Deciding
 //
 // [Decide] compares a tree's time file with the manifest, and applies the admission test (manifest.MayStart); [Choose] ranks
-// the sources; [FallbackDue] says when to sync without any manifest, given [NoManifestSince]. All three are pure but for the
-// reading of that one file.
+// the sources; [FallbackDue] says when to sync without any manifest, given [NoManifestSince]: when this machine first found
+// none in force, since a clock that jumps ahead puts the end of the last one long ago. While [OutOfTime] is not zero, the
+// site answers with what is genuine, and expired or of the future: look at the clock first. The former three are pure.
 package client

@@ -1,9 +1,6 @@
 package client
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // fallbackEvery is how often a mirror may sync without a manifest, at most.
 const fallbackEvery = 6 * time.Hour
@@ -31,20 +28,4 @@ func NoManifestSince(state string) (time.Time, error) {
 func OutOfTime(state string) (time.Time, error) {
 	m, _, err := (&store{dir: state, readOnly: true}).load()
 	return m.OutOfTimeSince.Time, err
-}
-
-// Due reports whether something of that kind is to be told now, and remembers that it was: once a day. It is for what
-// Look's caller has to tell itself, like an error that repeats.
-func Due(ctx context.Context, state, kind string, now time.Time) (due bool, err error) {
-	s := &store{dir: state}
-	if err := s.prepare(); err != nil {
-		return true, err
-	}
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return true, err
-	}
-	defer unlock()
-	err = s.change(func(m *memory) { due = m.say(kind, now) })
-	return due || err != nil, err
 }

@@ -114,3 +114,29 @@ func TestLook_WarnAfter(t *testing.T) {
 		t.Error(v.Noted)
 	}
 }
+
+func TestFallbackDue(t *testing.T) {
+	const after = 24 * time.Hour
+	for name, tt := range map[string]struct {
+		since, last time.Duration // before now; 0: never
+		want        bool
+	}{
+		"a manifest is in force":     {0, 0, false},
+		"not long enough":            {after - time.Second, 0, false},
+		"long enough":                {after, 0, true},
+		"tried five hours ago":       {30 * time.Hour, 5 * time.Hour, false},
+		"tried six hours ago":        {30 * time.Hour, 6 * time.Hour, true},
+		"tried in the future":        {30 * time.Hour, -time.Hour, true},
+		"nothing, since the future ": {-time.Hour, 0, false},
+	} {
+		before := func(d time.Duration) time.Time {
+			if d == 0 {
+				return time.Time{}
+			}
+			return day0.Add(-d)
+		}
+		if got := FallbackDue(before(tt.since), before(tt.last), day0, after); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -55,17 +55,38 @@ func status(code int, header ...string) http.HandlerFunc {
 	}
 }
 
+// fault is an answer of a site, and what comes of it.
+type fault struct {
+	name    string
+	answer  http.HandlerFunc
+	reason  Reason // "": no refusal
+	missing bool
+	want    string // in the error
+}
+
+func (f fault) check(t *testing.T, s *site) {
+	s.answer("f", f.answer)
+	s.hasty = f.want == "less than"
+	b, err := s.origin(t).Fetch(t.Context(), "f", 100)
+	var r *Refused
+	if b != nil || err == nil || !strings.Contains(err.Error(), f.want) {
+		t.Fatalf("%q, %v, expected %q in it", b, err, f.want)
+	}
+	if got := errors.As(err, &r); got != (f.reason != "") || got && r.Reason != f.reason {
+		t.Errorf("%v, expected the reason %q", err, f.reason)
+	}
+	if errors.Is(err, fs.ErrNotExist) != f.missing {
+		t.Errorf("%v: not there: %v", err, !f.missing)
+	}
+	if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("%q", err)
+	}
+}
+
 func TestHTTPS_Faults(t *testing.T) {
 	s := newSite(t)
-	s.serve("good", []byte("12345"))
 	host := strings.TrimPrefix(s.URL, "https://")
-	tests := []struct {
-		name    string
-		answer  http.HandlerFunc
-		reason  Reason // "": no refusal
-		missing bool
-		want    string // in the error
-	}{
+	for _, f := range []fault{
 		{"redirect to http", to("http://" + host + "/centos/good"), Redirect, false, "leads to http://"},
 		{"redirect to another host", to("https://evil.example.org/x"), Redirect, false, "leads to https://evil.example.org/x, expected the same"},
 		{"redirect to another port", to("https://127.0.0.1:1/x"), Redirect, false, "a loopback address"},
@@ -92,28 +113,14 @@ func TestHTTPS_Faults(t *testing.T) {
 		{"busy without words", status(503, "Retry-After", "[31m"), "", false, "503 Service Unavailable, expected"},
 		{"headers without end", status(200, "X", strings.Repeat("x", maxHeader)), "", false, "header"},
 		{"short", status(200, "Content-Length", "5"), "", false, "EOF"},
+	} {
+		t.Run(f.name, func(t *testing.T) { f.check(t, s) })
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s.answer("f", tt.answer)
-			s.hasty = tt.want == "less than"
-			b, err := s.origin(t).Fetch(t.Context(), "f", 100)
-			var r *Refused
-			if b != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("%q, %v, expected %q in it", b, err, tt.want)
-			}
-			if got := errors.As(err, &r); got != (tt.reason != "") || got && r.Reason != tt.reason {
-				t.Errorf("%v, expected the reason %q", err, tt.reason)
-			}
-			if errors.Is(err, fs.ErrNotExist) != tt.missing {
-				t.Errorf("%v: not there: %v", err, !tt.missing)
-			}
-			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\x1b") {
-				t.Errorf("%q", err)
-			}
-		})
-	}
-	s.hasty = false
+}
+
+func TestHTTPS_RedirectOnTheSameHost(t *testing.T) {
+	s := newSite(t)
+	s.serve("good", []byte("12345"))
 	s.answer("f", to("/centos/good"))
 	if b, err := s.origin(t).Fetch(t.Context(), "f", 100); string(b) != "12345" || err != nil {
 		t.Errorf("a redirect on the same host: %q, %v", b, err)

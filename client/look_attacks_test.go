@@ -7,11 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 	"tidemark/sign"
 )
@@ -298,86 +296,6 @@ func TestLook_Expired(t *testing.T) {
 	}
 }
 
-// A 304 says that the file is the same, not that it is good: it is opened again in full.
-func TestLook_NotModifiedChecksAgain(t *testing.T) {
-	f := fixtures()
-	t.Run("seen since", func(t *testing.T) {
-		s, r := settled(t)
-		seen, _ := LoadSeen(r.State)
-		seen.Serial++
-		if err := SaveSeen(r.State, *seen); err != nil {
-			t.Fatal(err)
-		}
-		r.refuses(t, Rollback)
-		if got := s.log(); got[0] != "304 "+BundleFile {
-			t.Error(got)
-		}
-	})
-	t.Run("a key revoked", func(t *testing.T) {
-		s, r := settled(t)
-		revoked := following(4, nil)
-		revoked.Manifest.Keys[1].Revoked = true
-		r.Trust = sealed(t, revoked, 3)
-		r.refuses(t, Signature)
-		if got := strings.Join(s.log(), ", "); !strings.HasPrefix(got, "304 "+BundleFile) || !strings.Contains(got, "200 "+BundleFile) {
-			t.Errorf("%s: expected to ask again for the whole of it", got)
-		}
-	})
-	t.Run("damaged on disk", func(t *testing.T) {
-		s, r := settled(t)
-		path := filepath.Join(r.State, BundleFile)
-		if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		v, err := r.look(t)
-		if err != nil || !v.Fresh || v.Unchanged || !told(v.Noted, NoteDamaged) {
-			t.Errorf("%+v, %v", v, err)
-		}
-		if b, _ := os.ReadFile(path + damaged); string(b) != "{}" {
-			t.Errorf("%q was set aside", b)
-		}
-		if b, _ := os.ReadFile(path); !bytes.Equal(b, f.bundle(t, nil)) {
-			t.Error("not fetched again")
-		}
-		if got := s.log(); got[0] != "200 "+BundleFile {
-			t.Error(got)
-		}
-	})
-	t.Run("origin.json damaged", func(t *testing.T) {
-		s, r := settled(t)
-		if err := os.WriteFile(filepath.Join(r.State, originFile), []byte(`{"bundle": "x"}`), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if v, err := r.look(t); err != nil || !v.Fresh || v.Unchanged || !told(v.Noted, NoteDamaged) {
-			t.Errorf("%+v, %v", v, err)
-		}
-		s.log()
-		if v, err := r.look(t); err != nil || !v.Unchanged || len(v.All) != 0 {
-			t.Errorf("%+v, %v", v, err)
-		}
-	})
-	t.Run("seen.json a pipe", func(t *testing.T) {
-		_, r := settled(t)
-		path := filepath.Join(r.State, SeenFile)
-		os.Remove(path)
-		if err := syscall.Mkfifo(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if v, err := r.look(t); v != nil || err == nil || !strings.Contains(err.Error(), "no regular file") {
-			t.Errorf("%+v, %v", v, err)
-		}
-	})
-	t.Run("seen.json damaged", func(t *testing.T) {
-		_, r := settled(t)
-		if err := os.WriteFile(filepath.Join(r.State, SeenFile), []byte("{}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if v, err := r.look(t); v != nil || err == nil || !strings.Contains(err.Error(), "seen.json is damaged") {
-			t.Errorf("%+v, %v", v, err)
-		}
-	})
-}
-
 // A clock set back must not bring an expired document back to life, nor hold things up.
 func TestLook_Clock(t *testing.T) {
 	s, r := settled(t)
@@ -459,70 +377,4 @@ func TestLook_PinnedTrust(t *testing.T) {
 	if v, err := r.look(t); v != nil || err == nil || !strings.Contains(err.Error(), "pinned trust") {
 		t.Errorf("%+v, %v", v, err)
 	}
-}
-
-func TestFallbackDue(t *testing.T) {
-	const after = 24 * time.Hour
-	for name, tt := range map[string]struct {
-		since, last time.Duration // before now; 0: never
-		want        bool
-	}{
-		"a manifest is in force":     {0, 0, false},
-		"not long enough":            {after - time.Second, 0, false},
-		"long enough":                {after, 0, true},
-		"tried five hours ago":       {30 * time.Hour, 5 * time.Hour, false},
-		"tried six hours ago":        {30 * time.Hour, 6 * time.Hour, true},
-		"tried in the future":        {30 * time.Hour, -time.Hour, true},
-		"nothing, since the future ": {-time.Hour, 0, false},
-	} {
-		before := func(d time.Duration) time.Time {
-			if d == 0 {
-				return time.Time{}
-			}
-			return day0.Add(-d)
-		}
-		if got := FallbackDue(before(tt.since), before(tt.last), day0, after); got != tt.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-func TestDue(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	for _, tt := range []struct {
-		kind string
-		at   time.Duration
-		want bool
-	}{{"a", 0, true}, {"a", time.Hour, false}, {"b", time.Hour, true}, {"a", day, true}, {"a", day + time.Hour, false}, {"a", 0, true}} {
-		if got, err := Due(t.Context(), dir, tt.kind, day0.Add(tt.at)); got != tt.want || err != nil {
-			t.Errorf("%+v: %v, %v", tt, got, err)
-		}
-	}
-}
-
-func FuzzMemory(f *testing.F) {
-	f.Add([]byte(`{}`))
-	good, err := strictjson.Marshal(memory{Validator: Validator{URL: "https://h/f", ETag: `W/"x"`, LastModified: "x"}, Bundle: strings.Repeat("0", 64), TrustChecked: strictjson.At(day0),
-		OlderSince: strictjson.At(day0), FailingSince: strictjson.At(day0), NothingSince: strictjson.At(day0), Said: map[string]strictjson.Time{"old": strictjson.At(day0)}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	f.Add([]byte(`{"validator": {"url": "\n", "etag": "\r\nX: y"}}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseMemory(b)
-		if err != nil {
-			return
-		}
-		out, err := strictjson.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := parseMemory(out); err != nil || !again.same(m) {
-			t.Fatalf("%+v, then %+v, %v", m, again, err)
-		}
-		if strings.ContainsAny(m.Validator.ETag+m.Validator.LastModified+m.Validator.URL, "\r\n") {
-			t.Fatalf("%+v would split a header", m.Validator)
-		}
-	})
 }

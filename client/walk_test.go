@@ -69,35 +69,39 @@ func TestLook_TrustWalk(t *testing.T) {
 			if tt.answer != nil {
 				s.answer("trust/4.json", tt.answer)
 			}
-			r := newReader(t, s)
-			v, err := r.look(t)
-			if err != nil || v.Trust.Version != tt.want || len(v.Noted) > 1 || told(v.Noted, tt.notice) != (tt.notice != "") {
-				t.Fatalf("%+v, %v, expected version %d and the notice %q", v, err, tt.want, tt.notice)
-			}
-			if held, err := HeldTrust(r.LookOptions); err != nil || held.Version != tt.want {
-				t.Errorf("held %+v, %v", held, err)
-			}
-			accepted, err := UpdateTrust(t.Context(), r.LookOptions)
-			if len(accepted) != 0 || (err == nil) != (tt.notice == "" || tt.want == 4) {
-				t.Errorf("%d accepted, %v", len(accepted), err)
-			}
-			var refused *Refused
-			if tt.notice == NoteTrustRefused && !errors.As(err, &refused) {
-				t.Errorf("%v, expected a refusal", err)
-			}
-			// A bundle that names the version is judged by it, or refused without it.
-			s.serve(BundleFile, f.bundle(t, func(m *manifest.Manifest) { m.Serial, m.TrustVersion = 4128, 4 }))
-			v, err = r.look(t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tt.want == 4 && (v.Refused != nil || v.Opened.Manifest.Serial != 4128) {
-				t.Errorf("%+v", v)
-			}
-			if tt.want != 4 && (v.Refused == nil || v.Refused.Reason != TrustTooOld || v.Opened.Manifest.Serial != 4127) {
-				t.Errorf("%+v", v)
-			}
+			walks(t, s, newReader(t, s), tt.want, tt.notice)
 		})
+	}
+}
+
+// walks insists on the version that a look comes to with that notice ("": none), and on what comes of it.
+func walks(t *testing.T, s *site, r *reader, want int64, notice string) {
+	v, err := r.look(t)
+	if err != nil || v.Trust.Version != want || len(v.Noted) > 1 || told(v.Noted, notice) != (notice != "") {
+		t.Fatalf("%+v, %v, expected version %d and the notice %q", v, err, want, notice)
+	}
+	if held, err := HeldTrust(r.LookOptions); err != nil || held.Version != want {
+		t.Errorf("held %+v, %v", held, err)
+	}
+	accepted, err := UpdateTrust(t.Context(), r.LookOptions)
+	if len(accepted) != 0 || (err == nil) != (notice == "" || want == 4) {
+		t.Errorf("%d accepted, %v", len(accepted), err)
+	}
+	var refused *Refused
+	if notice == NoteTrustRefused && !errors.As(err, &refused) {
+		t.Errorf("%v, expected a refusal", err)
+	}
+	// A bundle that names the version is judged by it, or refused without it.
+	s.serve(BundleFile, fixtures().bundle(t, func(m *manifest.Manifest) { m.Serial, m.TrustVersion = 4128, 4 }))
+	v, err = r.look(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want == 4 && (v.Refused != nil || v.Opened.Manifest.Serial != 4128) {
+		t.Errorf("%+v", v)
+	}
+	if want != 4 && (v.Refused == nil || v.Refused.Reason != TrustTooOld || v.Opened.Manifest.Serial != 4127) {
+		t.Errorf("%+v", v)
 	}
 }
 
