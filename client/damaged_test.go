@@ -96,7 +96,7 @@ func TestLook_SeenDamaged(t *testing.T) {
 func FuzzMemory(f *testing.F) {
 	f.Add([]byte(`{}`))
 	good, err := strictjson.Marshal(memory{Validator: Validator{URL: "https://h/f", ETag: `W/"x"`, LastModified: "x"}, Bundle: strings.Repeat("0", 64), TrustChecked: strictjson.At(day0),
-		OlderSince: strictjson.At(day0), FailingSince: strictjson.At(day0), NothingSince: strictjson.At(day0), Said: map[string]strictjson.Time{"old": strictjson.At(day0)}})
+		OlderSince: strictjson.At(day0), FailingSince: strictjson.At(day0), NothingSince: strictjson.At(day0), OutOfTimeSince: strictjson.At(day0), Said: map[string]strictjson.Time{"old": strictjson.At(day0)}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -41,13 +41,13 @@ func ExampleDecide() {
 
 func ExampleFallbackDue() {
 	const after = 24 * time.Hour
-	ended := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) // as NoManifestSince says
+	since := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) // when none in force was first found, as NoManifestSince says
 	var last time.Time                                     // none yet
-	fmt.Println(client.FallbackDue(ended, last, ended.Add(23*time.Hour), after))
-	fmt.Println(client.FallbackDue(ended, last, ended.Add(24*time.Hour), after))
-	last = ended.Add(24 * time.Hour)
-	fmt.Println(client.FallbackDue(ended, last, ended.Add(29*time.Hour), after))
-	fmt.Println(client.FallbackDue(ended, last, ended.Add(30*time.Hour), after))
+	fmt.Println(client.FallbackDue(since, last, since.Add(23*time.Hour), after))
+	fmt.Println(client.FallbackDue(since, last, since.Add(24*time.Hour), after))
+	last = since.Add(24 * time.Hour)
+	fmt.Println(client.FallbackDue(since, last, since.Add(29*time.Hour), after))
+	fmt.Println(client.FallbackDue(since, last, since.Add(30*time.Hour), after))
 	// Output:
 	// false
 	// true
