@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -17,8 +18,10 @@ type attempt struct {
 	*syncer
 	source Source
 	begun  bool
-	target anchorSet // what the source holds, and is to be proven
-	time   timeBytes // its time file, as it was before the list was asked for
+	target anchorSet   // what the source holds, and is to be proven
+	time   timeBytes   // its time file, as it was before the list was asked for
+	sets   []anchorSet // that are known, of what this mirror has; oldest first
+	asked  []string    // the paths of their anchors
 	plan   *plan
 	owed   bool // deletions were left out
 	owes   int  // how many of those that were to be made
@@ -66,13 +69,43 @@ func (a *attempt) pass(ctx context.Context) (again string, err error) {
 	}
 	vanished := a.plan.result.Vanished
 	for _, st := range stages {
-		res, err := a.stage(ctx, st)
+		res, err := a.bring(ctx, st)
 		if err != nil {
 			return a.lost(ctx, err)
 		}
 		vanished = vanished || res.Vanished
 	}
-	return a.changed(ctx, vanished)
+	return a.exchange(ctx, vanished)
+}
+
+// exchange puts the new anchors into the tree, and with them the metadata that replaces other of the same name. A reader who
+// sees a new anchor finds all that it names.
+func (a *attempt) exchange(ctx context.Context, vanished bool) (again string, err error) {
+	if again, err = a.changed(ctx, vanished); again != "" || err != nil {
+		return again, err
+	}
+	p, err := a.prepare()
+	if err != nil {
+		return "", err
+	}
+	defer p.discard()
+	st, err := a.replacingStage()
+	if err != nil {
+		return "", err
+	}
+	if st.name == "" {
+		a.say(StageAnchors, a.source, fmt.Sprintf("putting %d anchors in their places", len(a.target.anchors)), "")
+		return "", p.place()
+	}
+	res, err := a.bring(ctx, st)
+	if err != nil {
+		return a.lost(ctx, err)
+	}
+	a.say(StageAnchors, a.source, fmt.Sprintf("putting %d anchors in their places", len(a.target.anchors)), "")
+	if err := p.place(); err != nil {
+		return "", err
+	}
+	return a.changed(ctx, res.Vanished) // what replaced other may be of a later state already
 }
 
 // lost looks why names of the list were not to be had: because the source has moved on meanwhile, or because it is broken.
@@ -93,13 +126,14 @@ func (a *attempt) begin() error {
 		return nil
 	}
 	a.begun = true
+	a.syncer.begun++
 	return a.beginning()
 }
 
-// changed reads the source's time file again: when it is another one, what came may be a mixture. So may it be when files
-// vanished while they were asked for.
+// changed fetches the source's time file and anchors again: when they are not what they were, what came may be a mixture.
+// So may it be when files vanished while they were asked for.
 func (a *attempt) changed(ctx context.Context, vanished bool) (string, error) {
-	again, err := a.fetch(ctx, againDir, nil, StageAnchors, "reading the source's time file again")
+	again, err := a.fetch(ctx, againDir, a.asked, StageAnchors, "fetching time file and anchors again")
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +144,17 @@ func (a *attempt) changed(ctx context.Context, vanished bool) (string, error) {
 		return "lost files during the sync", nil
 	}
 	a.time = again.time
-	return "", nil
+	if a.o.Fallback {
+		return "", nil
+	}
+	_, err = judge(a.sets, found{timestamp: again.time.timestamp, anchors: again.anchors}, a.held)
+	var l *left
+	if errors.As(err, &l) {
+		if l.stage = StageAnchors; l.why == WhyMovedOn {
+			return "is moving on", nil
+		}
+	}
+	return "", err
 }
 
 // refresh takes a fresh manifest's word for what is announced.
@@ -228,19 +272,17 @@ func (a *attempt) largestAnchor() int64 {
 
 // preflight fetches the source's time file and anchors, before anything in the tree is touched, and judges them.
 func (a *attempt) preflight(ctx context.Context) error {
-	sets := anchorSets(a.tree)
+	a.sets = anchorSets(a.tree)
+	a.asked = a.rules.visible(anchorPaths(a.sets))
 	visible := map[string]bool{}
-	var paths []string
-	for _, p := range anchorPaths(sets) {
-		if !a.rules.hides(p) {
-			visible[p], paths = true, append(paths, p)
-		}
+	for _, p := range a.asked {
+		visible[p] = true
 	}
 	text := "fetching time file and anchors of " + a.source.name()
 	if a.o.Fallback {
 		text = "fetching the time file of " + a.source.name()
 	}
-	f, err := a.fetch(ctx, fetchedDir, paths, StagePreflight, text)
+	f, err := a.fetch(ctx, fetchedDir, a.asked, StagePreflight, text)
 	if err != nil {
 		return err
 	}
@@ -248,10 +290,10 @@ func (a *attempt) preflight(ctx context.Context) error {
 	if a.o.Fallback {
 		return a.judgeFallback()
 	}
-	for i, s := range sets {
-		sets[i] = s.only(visible)
+	for i, s := range a.sets {
+		a.sets[i] = s.only(visible)
 	}
-	a.target, err = judge(sets, found{timestamp: f.time.timestamp, anchors: f.anchors}, a.held)
+	a.target, err = judge(a.sets, found{timestamp: f.time.timestamp, anchors: f.anchors}, a.held)
 	return err
 }
 

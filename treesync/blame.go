@@ -48,13 +48,3 @@ func whyOf(stage Stage, code int, cause rsync.Code) Why {
 	}
 	return WhyBroken
 }
-
-// refusesChecksum reports a server with `refuse options = checksum`, as many public ones have.
-func refusesChecksum(err error) bool {
-	var exit *rsync.ExitError
-	if !errors.As(err, &exit) {
-		return false
-	}
-	o := exit.Refuses()
-	return o == "--checksum" || o == "-c"
-}

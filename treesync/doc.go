@@ -29,8 +29,10 @@
 //	            timestamp must have the tree's files and bytes, and what comes must fit on the disk.
 //	content     what no late pattern matches, by its names, without deleting
 //	metadata    what one does and is new, by its names, with --delay-updates
-//	anchors     the anchors, by their contents, and with them metadata that replaces other of the same name. Then the source's
-//	            time file once more: another one means another pass, at most two, from the pre-flight on, by a fresh manifest.
+//	anchors     time file and anchors once more, judged as before: others mean another pass, at most two, from the pre-flight
+//	            on, by a fresh manifest. Then the anchors come into the tree, out of the staging directory and all at once, so
+//	            that none comes that was not verified; right before, the metadata that replaces other of the same name, and
+//	            right after, if there is such, a third look at the source.
 //	proof       every anchor in the tree has the size and SHA-256 of the set
 //	delete      what the list showed to be gone, when that may be done; nobody is asked for it
 //	time file   the source's, byte for byte, in one rename, after all else is on the disk; then read back

@@ -86,6 +86,22 @@ func TestRun_Leftovers(t *testing.T) {
 	}
 }
 
+// A source that breaks off leaves its temporary files; the sync that goes on from the next one removes them.
+func TestRun_LeftoversOfAnEarlierSource(t *testing.T) {
+	l := newTimeline(t)
+	broken := false
+	l.runs.after = func(_ int, j rsync.Job) error {
+		if !j.DelayUpdates || broken {
+			return nil
+		}
+		broken = true
+		l.write(l.mirror, "7/os/x86_64/repodata/.~tmp~/primary.xml.gz", "half")
+		return &rsync.ExitError{Code: rsync.ExitStream, Text: "connection unexpectedly closed"}
+	}
+	l.sync(l.options(l.tree[1], l.serve("a", l.at[1], true), l.serve("b", l.at[1], true)))
+	l.same(l.at[1])
+}
+
 // A canceled context ends the sync at once, and is the error.
 func TestRun_Canceled(t *testing.T) {
 	l := newTimeline(t)

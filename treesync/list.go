@@ -53,7 +53,7 @@ func kindProblem(err error) error {
 func (a *attempt) mayDelete() bool { return a.source.MayDelete && !a.o.Fallback }
 
 func (a *attempt) newPlan() (*plan, error) {
-	p := &plan{rules: a.rules, anchors: map[string]bool{}, look: a.root.Lstat, full: a.full, maxDoomed: max(minDoomed, a.mostDeletions())}
+	p := &plan{rules: a.rules, anchors: map[string]bool{}, look: a.root.Lstat, full: a.full, maxDoomed: max(minDoomed, a.mostDeletions()), links: map[string][]string{}}
 	for _, path := range a.target.paths() {
 		p.anchors[path] = true
 	}
@@ -149,7 +149,7 @@ func (a *attempt) keptAtSource(ctx context.Context) (rsync.Stats, error) {
 // kept are the rules of a run that sees what the keep patterns hide, and nothing else. whole: every directory must be
 // looked into for it.
 func (r ruler) kept(keep []rsync.Pattern) (rules []rsync.Rule, whole bool) {
-	rules = excludes(ownPatterns(r.timeFile))
+	rules = excludes(ownPatterns())
 	for _, k := range keep {
 		text := strings.TrimSuffix(k.String(), "/")
 		if rest, anchored := strings.CutPrefix(text, "/"); anchored && !strings.Contains(rest, "**") {

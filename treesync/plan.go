@@ -22,7 +22,7 @@ type plan struct {
 
 	content, metadata *nameList
 	coming            *nameList // all that comes
-	anchorsToo        []string  // names that are hard links to an anchor
+	replacing         []string  // metadata in the place of other of the same name
 	inTheWay          []string  // names where the tree has a directory that is not empty, and the source something else
 	doomed            []doomedName
 	doomedBytes       int64 // of the files among them
@@ -31,6 +31,8 @@ type plan struct {
 	unlisted          int // names that come and that no list can hold
 	refused           int // deletions that are too many
 	refusedBytes      int64
+	links             map[string][]string // names that are hard links, by their leader
+	linkNames         int
 	room              room
 	changes           int64 // names that are new or changed
 	result            rsync.Result
@@ -49,6 +51,9 @@ func (p *plan) add(i rsync.Item) {
 		p.come(i)
 	}
 }
+
+// maxLinkNames is how many hard links are remembered; what is more and one with an anchor becomes so in the next sync.
+const maxLinkNames = 100_000
 
 // goes counts a name that is gone at the source. Those that stay in any case are none: an anchor, and what the mirror
 // excludes or keeps, of whatever kind it is here (to rsync, "own/" means no link of that name).
@@ -107,6 +112,10 @@ func (p *plan) come(i rsync.Item) {
 	if i.Link == "" {
 		return
 	}
+	if p.linkNames < maxLinkNames {
+		p.linkNames++
+		p.links[i.Link] = append(p.links[i.Link], i.Name)
+	}
 	// A hard link comes as one only when its leader is in the same list: where the leader comes later, so it does once more.
 	switch leader := p.phase(i.Link, false); {
 	case leader <= ph:
@@ -138,7 +147,7 @@ func (p *plan) put(ph phase, name string) {
 		p.metadata.add(name)
 	case withAnchors:
 		if !p.anchors[name] {
-			p.anchorsToo = append(p.anchorsToo, name)
+			p.replacing = append(p.replacing, name)
 		}
 	}
 }

@@ -18,6 +18,9 @@ func (a *attempt) prove() error {
 		if err != nil {
 			return err
 		}
+		if is, ok := found[path]; ok && is != a.target.anchors[path] && inLater(a.sets, a.target, path, is) {
+			return leave(StageProof, WhyMovedOn, "%s is of a later timestamp than %s", path, stamp(a.target.timestamp))
+		}
 		if err := proven(a.target.anchors[path], found); err != nil {
 			return err
 		}

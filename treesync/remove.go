@@ -10,7 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 )
 
 // doomedName is a name that the list showed to be gone at the source.
@@ -22,16 +21,15 @@ type doomedName struct {
 // remover deletes names in a tree: those very names, as what they were, below directories that are directories. It follows
 // no link, and removes no directory that holds something.
 type remover struct {
-	root    *os.Root
+	keeper
 	real    map[string]bool // directories, and whether they are such, without a link on the way
-	before  map[string]fs.FileInfo
 	removed int64
 	gone    int   // names that were not there any more
 	first   error // what went wrong first
 }
 
 func newRemover(root *os.Root) *remover {
-	return &remover{root: root, real: map[string]bool{".": true}, before: map[string]fs.FileInfo{}}
+	return &remover{keeper: newKeeper(root), real: map[string]bool{".": true}}
 }
 
 // all removes files first, then directories, the deepest first; in the end what holds them has its time and its
@@ -97,30 +95,4 @@ func (r *remover) isReal(dir string) bool {
 		r.real[dir] = known
 	}
 	return known
-}
-
-// open lets us remove names in a directory, and remembers what it was before.
-func (r *remover) open(dir string) error {
-	if r.before[dir] != nil {
-		return nil
-	}
-	info, err := r.root.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	r.before[dir] = info
-	if info.Mode().Perm()&0o300 != 0o300 {
-		return r.root.Chmod(dir, info.Mode().Perm()|0o300)
-	}
-	return nil
-}
-
-// restore gives directories that are still there what they had. That it fails is no harm.
-func (r *remover) restore() {
-	for dir, info := range r.before {
-		r.root.Chtimes(dir, time.Time{}, info.ModTime())
-		if info.Mode().Perm()&0o300 != 0o300 {
-			r.root.Chmod(dir, info.Mode())
-		}
-	}
 }

@@ -3,7 +3,6 @@ package treesync
 import (
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
@@ -18,10 +17,9 @@ func LatePatterns() []rsync.Pattern {
 }
 
 // ownPatterns are never synced and never deleted: fsck's directory at the top of a tree that is a file system of its own,
-// and the name under which the time file is written.
-func ownPatterns(timeFile string) []rsync.Pattern {
-	dir, name := path.Split(timeFile)
-	return patterns("/lost+found/", "/"+dir+"."+name+tempMark+"*")
+// and the names under which time file and anchors are written.
+func ownPatterns() []rsync.Pattern {
+	return patterns("/lost+found/", ".*"+tempMark+strings.Repeat("?", tempRandom))
 }
 
 // patterns parses what is known to be right.
@@ -46,7 +44,7 @@ type ruler struct {
 
 func newRuler(s Spec, timeFile string) ruler {
 	r := ruler{late: s.Late, timeFile: timeFile}
-	r.hidden = slices.Concat(s.Exclude, s.Keep, ownPatterns(timeFile))
+	r.hidden = slices.Concat(s.Exclude, s.Keep, ownPatterns())
 	if r.late == nil {
 		r.late = LatePatterns()
 	}

@@ -33,6 +33,7 @@ type syncer struct {
 	staging *staging
 	rules   ruler
 	held    int64
+	begun   int // attempts that touched the tree
 	out     Outcome
 }
 
@@ -135,7 +136,7 @@ func (s *syncer) served(a *attempt) error {
 	if s.o.DryRun {
 		return nil
 	}
-	if s.o.Memory.Began {
+	if s.o.Memory.Began || s.begun > 1 {
 		s.tidy()
 	}
 	s.out.Synced = true

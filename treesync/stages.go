@@ -26,10 +26,10 @@ func (p *plan) nearlyAll() bool {
 	return p.changes > nearlyAllNames && float64(p.changes) > nearlyAllShare*float64(p.result.Stats.Files)
 }
 
-// stages are the runs that bring what is new, in their order. A stage without names is left out.
+// stages are the runs that bring what is new and replaces no metadata, in their order. A stage without names is left out.
 func (a *attempt) stages() ([]stage, error) {
 	var all []stage
-	for _, add := range []func() (stage, error){a.contentStage, a.metadataStage, a.anchorsStage} {
+	for _, add := range []func() (stage, error){a.contentStage, a.metadataStage} {
 		st, err := add()
 		if err != nil {
 			return nil, err
@@ -84,28 +84,22 @@ func (a *attempt) metadataStage() (stage, error) {
 	return stage{StageMetadata, fmt.Sprintf("fetching metadata from %s: %d names", a.source.name(), p.metadata.names), j, false}, nil
 }
 
-// anchorsStage brings the anchors, all of them and by their contents: a reader who sees a new one finds all that it names.
-func (a *attempt) anchorsStage() (stage, error) {
-	names := slices.Concat(a.target.paths(), a.plan.anchorsToo)
+// replacingStage brings metadata that replaces other of the same name. Readers find it by the anchors, which come with it.
+func (a *attempt) replacingStage() (stage, error) {
+	with := map[string]bool{} // put in its place together with an anchor, since it is a hard link of it
+	for _, names := range a.plan.linked() {
+		for _, name := range names {
+			with[name] = true
+		}
+	}
+	names := slices.DeleteFunc(slices.Clone(a.plan.replacing), func(name string) bool { return with[name] })
 	if len(names) == 0 {
 		return stage{}, nil
 	}
 	j := a.job(a.source, a.path)
-	j.DelayUpdates, j.Checksum = true, true
-	j.FilesFrom = a.staging.file(anchorsFile)
-	return stage{StageAnchors, fmt.Sprintf("fetching anchors from %s: %d names", a.source.name(), len(names)), j, false}, writeNames(j.FilesFrom, names)
-}
-
-// stage runs one. A server that refuses --checksum is asked for the anchors whatever their times say: their contents are
-// proven here in any case.
-func (a *attempt) stage(ctx context.Context, st stage) (rsync.Result, error) {
-	res, err := a.bring(ctx, st)
-	if st.job.Checksum && refusesChecksum(err) {
-		st.job.Checksum, st.job.IgnoreTimes = false, true
-		st.text += ", without --checksum, which it refuses"
-		res, err = a.bring(ctx, st)
-	}
-	return res, err
+	j.DelayUpdates = true
+	j.FilesFrom = a.staging.file(replacingFile)
+	return stage{StageMetadata, fmt.Sprintf("fetching metadata that replaces other from %s: %d names", a.source.name(), len(names)), j, false}, writeNames(j.FilesFrom, names)
 }
 
 func (a *attempt) bring(ctx context.Context, st stage) (rsync.Result, error) {
@@ -136,10 +130,20 @@ func (s *syncer) writable(dir string) error {
 
 // compose says what a sync would do, as the end of a dry run.
 func (a *attempt) compose(stages []stage) error {
+	replacing, err := a.replacingStage()
+	if err != nil {
+		return err
+	}
+	if replacing.name != "" {
+		stages = append(stages, replacing)
+	}
 	for _, st := range stages {
 		command := st.job.Command(a.program())
 		a.out.Commands = append(a.out.Commands, command)
 		a.say(st.name, a.source, "would be "+st.text, command)
+	}
+	if n := len(a.target.anchors); n > 0 {
+		a.say(StageAnchors, a.source, fmt.Sprintf("would be fetching %d anchors again, and putting them in their places", n), "")
 	}
 	a.out.Files, a.out.Bytes = a.plan.result.Stats.Transferred, a.plan.result.Stats.Literal
 	a.out.Deleted = int64(a.plan.deletions)

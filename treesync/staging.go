@@ -21,11 +21,12 @@ type staging struct{ dir string }
 // The names in a staging directory.
 const (
 	fetchedDir    = "fetched" // anchors and time file of a source
-	againDir      = "again"   // its time file, read again
+	againDir      = "again"   // the same, when all else is here
 	preflightFile = "preflight.rules"
 	contentFile   = "content.list"
 	metadataFile  = "metadata.list"
 	anchorsFile   = "anchors.list"
+	replacingFile = "replacing.list"
 	comingFile    = "coming.list"
 	inTheWayFile  = "in-the-way.list"
 	contentRules  = "content.rules"
@@ -52,7 +53,7 @@ func (s *staging) empty() error {
 	for _, name := range []string{fetchedDir, againDir} {
 		errs = append(errs, removeAll(s.file(name)))
 	}
-	for _, name := range []string{preflightFile, contentFile, metadataFile, anchorsFile, comingFile, inTheWayFile, contentRules, metadataRules, keptRules} {
+	for _, name := range []string{preflightFile, contentFile, metadataFile, anchorsFile, replacingFile, comingFile, inTheWayFile, contentRules, metadataRules, keptRules} {
 		if err := os.Remove(s.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -11,8 +11,15 @@ import (
 	"time"
 )
 
-// tempMark is in the names under which a time file is written: .TIME.tidemark-XXXXXXXXXX.
-const tempMark = ".tidemark-"
+// tempMark is in the names under which time file and anchors are written: .TIME.tidemark-XXXXXXXXXX.
+const (
+	tempMark   = ".tidemark-"
+	tempRandom = 10
+)
+
+func tempName(name string) string {
+	return path.Join(path.Dir(name), "."+path.Base(name)+tempMark+rand.Text()[:tempRandom])
+}
 
 // partialDir is where rsync --delay-updates keeps files until they get their names.
 const partialDir = ".~tmp~"
@@ -47,7 +54,7 @@ func (a *attempt) replaceTime(name string) error {
 	if err := a.writable(dir); err != nil {
 		return err
 	}
-	temp := path.Join(dir, "."+path.Base(name)+tempMark+rand.Text()[:10])
+	temp := tempName(name)
 	err := a.writeTemp(temp)
 	if err == nil {
 		err = a.root.Rename(temp, name)
@@ -56,7 +63,7 @@ func (a *attempt) replaceTime(name string) error {
 		a.root.Remove(temp)
 		return err
 	}
-	a.restoreDirTimes(dir)
+	a.restoreDirTimes(map[string]bool{dir: true})
 	return syncDir(a.root, dir)
 }
 
@@ -81,22 +88,22 @@ func (a *attempt) writeTemp(temp string) error {
 	return err
 }
 
-// restoreDirTimes gives the time file's directory and those above it the times that they have at the source, as a sync of
-// them by rsync itself would. That it fails is no harm.
-func (a *attempt) restoreDirTimes(dir string) {
+// restoreDirTimes gives directories and those above them the times that they have at the source, as a sync of them by rsync
+// itself would. That it fails is no harm.
+func (a *attempt) restoreDirTimes(dirs map[string]bool) {
 	source, err := os.OpenRoot(a.staging.file(againDir))
 	if err != nil {
 		return
 	}
 	defer source.Close()
-	for {
-		if info, err := source.Lstat(dir); err == nil && info.IsDir() {
-			a.root.Chtimes(dir, time.Time{}, info.ModTime())
+	seen := map[string]bool{}
+	for dir := range dirs {
+		for ; !seen[dir]; dir = path.Dir(dir) {
+			seen[dir] = true
+			if info, err := source.Lstat(dir); err == nil && info.IsDir() {
+				a.root.Chtimes(dir, time.Time{}, info.ModTime())
+			}
 		}
-		if dir == "." {
-			return
-		}
-		dir = path.Dir(dir)
 	}
 }
 
