@@ -272,7 +272,7 @@ func (v *victim) run(command string, args ...string) (said string, exit int) {
 func (v *victim) repels(exit int, words ...string) {
 	v.Helper()
 	before := v.remembered()
-	out, got := v.run("run", "--now")
+	out, got := v.run("run", "--now", "-v")
 	if got != exit {
 		v.Errorf("exit code %d, expected %d:\n%s", got, exit, out)
 	}

@@ -18,6 +18,7 @@ type sourceFault struct {
 	said    []string
 	alone   int
 	touched bool
+	soak    bool // before a good source it shows nothing that others do not: only in the soak
 }
 
 func sourceFaults() []sourceFault {
@@ -28,22 +29,22 @@ func sourceFaults() []sourceFault {
 			s.Cleanup(func() { d.Close() })
 			s.near(d.URL("centos"))
 		}},
-		{name: "DeniesAccess", alone: 6, said: []string{"refused"}, arm: func(s *scene) {
+		{name: "DeniesAccess", soak: true, alone: 6, said: []string{"refused"}, arm: func(s *scene) {
 			s.near(s.serve("near", s.copy("near"), lab.Daemon{Deny: true}))
 		}},
-		{name: "IsBusy", alone: 6, said: []string{"busy", "max connections"}, arm: func(s *scene) {
+		{name: "IsBusy", soak: true, alone: 6, said: []string{"busy", "max connections"}, arm: func(s *scene) {
 			s.near(s.daemon("near", s.copy("near"), lab.Daemon{}, lab.StartBusy).URL("centos"))
 		}},
-		{name: "AsksForAPassword", alone: 6, said: []string{"refused"}, arm: func(s *scene) {
+		{name: "AsksForAPassword", soak: true, alone: 6, said: []string{"refused"}, arm: func(s *scene) {
 			s.near(s.serve("near", s.copy("near"), lab.Daemon{AuthUsers: map[string]string{"somebody": "secret"}}))
 		}},
-		{name: "HangsAtOnce", alone: 6, said: []string{"unreachable"}, arm: func(s *scene) {
+		{name: "HangsAtOnce", soak: true, alone: 6, said: []string{"unreachable"}, arm: func(s *scene) {
 			s.hurry()
 			r := s.relayed("near", s.copy("near"))
 			r.Arm(lab.RelayFault{Hang: true})
 			s.near(r.URL("centos"))
 		}},
-		{name: "HangsHalfWay", alone: 6, said: []string{"near"}, touched: true, arm: func(s *scene) {
+		{name: "HangsHalfWay", soak: true, alone: 6, said: []string{"near"}, touched: true, arm: func(s *scene) {
 			s.hurry()
 			r := s.relayed("near", s.large("near"))
 			r.Arm(lab.RelayFault{Down: largeFile / 2, Hang: true})
@@ -59,12 +60,12 @@ func sourceFaults() []sourceFault {
 			s.must(lab.Lie(dir, s.t1))
 			s.near(s.serve("near", dir, lab.Daemon{}))
 		}},
-		{name: "LacksAPackage", alone: 6, said: []string{"incomplete"}, arm: func(s *scene) {
+		{name: "LacksAPackage", soak: true, alone: 6, said: []string{"incomplete"}, arm: func(s *scene) {
 			dir := s.copy("near")
 			s.must(os.Remove(firstFile(s.T, dir, func(p string) bool { return strings.HasSuffix(p, ".rpm") })))
 			s.near(s.serve("near", dir, lab.Daemon{}))
 		}},
-		{name: "LacksAnAnchor", alone: 6, said: []string{"pre-flight", "incomplete"}, arm: func(s *scene) {
+		{name: "LacksAnAnchor", soak: true, alone: 6, said: []string{"pre-flight", "incomplete"}, arm: func(s *scene) {
 			dir := s.copy("near")
 			s.must(os.Remove(firstFile(s.T, dir, func(p string) bool { return strings.HasSuffix(p, "repomd.xml") })))
 			s.near(s.serve("near", dir, lab.Daemon{}))
@@ -72,7 +73,7 @@ func sourceFaults() []sourceFault {
 		{name: "IsBehind", alone: 6, said: []string{"behind"}, arm: func(s *scene) {
 			s.near(s.serve("near", s.first, lab.Daemon{}))
 		}},
-		{name: "IsAhead", alone: 0, said: nil, arm: func(s *scene) {
+		{name: "IsAhead", soak: true, alone: 0, said: nil, arm: func(s *scene) {
 			s.announce(nil)
 			s.near(s.serve("near", s.ahead("near"), lab.Daemon{}))
 		}},
@@ -80,7 +81,7 @@ func sourceFaults() []sourceFault {
 }
 
 // hurry gives up on silence early; not so early that a busy machine is taken for a silent one.
-func (s *scene) hurry() { s.lines[1] = "timeout: 5s" }
+func (s *scene) hurry() { s.lines[1] = "timeout: 3s" }
 
 // ahead gives a server a tree that is newer than all that is announced.
 func (s *scene) ahead(name string) string {
@@ -94,8 +95,8 @@ func (s *scene) ahead(name string) string {
 	return dir
 }
 
-// A source that fails costs nothing but time: the next one serves. Where there is no other, the exit code says so, the
-// tree holds what it held, and the next run with a good source heals.
+// Where a source that fails is the only one, the exit code says so, the tree holds what it held, and the next run with a
+// good source heals.
 func TestRun_SourceFaults(t *testing.T) {
 	for _, f := range sourceFaults() {
 		t.Run(fmt.Sprintf("Source%s_Exit%d", f.name, f.alone), func(t *testing.T) {
@@ -112,6 +113,24 @@ func TestRun_SourceFaults(t *testing.T) {
 			}
 			s.heals()
 		})
+	}
+}
+
+// A source that fails costs nothing but time: the next one serves.
+func TestRun_FirstSourceFaults(t *testing.T) { firstSourceFaults(t, false) }
+
+func TestSoakRun_FirstSourceFaults(t *testing.T) {
+	if os.Getenv("TIDEMARK_SOAK") == "" {
+		t.Skip("TIDEMARK_SOAK=1 runs it")
+	}
+	firstSourceFaults(t, true)
+}
+
+func firstSourceFaults(t *testing.T, soak bool) {
+	for _, f := range sourceFaults() {
+		if f.soak != soak {
+			continue
+		}
 		t.Run(fmt.Sprintf("FirstSource%s_Exit0", f.name), func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
@@ -344,14 +363,34 @@ func TestRun_Fallback_Exit0(t *testing.T) {
 	s.holds(s.t1)
 }
 
-// A manifest that is refused stays exit 4, whatever the fallback did: somebody has to look.
+// A manifest that is refused stays exit 4, whatever the fallback did: somebody has to look. A clock that jumped ahead has as
+// long as a site that went down.
 func TestRun_FallbackWhileRefused_Exit4(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.lines = append(s.lines, "fallback: {sources: ["+s.serve("near", s.copy("near"), lab.Daemon{})+"], after: 2h}")
-	s.env = []string{"TIDEMARK_TEST_CLOCK=27h"}
-	s.says(s.expect(4, "run", "--now"), "without a manifest", "expired")
+	s.says(s.at("50h").expect(4, "run", "--now"), "expired", "the tree is untouched")
+	s.holds(s.t0)
+	out := s.at("52h1m").expect(4, "run", "--now", "-v")
+	s.says(out, "without a manifest", "expired", "was synced from a fallback source, unproven")
+	if strings.Contains(out, "untouched") {
+		t.Errorf("the tree is said to be untouched:\n%s", out)
+	}
 	s.holds(s.t1)
+}
+
+// A genuine manifest of the future says that this machine's clock is wrong: that is to be mended, and no unproven sync made.
+func TestRun_NoFallbackByAWrongClock_Exit4(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.lines = append(s.lines, "fallback: {sources: ["+s.serve("near", s.copy("near"), lab.Daemon{})+"], after: 2h}")
+	for _, name := range []string{"seen.json", "manifest.bundle.json", "origin.json"} {
+		s.must(os.Remove(filepath.Join(s.path("state"), name)))
+	}
+	s.says(s.at("-25h").expect(4, "run", "--now"), "future")
+	before := s.snapshot()
+	s.at("-22h").expect(4, "run", "--now")
+	s.same(before)
 }
 
 const largeFile = 1 << 20

@@ -100,7 +100,7 @@ func TestHook_CancelEndsTheGroup(t *testing.T) {
 	dir := t.TempDir()
 	pid := filepath.Join(dir, "pid")
 	ctx, cancel := context.WithCancel(t.Context())
-	h := hook{name: "before", argv: []string{"/bin/sh", "-c", "(trap '' TERM; while :; do sleep 1; done) & echo $! > " + pid + "; wait"}, out: &bytes.Buffer{}, long: time.Hour}
+	h := hook{name: "before", argv: []string{"/bin/sh", "-c", "(trap '' TERM; while :; do sleep 1; done) & echo $! > " + pid + "; wait"}, out: os.Stderr, long: time.Hour}
 	go func() {
 		defer cancel()
 		for range 600 {

@@ -121,10 +121,11 @@ func (j *journey) trouble() []error {
 	return slices.DeleteFunc(all, func(err error) bool { return err == nil })
 }
 
-// noted tells what Look found worth telling: to a person all of it, once a run; to cron each kind once a day.
+// noted tells what Look found worth telling: to a person all of it, once a run; to cron each kind once a day, and what may
+// pass by itself only when it has lasted for warn_after.
 func (j *journey) noted(view *client.View) {
 	noted := view.Noted
-	if j.screen.terminal {
+	if j.typed() {
 		noted = view.All
 	}
 	for _, n := range noted {

@@ -40,14 +40,22 @@ const runAbout = `Looks for news; syncs each tree of which something newer is an
 writes its time file. Waits for this mirror's share of the splay first, and for its turn where not all mirrors may start yet.
 
 Without a terminal it prints nothing while there is nothing to do, to wait for or to hold against another run. What passes
-by itself is printed only when a tree is behind for longer than warn_after.
+by itself is printed only when it lasts, or a tree is behind, for longer than warn_after. A tree that did not fit on the disk
+is tried again after an hour; --now does not wait for that.
 
 Exit codes: 0 done, or nothing to do; 1 failed; 2 configuration; 4 the manifest was refused; 5 another run holds the lock
-(on a terminal or with --strict); 6 no usable source. Of several trees the gravest, in the order 4, 1, 6, 5.
-A refused manifest is 4 whatever a fallback did; an unreachable one with a fallback that synced is 0.
+(on a terminal or with --strict); 6 no usable source. Of several trees the gravest, in the order 4, 2, 1, 6, 5.
+With --dry-run no tree and no memory of a run changes; what was learnt of the network is kept all the same, since nobody may
+take it back: the newest bundle and what was seen (manifest.bundle.json, seen.json, origin.json, trust-*.json in the state).
+A refused manifest is 4 whatever a fallback did; an unreachable one with a fallback that synced is 0. The exit code is the
+same at every run; the words are printed once in warn_after.
+
+Of hooks: the one before runs when a tree is about to be synced, and stops that by failing; then the one after runs however
+it ends, also when the run is told to stop. Both know TIDEMARK_NETWORK, TIDEMARK_TREE, TIDEMARK_PATH, TIDEMARK_SOURCE and
+TIDEMARK_TIMESTAMP; the one after TIDEMARK_RESULT as well: done, wait (all sources have moved on) or failed.
 
 Example, every five minutes; cron mails what goes wrong, and nothing else:
-  */5 * * * *  mirror  tidemark-mirror run -q`
+  */5 * * * *  mirror  /usr/local/bin/tidemark-mirror run -q`
 
 // runJourney is what run and sync have in common.
 func runJourney(c *console.Call, o runOptions) error {
@@ -106,7 +114,7 @@ func newJourney(c *console.Call, m *mirror, o runOptions) (*journey, error) {
 		return nil, err
 	}
 	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, heard: map[string]bool{}}
-	look.EveryNotice, j.held, j.path = o.dry, look, c.Getenv("PATH")
+	look.EveryNotice, look.WarnAfter, j.held, j.path = o.dry, m.cfg.WarnAfter, look, c.Getenv("PATH")
 	j.look = func(ctx context.Context) (*client.View, error) { return client.Look(ctx, look) }
 	j.runner = func(hold []*os.File) rsync.Runner {
 		return &rsync.Exec{Program: m.cfg.Rsync, Path: c.Getenv("PATH"), Proxy: m.cfg.Proxy, Hold: hold}

@@ -364,6 +364,7 @@ func (s *scene) heals() {
 	}
 	s.offers = map[string]manifest.Source{}
 	s.env = nil
+	s.lines[1] = "timeout: 60s"
 	s.good()
 	s.announce(nil)
 	s.expect(0, "run", "--now")

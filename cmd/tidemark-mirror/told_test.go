@@ -263,3 +263,17 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 }
+
+// A site that is away for a moment is nobody's business while what is kept is in force: cron hears of it when it lasts.
+func TestRun_SiteDownIsToldLate(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.siteDown()
+	s.silent(0, "run")
+	s.says(s.expect(0, "run", "-v"), "no newer manifest was to be had")
+	_, stderr, _ := s.terminal("run", "--now")
+	s.says(stderr, "no newer manifest was to be had")
+	s.at("5h").silent(0, "run")
+	s.says(s.at("6h1m").expect(0, "run", "-q"), "no newer manifest was to be had")
+	s.at("7h").silent(0, "run", "-q")
+}
