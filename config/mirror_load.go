@@ -44,6 +44,15 @@ func LoadMirror(file, zone string, rules RsyncRules) (*Mirror, error) {
 	return parseMirror(abs, data, zone, rules)
 }
 
+// ParseMirror is LoadMirror for data that is to be written to file.
+func ParseMirror(file string, data []byte, zone string, rules RsyncRules) (*Mirror, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("place of the configuration: %w", err)
+	}
+	return parseMirror(abs, data, zone, rules)
+}
+
 // parseMirror checks data, which came from file, an absolute path.
 func parseMirror(file string, data []byte, zone string, rules RsyncRules) (*Mirror, error) {
 	doc := strictyaml.Read(file, data)

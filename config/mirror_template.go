@@ -29,6 +29,7 @@ type MirrorTemplateValues struct {
 	Trust   string            // trust.json
 	Country string            // auto
 	State   string            // /var/lib/tidemark-mirror
+	CA      string            // none: a comment
 	Trees   map[string]string // name to path; one, the network's name at /srv/mirror/<name>
 	Exclude []string          // of every tree: rsync's patterns
 }
@@ -58,11 +59,15 @@ func MirrorTemplate(v MirrorTemplateValues) []byte {
 		"@URL@", quote(otherwise(v.URL, "https://mirrors.example.org/"+v.Network+"/")),
 		"@TRUST@", quote(otherwise(v.Trust, "trust.json")),
 		"@COUNTRY@", quote(otherwise(v.Country, "auto")),
+		"@CA@", quote(v.CA),
 		"@STATE@", quote(otherwise(v.State, "/var/lib/tidemark-mirror")),
 		"@TREES@\n", list.String(),
 	)
 	var out strings.Builder
 	for line := range strings.Lines(mirrorTemplate) {
+		if v.CA != "" {
+			line = strings.Replace(line, "# ca: ca.pem", "ca: @CA@    ", 1)
+		}
 		out.WriteString(fill(line, values))
 	}
 	return []byte(out.String())

@@ -178,7 +178,7 @@ func TestMirrorTemplate(t *testing.T) {
 		"words": {Network: "null", ID: "true", Country: "NO", Trees: map[string]string{"false": "/srv/1", "1e3": "/srv/2", "7": "/srv/3"}},
 		"full": {
 			Network: "centos", ID: "ftp.funet.fi", URL: "http://127.0.0.1:8080/centos/", Trust: "/etc/tidemark/trust.json", Country: "FI",
-			State: `/var/lib/it's "odd" # here: really`, Trees: map[string]string{"centos": "/srv/mirror/a  # b", "vault": "/srv/mirror/ö"},
+			CA: "/etc/tidemark/the ca.pem", State: `/var/lib/it's "odd" # here: really`, Trees: map[string]string{"centos": "/srv/mirror/a  # b", "vault": "/srv/mirror/ö"},
 			Exclude: []string{"*/isos/", `/it's "odd"/[ab]  # really`},
 		},
 		"directory": {Network: "centos", ID: "ftp.funet.fi", URL: "/srv/site"},
@@ -191,7 +191,7 @@ func TestMirrorTemplate(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, text)
 			continue
 		}
-		got := MirrorTemplateValues{Network: m.Network, ID: m.ID, URL: m.URL, Trust: m.Trust, State: m.State, Country: m.Country, Trees: map[string]string{}}
+		got := MirrorTemplateValues{Network: m.Network, ID: m.ID, URL: m.URL, Trust: m.Trust, State: m.State, CA: m.CA, Country: m.Country, Trees: map[string]string{}}
 		for tree, one := range m.Trees {
 			got.Trees[tree], got.Exclude = one.Path, one.Exclude
 			got.Exclude = one.Exclude

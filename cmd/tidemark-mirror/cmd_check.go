@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -42,11 +43,12 @@ type checkDocument struct {
 	Schema  string          `json:"schema"`
 	Network string          `json:"network"`
 	Mirror  string          `json:"mirror"`
-	Serial  int64           `json:"serial"`
-	Issued  strictjson.Time `json:"issued"`
-	Expires strictjson.Time `json:"expires"`
+	Serial  int64           `json:"serial,omitempty"` // absent, as the times: there is no manifest to go by
+	Issued  strictjson.Time `json:"issued,omitzero"`
+	Expires strictjson.Time `json:"expires,omitzero"`
 	Fresh   bool            `json:"fresh"` // the origin answered; false: by the kept bundle
 	Exit    int             `json:"exit"`
+	Error   string          `json:"error,omitempty"` // what went wrong, in words
 	Trees   []checkedTree   `json:"trees"`
 	Notices []notice        `json:"notices"`
 }
@@ -70,18 +72,20 @@ func (m *mirror) check() error {
 	if err != nil {
 		return err
 	}
-	view, err := client.Look(m.Context.Context, look)
-	if err != nil {
-		return err
+	look.EveryNotice = true // marks none as told: cron's run still has to
+	d := checkDocument{Schema: "tidemark/mirror-check/v1", Network: m.cfg.Network, Mirror: m.cfg.ID, Trees: []checkedTree{}, Notices: []notice{}}
+	view, answer := client.Look(m.Context.Context, look)
+	if answer == nil {
+		m.heed(view)
+		now := view.Opened.Manifest
+		d.Serial, d.Issued, d.Expires, d.Fresh, d.Notices = now.Serial, now.Issued, now.Expires, view.Fresh, notices(view.All)
+		d.Trees, answer = m.checkTrees(now)
+		if view.Refused != nil { // the trees were judged by what is kept
+			answer = view.Refused
+		}
 	}
-	m.heed(view)
-	trees, answer := m.checkTrees(view.Opened.Manifest)
-	if view.Refused != nil { // the trees were judged by what is kept
-		answer = view.Refused
-	}
-	now := view.Opened.Manifest
-	return errors.Join(m.Document(checkDocument{Schema: "tidemark/mirror-check/v1", Network: m.cfg.Network, Mirror: m.cfg.ID, Serial: now.Serial,
-		Issued: now.Issued, Expires: now.Expires, Fresh: view.Fresh, Exit: m.Code(answer), Trees: trees, Notices: notices(view.All)}), answer)
+	d.Exit, d.Error = m.Code(answer), inDocument(answer)
+	return errors.Join(m.Document(d), answer)
 }
 
 // checkTrees decides for every tree, and remembers since when each is behind. The answer is the gravest of what failed, what
@@ -126,7 +130,11 @@ func (m *mirror) checkedTree(d client.Decision, damaged string) checkedTree {
 	if damaged != "" {
 		m.Warn("%s: the time file does not count: %s", d.Tree, damaged)
 	}
-	m.Say("%-10s %-8s %s", d.Tree, d.Action, d.Reason)
+	if d.Action == client.Gone { // -q must not hide a name that was mistyped
+		m.Warn("%s: %s", d.Tree, d.Reason)
+	} else {
+		m.Say("%-10s %-8s %s", d.Tree, d.Action, strings.TrimPrefix(d.Reason, "in date: "))
+	}
 	t := checkedTree{Tree: d.Tree, Action: d.Action, Held: d.Held, Damaged: damaged, Announced: d.Announced, Admitted: d.Admitted, Place: d.Place, Reason: d.Reason}
 	if d.Behind != nil {
 		t.BehindSince = d.Behind.Since

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,10 +29,12 @@ func initCommand(e *console.Program, w world) *cli.Command {
 		&cli.StringFlag{Name: "country", Usage: "where this mirror is: an ISO code like FI, or auto, by the time zone (`CC`)", Value: "auto"},
 		&cli.StringSliceFlag{Name: "tree", Usage: "a tree that you carry and its directory, `NAME=PATH`; may be repeated"},
 		&cli.StringFlag{Name: "state", Usage: "`DIR` for what must be remembered between runs", Value: "/var/lib/tidemark-mirror"},
+		&cli.StringFlag{Name: "ca", Usage: "the authority of the site's certificate, when it is none of the system's (`FILE`, PEM; it stays where it is)"},
 		&cli.StringSliceFlag{Name: "exclude", Usage: "what this mirror does not carry: a `PATTERN` of rsync; may be repeated"},
 	}, `Writes a commented mirror.yaml, and the trust document beside it, into DIR, or where --config says. On a terminal it asks for
 what the flags leave open. Trees that are there already are taken as they are: nothing in them is touched. What is there
-is never overwritten.
+is never overwritten. The state directory belongs to who runs the mirror: typed by root, it is made for the owner of the
+first tree's directory; where that is nobody or root, the command that makes it is printed.
 
 Examples:
   tidemark-mirror init /etc/tidemark
@@ -51,6 +53,7 @@ type initializer struct {
 	values   config.MirrorTemplateValues
 	trust    *keys.Trust
 	envelope []byte
+	program  string // its path, as cron needs it
 }
 
 // initDocument is `init --json`.
@@ -63,6 +66,7 @@ type initDocument struct {
 	CountryFrom string     `json:"country_from,omitempty"`
 	Trust       initTrust  `json:"trust"`
 	State       string     `json:"state"`
+	StateWith   string     `json:"state_command,omitempty"` // still to be typed, by root: it makes the state directory
 	Trees       []initTree `json:"trees"`
 	Cron        string     `json:"cron"` // a line for crontab(5), every five minutes
 }
@@ -95,6 +99,9 @@ func (i *initializer) run() error {
 	if _, err := os.Lstat(i.file); err == nil {
 		return console.Hinted(fmt.Errorf("%s is there already, nothing was changed", i.file), "choose another directory, or edit what is there")
 	}
+	if i.program, err = os.Executable(); err != nil {
+		return fmt.Errorf("place of this program: %w", err)
+	}
 	if err := i.collect(); err != nil {
 		return err
 	}
@@ -102,35 +109,46 @@ func (i *initializer) run() error {
 	if err != nil {
 		return err
 	}
-	return i.tell(cfg)
+	owner, err := i.makeState(cfg)
+	if err != nil {
+		return err
+	}
+	return i.tell(cfg, owner)
 }
 
-// write lays trust and configuration, reads them back as every command would, and makes the state directory.
+// write lays trust and configuration, once the latter was found to be right: a typing error leaves nothing behind.
 func (i *initializer) write() (*config.Mirror, error) {
 	dir := filepath.Dir(i.file)
+	pinned := filepath.Join(dir, "trust.json")
+	i.values.Trust = "trust.json"
+	text := config.MirrorTemplate(i.values)
+	zone, _ := geo.LocalZone("/", i.Getenv)
+	cfg, err := config.ParseMirror(i.file, text, zone, rsyncRules())
+	if err != nil {
+		return nil, console.Exit(console.Misuse, err, "")
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make directories: %w", err)
 	}
-	pinned := filepath.Join(dir, "trust.json")
-	if typed, err := filepath.Abs(i.values.Trust); err != nil || typed != pinned {
+	there, err := console.ReadFile(pinned, int64(len(i.envelope)))
+	if laid := err == nil && bytes.Equal(there, i.envelope); !laid {
 		if err := console.WriteNew(pinned, i.envelope, 0o644); err != nil {
 			return nil, err
 		}
+		defer func() {
+			if err != nil {
+				os.Remove(pinned)
+			}
+		}()
 	}
-	i.values.Trust = "trust.json"
-	if err := console.WriteNew(i.file, config.MirrorTemplate(i.values), 0o644); err != nil {
-		return nil, err
-	}
-	cfg, err := loadConfig(i.Call, i.file)
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(i.file))
-	}
-	return cfg, i.StateDir(cfg.State)
+	err = console.WriteNew(i.file, text, 0o644)
+	return cfg, err
 }
 
-func (i *initializer) tell(cfg *config.Mirror) error {
+func (i *initializer) tell(cfg *config.Mirror, owner stateOwner) error {
 	d := initDocument{Schema: "tidemark/mirror-init/v1", File: i.file, Network: cfg.Network, Mirror: cfg.ID, Country: cfg.Country, CountryFrom: cfg.Auto,
-		State: cfg.State, Trust: initTrust{File: cfg.Trust, Version: i.trust.Version, Expires: i.trust.Expires}, Trees: []initTree{}, Cron: cronLine(cfg)}
+		State: cfg.State, StateWith: owner.command, Trust: initTrust{File: cfg.Trust, Version: i.trust.Version, Expires: i.trust.Expires},
+		Trees: []initTree{}, Cron: cronLine(cfg, i.program)}
 	i.Say("%s: mirror %s of network %s, %s", i.file, cfg.ID, cfg.Network, place(self(cfg)))
 	if cfg.Auto != "" {
 		i.Say("  found     %s", cfg.Auto)
@@ -144,21 +162,40 @@ func (i *initializer) tell(cfg *config.Mirror) error {
 		i.Say("  tree      %s in %s: %s", t.Tree, t.Path, t)
 		d.Trees = append(d.Trees, t)
 	}
+	if owner.name != "" && owner.command == "" {
+		i.Say("  state     %s, which belongs to %s: let %s run the mirror, too", cfg.State, owner.name, owner.name)
+	}
 	warnConfig(i.Call, cfg)
+	i.next(d, owner)
+	return i.Document(d)
+}
+
+// next are the commands to type, ready to be pasted.
+func (i *initializer) next(d initDocument, owner stateOwner) {
 	i.Say("next:")
+	if owner.command != "" {
+		i.Say("  %s", owner.command)
+	}
 	for _, t := range d.Trees {
-		if !t.There {
-			i.Say("  mkdir -p %s", t.Path)
+		switch {
+		case t.There:
+		case owner.as != "" && owner.name == "":
+			i.Say("  install -d -o USER %s", shellWord(t.Path))
+		default:
+			i.Say("  %smkdir -p %s", owner.as, shellWord(t.Path))
 		}
 	}
-	flag := " --config " + i.file
-	if i.file == "/etc/tidemark/mirror.yaml" {
+	program, flag := owner.as+shellWord(i.program), " --config "+shellWord(i.file)
+	if i.file == i.Config {
 		flag = ""
 	}
-	i.Say("  tidemark-mirror sources%s", flag)
-	i.Say("  tidemark-mirror run --dry-run%s", flag)
-	i.Say("and then, in the crontab of the user that owns the trees:\n  %s", d.Cron)
-	return i.Document(d)
+	i.Say("  %s sources%s", program, flag)
+	i.Say("  %s run --dry-run%s", program, flag)
+	whose := "the user that owns the trees"
+	if owner.name != "" {
+		whose = owner.name
+	}
+	i.Say("and then, in the crontab of %s:\n  %s", whose, d.Cron)
 }
 
 // adopt looks at what is in a tree's directory.
@@ -171,7 +208,7 @@ func (i *initializer) adopt(name, path string) initTree {
 	if names, err := os.ReadDir(path); err == nil {
 		t.Empty = len(names) == 0
 	}
-	held, err := treesync.Read(path, defaultTimeFile, i.Now())
+	held, err := treesync.Read(path, usualTime, i.Now())
 	t.Held, t.Damaged = held.Timestamp, held.Damaged
 	if err != nil {
 		t.Damaged = err.Error()
@@ -195,10 +232,23 @@ func (t initTree) String() string {
 }
 
 // cronLine is a line for crontab(5): every five minutes, from a minute that is the mirror's own, so that not all come at once.
-func cronLine(cfg *config.Mirror) string {
+// cron has neither the PATH of a shell nor its rules: the program is written out, and a percent sign would end the line.
+func cronLine(cfg *config.Mirror, program string) string {
 	const every = int(5 * time.Minute / time.Minute)
 	sum := sha256.Sum256([]byte(cfg.ID))
-	return fmt.Sprintf("%d-59/%d * * * *  tidemark-mirror run -q --config %s", int(sum[0])%every, every, cfg.File)
+	command := shellWord(program) + " run -q --config " + shellWord(cfg.File)
+	return fmt.Sprintf("%d-59/%d * * * *  %s", int(sum[0])%every, every, strings.ReplaceAll(command, "%", `\%`))
+}
+
+// shellWord is s as one word of a shell's line.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:,@%", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // collect takes the flags, and asks for what they leave open.
@@ -229,6 +279,14 @@ func (i *initializer) collect() error {
 	}
 	if v.State, err = filepath.Abs(v.State); err != nil {
 		return fmt.Errorf("--state: %w", err)
+	}
+	if file := i.String("ca"); file != "" {
+		if _, err := console.Authorities("--ca", file); err != nil {
+			return err
+		}
+		if v.CA, err = filepath.Abs(file); err != nil {
+			return fmt.Errorf("--ca: %w", err)
+		}
 	}
 	v.Trees, err = i.trees()
 	return err

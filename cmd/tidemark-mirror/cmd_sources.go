@@ -45,9 +45,11 @@ type sourcesDocument struct {
 	Mirror  string          `json:"mirror"`
 	Country string          `json:"country,omitempty"`
 	ASN     int64           `json:"asn,omitempty"`
-	Serial  int64           `json:"serial"`
-	Issued  strictjson.Time `json:"issued"`
+	Serial  int64           `json:"serial,omitempty"` // absent, as issued: there is no manifest to go by
+	Issued  strictjson.Time `json:"issued,omitzero"`
 	Fresh   bool            `json:"fresh"` // the origin answered; false: by the kept bundle
+	Exit    int             `json:"exit"`
+	Error   string          `json:"error,omitempty"` // what went wrong, in words
 	Trees   []rankedTree    `json:"trees"`
 }
 
@@ -79,29 +81,37 @@ func (m *mirror) sources() error {
 	if err != nil {
 		return err
 	}
-	view, err := client.Look(m.Context.Context, look)
-	if err != nil {
-		return err
+	look.EveryNotice = true // marks none as told: cron's run still has to
+	doc := sourcesDocument{Schema: "tidemark/mirror-sources/v1", Network: m.cfg.Network, Mirror: who.ID, Country: who.Country, ASN: who.ASN, Trees: []rankedTree{}}
+	view, refused := client.Look(m.Context.Context, look)
+	if refused == nil {
+		m.heed(view)
+		if err := m.rank(&doc, view, who); err != nil {
+			return err
+		}
+		if view.Refused != nil {
+			refused = view.Refused
+		}
 	}
-	m.heed(view)
+	doc.Exit, doc.Error = m.Code(refused), inDocument(refused)
+	return errors.Join(m.Document(doc), refused)
+}
+
+// rank tells the sources of each tree that is wanted.
+func (m *mirror) rank(doc *sourcesDocument, view *client.View, who manifest.Client) error {
 	now := view.Opened.Manifest
 	names, err := m.wanted(now)
 	if err != nil {
 		return err
 	}
-	doc := sourcesDocument{Schema: "tidemark/mirror-sources/v1", Network: m.cfg.Network, Mirror: who.ID, Country: who.Country, ASN: who.ASN,
-		Serial: now.Serial, Issued: now.Issued, Fresh: view.Fresh, Trees: []rankedTree{}}
+	doc.Serial, doc.Issued, doc.Fresh = now.Serial, now.Issued, view.Fresh
 	m.Say("for %s, %s, by manifest serial %d of %s%s", who.ID, place(who), now.Serial, console.Clock(now.Issued.Time), keptWord(view))
 	for _, name := range names {
 		t := rankedTree{Tree: name, Announced: now.Trees[name].Timestamp, Sources: rankedSources(client.Choose(now, name, who))}
 		m.sourceTable(t)
 		doc.Trees = append(doc.Trees, t)
 	}
-	var refused error
-	if view.Refused != nil {
-		refused = view.Refused
-	}
-	return errors.Join(m.Document(doc), refused)
+	return nil
 }
 
 // asked is who the ranking is for: this mirror, unless the flags name another.

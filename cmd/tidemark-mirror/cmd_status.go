@@ -66,7 +66,7 @@ type treeStatus struct {
 	Source      string          `json:"source,omitempty"` // that it came from
 	Synced      strictjson.Time `json:"synced,omitzero"`
 	Began       bool            `json:"began,omitempty"` // a sync was begun and has not ended well yet
-	Owed        int             `json:"owed,omitempty"`  // deletions
+	Owed        int             `json:"owed,omitempty"`  // deletions; none since owed_since: not counted yet
 	OwedSince   strictjson.Time `json:"owed_since,omitzero"`
 	Trouble     string          `json:"trouble,omitempty"`
 }
@@ -146,7 +146,7 @@ func (m *mirror) treeStatus(name string, view *client.View, behind *client.Behin
 		d, damaged, derr := m.decide(view.Opened.Manifest, name, behind)
 		err = errors.Join(err, derr)
 		t.Action, t.Held, t.Damaged, t.Announced = d.Action, d.Held, damaged, d.Announced
-	} else if held, herr := treesync.Read(t.Path, defaultTimeFile, m.Now()); herr == nil {
+	} else if held, herr := treesync.Read(t.Path, usualTime, m.Now()); herr == nil {
 		t.Held, t.Damaged = held.Timestamp, held.Damaged
 	}
 	if err != nil {
@@ -154,9 +154,6 @@ func (m *mirror) treeStatus(name string, view *client.View, behind *client.Behin
 	}
 	return t
 }
-
-// defaultTimeFile is looked at where no manifest says which file it is.
-const defaultTimeFile = "TIME"
 
 func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 	m.Say("mirror %s of network %s, %s", d.Mirror, d.Network, place(self(m.cfg)))
@@ -178,7 +175,7 @@ func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 	}
 	warnConfig(m.Call, m.cfg)
 	for _, n := range d.Notices {
-		m.Warn("%s", words(client.Notice(n)))
+		m.Warn("%s", words(client.Notice{Kind: n.Kind, Text: n.Text, Hint: n.Hint}))
 	}
 }
 
@@ -200,7 +197,11 @@ func (m *mirror) tellTree(t treeStatus) {
 	if t.Began {
 		m.Say("  begun     a sync has not ended well yet: the next run goes on where it stopped")
 	}
-	if !t.OwedSince.IsZero() {
+	switch {
+	case t.OwedSince.IsZero():
+	case t.Owed == 0:
+		m.Say("  owed      deletions since %s, not counted yet", console.Clock(t.OwedSince.Time))
+	default:
 		m.Say("  owed      %d deletions, since %s", t.Owed, console.Clock(t.OwedSince.Time))
 	}
 	if t.Trouble != "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,8 +36,7 @@ func openMirror(c *console.Call) (*mirror, error) {
 
 func loadConfig(c *console.Call, file string) (*config.Mirror, error) {
 	zone, _ := geo.LocalZone("/", c.Getenv)
-	cfg, err := config.LoadMirror(file, zone, config.RsyncRules{Option: rsync.CheckOption,
-		Pattern: func(s string) error { _, err := rsync.ParsePattern(s); return err }})
+	cfg, err := config.LoadMirror(file, zone, rsyncRules())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, console.Exit(console.Misuse, fmt.Errorf("no configuration: %w", err), "make one with: tidemark-mirror init DIR; or name it: --config FILE")
 	}
@@ -46,6 +44,11 @@ func loadConfig(c *console.Call, file string) (*config.Mirror, error) {
 		return nil, console.Exit(console.Misuse, err, "")
 	}
 	return cfg, nil
+}
+
+// rsyncRules are what the configuration asks package rsync about.
+func rsyncRules() config.RsyncRules {
+	return config.RsyncRules{Option: rsync.CheckOption, Pattern: func(s string) error { _, err := rsync.ParsePattern(s); return err }}
 }
 
 // self is this mirror as the ranking of sources knows it.
@@ -77,22 +80,26 @@ func (m *mirror) lookOptions() (client.LookOptions, error) {
 // origin is where the manifest comes from. A directory that is not there (a disk that is not mounted) is like a site that
 // cannot be reached: what is kept stays in force.
 func (m *mirror) origin() (client.Origin, error) {
-	o := client.OriginOptions{Proxy: http.ProxyFromEnvironment, UserAgent: "tidemark-mirror/" + version}
-	if m.cfg.CA != "" {
-		pem, err := console.ReadFile(m.cfg.CA, 1<<20)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-		o.RootCAs = x509.NewCertPool()
-		if !o.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, console.Usage("ca: %s holds no certificate in PEM form", m.cfg.CA)
-		}
+	o, err := m.originOptions()
+	if err != nil {
+		return nil, err
 	}
 	origin, err := client.NewOriginWith(m.cfg.URL, o)
 	if errors.Is(err, fs.ErrNotExist) {
 		return missing{err}, nil
 	}
 	return origin, err
+}
+
+// originOptions say how this mirror asks a site.
+func (m *mirror) originOptions() (client.OriginOptions, error) {
+	o := client.OriginOptions{Proxy: http.ProxyFromEnvironment, UserAgent: "tidemark-mirror/" + version}
+	if m.cfg.CA == "" {
+		return o, nil
+	}
+	var err error
+	o.RootCAs, err = console.Authorities("ca", m.cfg.CA)
+	return o, err
 }
 
 // missing is an origin that is not there now.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"tidemark/client"
 	"tidemark/config"
 	"tidemark/internal/console"
@@ -22,6 +24,15 @@ func (m *mirror) heed(v *client.View) {
 	for _, n := range noted {
 		m.Warn("%s", words(n))
 	}
+}
+
+// inDocument is an error as a JSON document has it: an answer, which is an exit code alone, is none.
+func inDocument(err error) string {
+	var status console.Status
+	if err == nil || errors.As(err, &status) {
+		return ""
+	}
+	return err.Error()
 }
 
 // words are a notice and what to do about it, on one line.

@@ -245,7 +245,10 @@ func TestStateDir(t *testing.T) {
 	if err := os.Chown(dir, 4711, -1); err != nil {
 		t.Skip(err) // a user namespace without that user
 	}
-	if code := p.Report(p.StateDir(dir)); code != console.Misuse || !strings.Contains(errs.String(), "tool: hint: run as its owner: runuser -u '#4711' -- tool …") {
+	if code := p.Report(p.StateDir(dir)); code != console.Misuse || !strings.Contains(errs.String(), "tool: hint: run as its owner: setpriv --reuid 4711 --regid ") {
 		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	if got := console.RunAs(0, 0); got != "runuser -u root --" {
+		t.Error(got)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/google/renameio/v2"
@@ -93,7 +95,15 @@ func (p *Program) StateDir(dir string) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
-		return Exit(Misuse, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: runuser -u '#%d' -- %s …", st.Uid, p.Name)
+		return Exit(Misuse, fmt.Errorf("state directory %s belongs to user %d, and this is root", dir, st.Uid), "run as its owner: %s %s …", RunAs(int(st.Uid), int(st.Gid)), p.Name)
 	}
 	return nil
+}
+
+// RunAs is what root types before a command that another user is to run.
+func RunAs(uid, gid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return "runuser -u " + u.Username + " --"
+	}
+	return fmt.Sprintf("setpriv --reuid %d --regid %d --clear-groups", uid, gid) // runuser knows names alone
 }
