@@ -143,7 +143,7 @@ func (j Job) checkValues() error {
 		return fmt.Errorf("local address %s: a zone is not allowed", j.Bind)
 	case j.MaxSize < 0:
 		return fmt.Errorf("a largest size of %d bytes", j.MaxSize)
-	case j.Bandwidth < 0 || j.Timeout < 0 || j.ConnectTimeout < 0:
+	case j.Bandwidth < 0 || j.LeastRate < 0 || j.Timeout < 0 || j.ConnectTimeout < 0:
 		return errors.New("a negative bandwidth or timeout")
 	case j.Token != "" && (len(j.Token) < 16 || len(j.Token) > 64 || strings.Trim(j.Token, "0123456789abcdef") != ""):
 		return fmt.Errorf("token %q, expected 16 to 64 hexadecimal digits", j.Token)

@@ -25,6 +25,9 @@ type child struct {
 	hold           []*os.File
 	stdout, stderr io.Writer
 	silence        time.Duration // of the source, after which the run is ended; 0: as long as it likes
+	least          int64         // bytes a second that are to be read in three times silence; 0: any
+	maxFile        int64         // bytes that a file may grow to; 0: any
+	slow           bool          // that is why it was ended
 }
 
 // run starts the program and waits for the whole group: the leader, and all who have its output open.
@@ -55,6 +58,9 @@ func (c *child) run(ctx context.Context) (code int, err error) {
 			return
 		}
 		g.pid = cmd.Process.Pid
+		if c.maxFile > 0 {
+			limitFiles(g.pid, c.maxFile)
+		}
 		started <- nil
 		waitUnreaped(g.pid)
 		g.stopStragglers(drained, read)
@@ -67,12 +73,15 @@ func (c *child) run(ctx context.Context) (code int, err error) {
 	if c.silence > 0 {
 		watched, end := context.WithCancelCause(ctx)
 		defer end(nil)
-		go watchSilence(watched, g.pid, c.silence, end)
+		go watchSource(watched, g.pid, c.silence, c.least, end)
 		ctx = watched
 	}
 	code, err = exitCode(cmd, g.waitOrStop(ctx, ended))
-	if quiet := (*silent)(nil); err == nil && code != 0 && errors.As(context.Cause(ctx), &quiet) {
-		fmt.Fprintln(c.stderr, quiet)
+	var quiet *silent
+	var slow *tooSlow
+	cause := context.Cause(ctx)
+	if c.slow = errors.As(cause, &slow); err == nil && code != 0 && (c.slow || errors.As(cause, &quiet)) {
+		fmt.Fprintln(c.stderr, cause)
 		return ExitTimeout, nil
 	}
 	return code, err

@@ -49,7 +49,7 @@ func (x *Exec) Run(ctx context.Context, j Job, w Watch) (Result, error) {
 		x.Trace(command)
 	}
 	out, errs := newStdout(j.Token, w), newStderr()
-	c := &child{program: program, args: args, env: x.env(), hold: x.Hold, stdout: out, stderr: errs, silence: cmp.Or(j.Timeout, defaultTimeout)}
+	c := &child{program: program, args: args, env: x.env(), hold: x.Hold, stdout: out, stderr: errs, silence: cmp.Or(j.Timeout, defaultTimeout), least: j.LeastRate, maxFile: j.MaxSize}
 	code, err := c.run(ctx)
 	out.end()
 	errs.end()
@@ -60,7 +60,7 @@ func (x *Exec) Run(ctx context.Context, j Job, w Watch) (Result, error) {
 	case code != 0 && ctx.Err() != nil:
 		return res, fmt.Errorf("running rsync: stopped: %w", context.Cause(ctx))
 	case code != 0 && code != ExitVanished:
-		return res, &ExitError{Code: code, Text: errs.tail, Job: command}
+		return res, &ExitError{Code: code, Text: errs.tail, Job: command, TooSlow: c.slow}
 	case !out.stats.whole:
 		return res, fmt.Errorf("the statistics of %s cannot be read, expected those of rsync 3.1 or newer", program)
 	}

@@ -37,6 +37,8 @@ type ExitError struct {
 	Code int    // rsync's exit code; -1: killed by a signal
 	Text string // what it said on stderr: the last lines, cleaned, at most 600 bytes
 	Job  string // Job.Command
+
+	TooSlow bool // ended by us: the source sent less than Job.LeastRate
 }
 
 // Error says the code, what it means, and what rsync said.
@@ -119,8 +121,23 @@ func (e *ExitError) Refuses() string {
 	return ""
 }
 
-// Cause types the failure as the wire client does, by the code and by what rsync said; "" when this side failed: its disk,
-// its memory, a signal, an option.
+// localError is what this side's processes say when it is this side that fails: its disk, its quota, its permissions.
+var localError = regexp.MustCompile(`\[(?:receiver|generator|Receiver|client)\] [^;]*?: (No space left on device|Disk quota exceeded|Read-only file system|Permission denied) \(\d+\)`)
+
+// Local says what failed on this side, where no other source would do better: no space, no quota, no permission. "": nothing
+// that was said.
+func (e *ExitError) Local() string {
+	if m := localError.FindStringSubmatch(e.Text); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// sendersEnd is how the other side's process signs its last line: "… (code 22) at util2.c(80) [sender=3.2.7]".
+var sendersEnd = regexp.MustCompile(`\[(?:sender|server)=[^\]]*\]$`)
+
+// Cause types the failure as the wire client does, by the code and by what rsync said; "" when this side failed: its disk
+// (Local), an option.
 func (e *ExitError) Cause() Code {
 	text := strings.ToLower(e.Text)
 	if e.Refuses() != "" {
@@ -147,6 +164,13 @@ func (e *ExitError) Cause() Code {
 		}
 	case ExitPartial:
 		return e.partialCause(text)
+	case ExitFileIO, ExitIPC, ExitSignal1, ExitSignal, ExitWait, ExitMalloc, ExitKilled: // the server's, or by what it sent
+		if e.Local() == "" {
+			return CodeUnreachable
+		}
+	}
+	if e.Local() == "" && sendersEnd.MatchString(e.Text) {
+		return CodeUnreachable
 	}
 	return ""
 }

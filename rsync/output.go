@@ -132,10 +132,10 @@ func newStderr() *stderr {
 	return e
 }
 
-// read keeps a line, unless it only repeats the exit code.
+// read keeps a line, unless it only repeats the exit code and is this side's.
 func (e *stderr) read(line []byte, _ bool) {
 	e.lines++
-	if bytes.HasPrefix(line, []byte("rsync error: ")) && bytes.Contains(line, []byte(" (code ")) && e.tail != "" {
+	if bytes.HasPrefix(line, []byte("rsync error: ")) && bytes.Contains(line, []byte(" (code ")) && e.tail != "" && !sendersEnd.Match(line) {
 		return
 	}
 	text := clean(string(line[:min(len(line), maxMessage)]))

@@ -15,7 +15,7 @@ type Job struct {
 
 	Rules     []Rule // filter rules, in order; "--exclude=.~tmp~/" is always added before them
 	RulesFile string // a file of NUL-separated rules, "+ pattern" or "- pattern" (RulesText), read after Rules: --from0 --filter="merge FILE" ("" = none)
-	MaxSize   int64  // --max-size in bytes: larger files are passed over (0: no limit); for what a stranger sends into a staging directory
+	MaxSize   int64  // --max-size in bytes: larger files are passed over (0: no limit), nor is more written of one, whatever size was announced (Linux); for what a stranger sends into a staging directory
 
 	// FilesFrom is a file of NUL-separated names below Source ("" = all). No recursion: -r is left out, since it would list a
 	// listed directory's content. Not beside Rules, RulesFile or Delete.
@@ -36,6 +36,10 @@ type Job struct {
 	ConnectTimeout time.Duration // --contimeout, the same; 0: 30 s
 	Options        []string      // further options, each passed by CheckOption
 	Progress       bool          // --info=progress2
+
+	// LeastRate is how many bytes a second rsync must read, averaged over three times Timeout; below it the run is ended, with
+	// ExitError.TooSlow. 0: a byte within Timeout is enough, and a source that drips is never done with.
+	LeastRate int64
 
 	// Token marks the lines of items, so that no server can forge one: 16 to 64 hexadecimal digits, another for each run.
 	// "": Exec chooses one, and Command shows a format for people.

@@ -18,16 +18,33 @@ func (e *silent) Error() string {
 	return fmt.Sprintf("nothing was read for %s: the source keeps the connection open, and sends nothing", e.after)
 }
 
-// watchSilence calls end when no process of the group has read a byte for limit. rsync's own --timeout does not see that:
-// once files are asked for, its generator sends keep-alive messages into the silence, and counts each that the system
-// takes as a sign of life (rsync's io.c, check_timeout; a receiver has stood still for days so). A source that is alive
-// sends such messages, too, twice within --timeout. Where the system has no /proc/PID/io, nothing is watched.
-func watchSilence(ctx context.Context, group int, limit time.Duration, end context.CancelCauseFunc) {
-	const samples = 5
+// tooSlow is the cause of the end of a run in which the source sent something, and less than it has to.
+type tooSlow struct {
+	bytes int64
+	in    time.Duration
+	least int64
+}
+
+func (e *tooSlow) Error() string {
+	return fmt.Sprintf("too slow: %d bytes were read in %s, expected at least %d a second", e.bytes, e.in, e.least)
+}
+
+const (
+	samples = 5 // in the time of silence that is allowed
+	window  = 3 // such times, over which the least rate is averaged
+)
+
+// watchSource calls end when no process of the group has read a byte for limit, or all of them less than least bytes a second
+// in three times that. rsync's own --timeout sees neither: once files are asked for, its generator sends keep-alive messages
+// into the silence, and counts each that the system takes as a sign of life (rsync's io.c, check_timeout; a receiver has
+// stood still for days so); and a byte now and then is a sign of life anyway. A source that is alive sends such messages,
+// too, twice within --timeout. Where the system has no /proc/PID/io, nothing is watched.
+func watchSource(ctx context.Context, group int, limit time.Duration, least int64, end context.CancelCauseFunc) {
 	tick := time.NewTicker(limit / samples)
 	defer tick.Stop()
 	last, known := bytesRead(group)
-	for quiet := 0; known && quiet <= samples; {
+	progress := make([]int64, 0, samples*window) // of the last samples, the oldest first
+	for quiet := 0; known; {
 		select {
 		case <-ctx.Done():
 			return
@@ -35,12 +52,36 @@ func watchSilence(ctx context.Context, group int, limit time.Duration, end conte
 		}
 		var now int64
 		if now, known = bytesRead(group); now != last {
-			last, quiet = now, -1
+			quiet = -1
 		}
 		if quiet++; quiet > samples && known {
 			end(&silent{limit})
+			return
+		}
+		if len(progress) == cap(progress) {
+			progress = append(progress[:0], progress[1:]...)
+		}
+		progress, last = append(progress, max(0, now-last)), now // less: one of the processes has ended
+		if slow := below(progress, limit, least); slow != nil && known {
+			end(slow)
+			return
 		}
 	}
+}
+
+// below judges a whole window of samples.
+func below(progress []int64, limit time.Duration, least int64) *tooSlow {
+	if len(progress) < samples*window {
+		return nil
+	}
+	var sum int64
+	for _, n := range progress {
+		sum += n
+	}
+	if sum >= int64(float64(least)*window*limit.Seconds()) {
+		return nil
+	}
+	return &tooSlow{sum, window * limit, least}
 }
 
 // bytesRead adds up what the processes of a group have read, from files, pipes and connections: proc_pid_io(5), rchar.

@@ -81,6 +81,73 @@ func TestExecSlowSource(t *testing.T) {
 	}
 }
 
+// TestExecDrippingSource: a byte now and then is no transfer. The run is ended, and it is said why.
+func TestExecDrippingSource(t *testing.T) {
+	eachRsync(t, func(t *testing.T, bin string) {
+		t.Parallel()
+		d := startDaemon(t, bin, plainModule)
+		writeFile(t, d.dir+"/tree/large", strings.Repeat("0123456789abcdef", 1<<16))
+		j := Job{Source: drip(t, d, 1<<19, 300*time.Millisecond), Dest: t.TempDir(), Timeout: time.Second, LeastRate: 200}
+		_, err := (&Exec{Program: bin}).Run(short(t), j, Watch{})
+		var exit *ExitError
+		if !errors.As(err, &exit) || exit.Code != ExitTimeout || !exit.TooSlow || !strings.Contains(exit.Text, "too slow: ") || exit.Cause() != CodeTimeout {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// drip is fallSilent, but then a byte comes now and then.
+func drip(t *testing.T, d *daemon, after int64, every time.Duration) rsyncurl.URL {
+	t.Helper()
+	host := d.url(t, "tree/").HostPort()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		client, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer client.Close()
+		server, err := net.Dial("tcp", host)
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		go io.Copy(server, client)
+		for _, err = io.CopyN(client, server, after); err == nil; _, err = io.CopyN(client, server, 1) {
+			time.Sleep(every)
+		}
+	}()
+	u, err := rsyncurl.Parse(fmt.Sprintf("rsync://%s/tree/", l.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestBelow(t *testing.T) {
+	full := make([]int64, samples*window)
+	for i := range full {
+		full[i] = 40
+	}
+	if below(full, time.Second, 200) != nil { // 600 bytes in 3 s
+		t.Error("as fast as it must be")
+	}
+	if below(full[1:], time.Second, 1000) != nil {
+		t.Error("too early to judge")
+	}
+	full[0]--
+	if e := below(full, time.Second, 200); e == nil || e.bytes != 599 || e.in != 3*time.Second {
+		t.Errorf("%+v", e)
+	}
+	if below(make([]int64, samples*window), time.Second, 0) != nil {
+		t.Error("no least rate")
+	}
+}
+
 func TestGroupOf(t *testing.T) {
 	for text, want := range map[string]int{
 		"12 (rsync) S 11 10 10 0":    10,

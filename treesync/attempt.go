@@ -302,7 +302,7 @@ func (a *attempt) judgeFallback() error {
 	t := a.time.timestamp
 	a.target = anchorSet{timestamp: t}
 	switch {
-	case time.Unix(t, 0).After(a.o.Now().Add(skew)):
+	case time.Unix(t, 0).After(a.latest().Add(skew)):
 		return leave(StagePreflight, WhyWrong, "its time file says %s, which is in the future", stamp(t))
 	case t < a.held:
 		return leave(StagePreflight, WhyBehind, "it is at %s, the tree here at %s", stamp(t), stamp(a.held))

@@ -17,8 +17,14 @@ func blame(stage Stage, err error) error {
 		return fmt.Errorf("%s: %w", stage, err)
 	}
 	cause := exit.Cause()
+	if exit.Local() != "" {
+		return fmt.Errorf("%s: here: %w", stage, err)
+	}
 	if cause == "" && !slices.Contains(nextSource(), exit.Code) {
 		return fmt.Errorf("%s: %w", stage, err)
+	}
+	if exit.TooSlow {
+		return &left{stage: stage, why: WhyUnreachable, detail: exit.Text, cause: err}
 	}
 	return &left{stage: stage, why: whyOf(stage, exit.Code, cause), detail: exit.Error(), cause: err}
 }

@@ -33,6 +33,9 @@ func (e *NotTheTree) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Det
 
 // Error says how much is missing.
 func (e *NoRoom) Error() string {
+	if e.Names > 0 {
+		return fmt.Sprintf("%s: %d new names are to come and the file system has inodes for %d: make room, or exclude a part of the tree", e.Path, e.Names, e.FreeNames)
+	}
 	return fmt.Sprintf("%s: %d bytes are to come and %d are free: make room for %d more, or exclude a part of the tree",
 		e.Path, e.Need, e.Free, e.Need-e.Free)
 }

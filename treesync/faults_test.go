@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,29 @@ func TestRun_BreaksOff(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A source that drips does not hold the mirror for ever: the next one is taken.
+func TestRun_Drips(t *testing.T) {
+	l := newTimeline(t)
+	l.write(l.at[1], "large", strings.Repeat("x", 1<<20))
+	tree := l.announce(l.at[1], second)
+	relay, err := lab.StartRelay(context.Background(), l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}}).Addr)
+	l.must(err)
+	defer relay.Close()
+	l.runs.before = func(n int, _ rsync.Job) error {
+		if n == 3 {
+			relay.Slow(60, 0)
+		}
+		return nil
+	}
+	o := l.options(tree, l.source("drips", relay.URL("m"), true), l.serve("good", l.at[1], true))
+	o.Spec.Timeout = time.Second
+	out := l.sync(o)
+	if attempts(out.Attempts) != "drips:content:unreachable" || !strings.Contains(out.Attempts[0].Detail, "too slow: ") {
+		t.Errorf("%+v", out.Attempts)
+	}
+	l.same(l.at[1])
 }
 
 // An anchor of the same size and time, with other content, is brought all the same; also from one of the many public servers

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"tidemark/rsync"
@@ -24,12 +25,12 @@ func (a *attempt) list(ctx context.Context) error {
 		return err
 	}
 	a.out.Lists++
-	p.result, err = a.exec(ctx, StageList, "asking "+a.source.name()+" for its list, and what differs here", j, rsync.Watch{Item: p.add})
+	p.result, err = a.listRun(ctx, j)
 	if closeErr := p.close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return kindProblem(err)
+		return a.kindProblem(err)
 	}
 	if p.result.Unreadable > 0 {
 		p.deletions = max(p.deletions, int(p.result.Stats.Deleted))
@@ -41,13 +42,48 @@ func (a *attempt) list(ctx context.Context) error {
 	return a.roomFor(p)
 }
 
-// kindProblem tells what no other source would mend: a directory that must give way, and holds what is kept.
-func kindProblem(err error) error {
-	var l *left
-	if errors.As(err, &l) && strings.Contains(l.detail, "could not make way for new") {
-		return fmt.Errorf("the source has something else where this mirror has a directory with excluded or kept files in it: move them away, or exclude that name: %s", l.detail)
+// inItsPlace is what rsync says of a directory that it cannot replace.
+var inItsPlace = regexp.MustCompile(`could not make way for new [a-z ]+: ([^;]+)`)
+
+// kindProblem tells what no other source would mend: a directory that must give way, and holds what is kept. A server can
+// say the same, so it is looked at.
+func (a *attempt) kindProblem(err error) error {
+	var exit *rsync.ExitError
+	if !errors.As(err, &exit) || exit.Code != rsync.ExitPartial {
+		return err
 	}
-	return err
+	m := inItsPlace.FindStringSubmatch(exit.Text)
+	if m == nil {
+		return err
+	}
+	if info, statErr := a.root.Lstat(strings.TrimSpace(m[1])); statErr != nil || !info.IsDir() || !a.full(strings.TrimSpace(m[1])) {
+		return err
+	}
+	return fmt.Errorf("the source has something else where this mirror has a directory with excluded or kept files in it: move them away, or exclude that name: %s", exit.Text)
+}
+
+// A list may be that much larger than what is announced.
+const (
+	moreNames = 100_000
+	moreBytes = 1 << 30
+)
+
+var errTooMany = errors.New("the list is far too long")
+
+// listRun asks for the list, and ends it when it has far more names than the tree.
+func (a *attempt) listRun(ctx context.Context, j rsync.Job) (rsync.Result, error) {
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p := a.plan
+	res, err := a.exec(within, StageList, "asking "+a.source.name()+" for its list, and what differs here", j, rsync.Watch{Item: func(i rsync.Item) {
+		if p.add(i); a.tree.Files > 0 && p.changes > 2*a.tree.Files+moreNames {
+			cancel(errTooMany)
+		}
+	}})
+	if err != nil && errors.Is(context.Cause(within), errTooMany) {
+		return res, leave(StageList, WhyWrong, "its list has more than %d new names, the tree has %d files", 2*a.tree.Files+moreNames, a.tree.Files)
+	}
+	return res, err
 }
 
 func (a *attempt) mayDelete() bool { return a.source.MayDelete && !a.o.Fallback }
@@ -111,6 +147,9 @@ func (a *attempt) comparable() bool {
 // takes the whole tree, are the two comparable.
 func (a *attempt) complete(ctx context.Context, s rsync.Stats) error {
 	c := a.o.Spec
+	if !a.o.Fallback && a.target.timestamp == a.tree.Timestamp && a.tree.Bytes > 0 && s.Bytes > 2*a.tree.Bytes+moreBytes {
+		return leave(StageList, WhyWrong, "it has %d bytes, the tree %d", s.Bytes, a.tree.Bytes)
+	}
 	if !a.comparable() {
 		return nil
 	}

@@ -41,7 +41,7 @@ func (e *Locked) Error() string {
 const lockTries = 20
 
 // Acquire takes the flock of each path, without waiting for longer than a moment: directories (a tree, the state directory) by themselves, other
-// paths as lock files, made when missing and opened so that a symbolic link is refused. All or none. The holder is written
+// paths as lock files, made when missing, for writing (NFS locks no others), and opened so that a symbolic link is refused. All or none. The holder is written
 // to holderFile. A lock file that was renamed or deleted in between is noticed and taken anew.
 func Acquire(paths []string, holderFile string, h Holder) (*Lock, error) {
 	l := &Lock{holderFile: holderFile, holder: h}
@@ -117,7 +117,7 @@ func openLock(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, errors.New("it is a symbolic link, expected a lock file: remove it if nothing else needs it")
 	}

@@ -17,6 +17,7 @@ import (
 type room struct {
 	grows   int64
 	largest int64
+	names   int64 // new ones
 }
 
 const block = 4096
@@ -25,6 +26,9 @@ func blocks(size int64) int64 { return (size + block - 1) / block * block }
 
 // add counts an item in the place of what was there (nil: nothing).
 func (r *room) add(i rsync.Item, was fs.FileInfo, ph phase) {
+	if was == nil && i.Code != "" && i.Code[0] != 'h' {
+		r.names++
+	}
 	switch {
 	case i.Dir && was == nil:
 		r.grows += block
@@ -43,39 +47,48 @@ func (r room) need() int64 {
 	return n + n/50
 }
 
-// freeBytes is what this user may still write; ok is false where the file system does not say.
-func freeBytes(root *os.Root) (free int64, ok bool, err error) {
+// space is what this user may still write: bytes and names. MaxInt64 where the file system does not say.
+type space struct{ bytes, names int64 }
+
+func freeSpace(root *os.Root) (space, error) {
+	free := space{math.MaxInt64, math.MaxInt64}
 	dir, err := root.Open(".")
 	if err != nil {
-		return 0, false, err
+		return free, err
 	}
 	defer dir.Close()
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(dir.Fd()), &st); err != nil {
-		return 0, false, err
-	}
-	if st.Blocks == 0 || st.Bsize <= 0 {
-		return 0, false, nil
+		return free, err
 	}
 	avail := uint64(st.Bavail)
-	if avail > math.MaxInt64/uint64(st.Bsize) {
-		return math.MaxInt64, true, nil
+	if st.Blocks > 0 && st.Bsize > 0 && avail <= math.MaxInt64/uint64(st.Bsize) {
+		free.bytes = int64(avail) * int64(st.Bsize)
 	}
-	return int64(avail) * int64(st.Bsize), true, nil
+	if st.Files > 0 && uint64(st.Ffree) <= math.MaxInt64 {
+		free.names = int64(st.Ffree)
+	}
+	return free, nil
 }
 
-// roomFor refuses to begin what would not fit.
+// roomFor refuses to begin what would not fit. A source that lists what nobody else has must not keep this mirror from them.
 func (a *attempt) roomFor(p *plan) error {
 	need := p.room.need()
 	if p.result.Unreadable > 0 {
 		need = max(need, p.result.Stats.Literal)
 	}
-	free, ok, err := freeBytes(a.root)
+	free, err := freeSpace(a.root)
 	if err != nil {
 		return fmt.Errorf("ask for free space: %w", err)
 	}
-	if ok && need > free {
-		return &NoRoom{Path: a.o.Spec.Path, Need: need, Free: free}
+	no := &NoRoom{Path: a.o.Spec.Path, Need: need, Free: free.bytes}
+	if need <= free.bytes {
+		if p.room.names <= free.names {
+			a.fitted = true
+			return nil
+		}
+		no.Names, no.FreeNames = p.room.names, free.names
 	}
-	return nil
+	a.noRoom = no
+	return &left{stage: StageList, why: WhyNoRoom, detail: no.Error(), cause: no}
 }

@@ -34,6 +34,8 @@ type syncer struct {
 	rules   ruler
 	held    int64
 	begun   int // attempts that touched the tree
+	noRoom  *NoRoom
+	fitted  bool // there was room for what one of the sources would send
 	out     Outcome
 }
 
@@ -46,7 +48,10 @@ func (s *syncer) open() error {
 	if err := identify(s.root, s.o); err != nil {
 		return err
 	}
-	held, err := readHeld(s.root, s.tree.TimeFile, s.o.Now())
+	if info, err := s.root.Lstat(s.tree.TimeFile); err == nil && info.IsDir() {
+		return &NotTheTree{s.o.Spec.Path, fmt.Sprintf("%s is a directory here, expected the time file: look what is in it, and move it away", s.tree.TimeFile)}
+	}
+	held, err := readHeld(s.root, s.tree.TimeFile, s.latest())
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,15 @@ func (s *syncer) open() error {
 		return nil
 	}
 	return s.tidyTime()
+}
+
+// latest is the time, as far as it is known.
+func (s *syncer) latest() time.Time {
+	now := s.o.Now()
+	if s.o.Floor.After(now) {
+		return s.o.Floor
+	}
+	return now
 }
 
 func (s *syncer) close() error {
@@ -117,6 +131,9 @@ func (s *syncer) sources() []Source {
 // none is the end when no source could be used. That all have moved on is no error: a manifest that knows their timestamp
 // is on its way.
 func (s *syncer) none() error {
+	if s.noRoom != nil && !s.fitted {
+		return fmt.Errorf("tree %s: %w", s.o.Spec.Name, s.noRoom)
+	}
 	for _, a := range s.out.Attempts {
 		if a.Why != WhyMovedOn {
 			return &NoSource{s.o.Spec.Name, s.out.Attempts}
@@ -141,6 +158,7 @@ func (s *syncer) served(a *attempt) error {
 	}
 	s.out.Synced = true
 	m := &s.out.Memory
+	m.Unproven = s.o.Fallback
 	m.Began, m.Timestamp, m.Source, m.Synced = false, a.target.timestamp, a.source.name(), strictjson.At(s.o.Now())
 	switch {
 	case a.plan.refused > 0:
@@ -204,9 +222,25 @@ func (s *syncer) program() string {
 	return "rsync"
 }
 
+// The least rates of a source, in bytes a second: one that drips must not hold this mirror's lock for ever.
+const (
+	leastRate   = 200
+	leastAtBest = 64 << 10 // of a transfer, however much is to come
+	aDay        = 24 * 60 * 60
+)
+
+// rateFor is the least rate for a transfer of so many bytes: it shall end within a day, or at half the bandwidth.
+func (s *syncer) rateFor(bytes int64) int64 {
+	rate := min(leastAtBest, bytes/aDay)
+	if s.o.Spec.Bandwidth > 0 {
+		rate = min(rate, s.o.Spec.Bandwidth/2)
+	}
+	return max(leastRate, rate)
+}
+
 // job is what all runs have in common.
 func (s *syncer) job(source Source, dest string) rsync.Job {
 	c := s.o.Spec
 	return rsync.Job{Source: source.URL, Dest: dest, Family: source.Family, Bind: c.Bind, Bandwidth: c.Bandwidth,
-		Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, Options: c.Options, MaxDelete: -1}
+		Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, Options: c.Options, MaxDelete: -1, LeastRate: leastRate}
 }

@@ -109,6 +109,7 @@ func (a *attempt) bring(ctx context.Context, st stage) (rsync.Result, error) {
 	if err := a.writable("."); err != nil {
 		return rsync.Result{}, err
 	}
+	st.job.LeastRate = a.rateFor(a.plan.result.Stats.Literal)
 	res, err := a.exec(ctx, st.name, st.text, st.job, rsync.Watch{Progress: a.o.Progress})
 	a.out.Files += res.Stats.Transferred
 	a.out.Bytes += res.Stats.Literal

@@ -32,7 +32,7 @@ func (a *attempt) writeTime() error {
 	if err := a.replaceTime(name); err != nil {
 		return fmt.Errorf("write the time file: %w", err)
 	}
-	held, err := readHeld(a.root, name, a.o.Now())
+	held, err := readHeld(a.root, name, a.latest())
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type Memory struct {
 	Synced    strictjson.Time `json:"synced,omitzero"`
 	OwedSince strictjson.Time `json:"owed_since,omitzero"` // deletions were left out since
 	Owed      int             `json:"owed,omitempty"`      // how many, where that was counted
+	Unproven  bool            `json:"unproven,omitempty"`  // the last sync had no manifest to prove it by
 }
 
 // Options of one sync.
@@ -64,6 +65,9 @@ type Options struct {
 	Report   func(Event)
 	Progress func(rsync.Progress)
 	Now      func() time.Time
+	// Floor is a time that is surely past, such as a manifest's issued: where the clock here is behind it, a time file up to then
+	// is none of the future.
+	Floor time.Time
 
 	DryRun    bool // say what would be done; nothing in the tree changes
 	MaxDelete int  // allows that many deletions once; 0: Spec.MaxDelete holds
@@ -107,6 +111,7 @@ const (
 	WhyWrong       Why = "wrong"      // anchors or their proof are of no known set
 	WhyIncomplete  Why = "incomplete" // fewer files or bytes than the tree has, or an anchor is missing
 	WhyBroken      Why = "broken"     // ended in mid-transfer
+	WhyNoRoom      Why = "no-room"    // what it would send does not fit here
 )
 
 // Attempt is one source that was left.
@@ -156,8 +161,10 @@ type NotTheTree struct {
 	Detail string
 }
 
-// NoRoom is the refusal to begin what would not fit.
+// NoRoom is the refusal to begin what would not fit, from whatever source.
 type NoRoom struct {
 	Path       string
 	Need, Free int64 // bytes
+	Names      int64 // new ones, where it is those that do not fit; 0 otherwise
+	FreeNames  int64 // inodes
 }
