@@ -391,6 +391,35 @@ func TestRun_NoFallbackByAWrongClock_Exit4(t *testing.T) {
 	before := s.snapshot()
 	s.at("-22h").expect(4, "run", "--now")
 	s.same(before)
+	if _, err := os.Stat(filepath.Join(s.path("state"), fallbackFile)); err == nil {
+		t.Error("the fallback source was asked")
+	}
+}
+
+// What came from a fallback is proven as soon as a manifest is in force again: until then a false tree, at the announced
+// timestamp, would be in date for good.
+func TestRun_FallbackIsProvenLater(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	dir := s.copy("evil")
+	lie := firstFile(t, dir, func(p string) bool { return strings.HasSuffix(p, "repomd.xml") })
+	b, err := os.ReadFile(lie)
+	s.must(err)
+	s.must(os.WriteFile(lie, []byte(strings.Repeat("X", len(b))), 0o644))
+	s.lines = append(s.lines, "fallback: {sources: ["+s.serve("evil", dir, lab.Daemon{})+"], after: 2h}")
+	s.announce(nil) // no source yet
+	s.siteDown()
+	s.at("25h").expect(1, "run")
+	s.says(s.at("27h1m").expect(0, "run"), "without a manifest, unproven")
+	s.same(dir, s.goneSince()...)
+	s.env = nil
+	s.must(os.Rename(s.pub.Site+".down", s.pub.Site))
+	s.says(s.expect(6, "run", "-v"), "no source to sync from") // it is not taken for proven
+	s.good()
+	s.announce(nil)
+	s.says(s.expect(0, "run"), "synced to", "from good")
+	s.same(s.master.Dir)
+	s.silent(0, "run")
 }
 
 const largeFile = 1 << 20

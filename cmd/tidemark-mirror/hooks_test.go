@@ -135,9 +135,9 @@ func TestHook_LongIsTold(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said string
+	told := make(chan string, 1)
 	h := hook{name: "before", argv: []string{"/bin/cat", fifo}, out: &bytes.Buffer{}, long: time.Millisecond, warn: func(format string, args ...any) {
-		said = fmt.Sprintf(format, args...)
+		told <- fmt.Sprintf(format, args...)
 		f, err := os.OpenFile(fifo, os.O_WRONLY, 0) // lets the hook end
 		if err != nil {
 			t.Error(err)
@@ -148,7 +148,7 @@ func TestHook_LongIsTold(t *testing.T) {
 	if err := h.run(t.Context(), about{tree: "centos"}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said, "centos: hook before has been running for") {
+	if said := <-told; !strings.Contains(said, "centos: hook before has been running for") {
 		t.Errorf("said %q", said)
 	}
 }

@@ -107,6 +107,9 @@ func (j *journey) planFor(name string, behind *client.Behind) (plan, error) {
 		}
 	}
 	p.decision = client.Decide(m, name, j.cfg.ID, p.held.Timestamp, behind, now)
+	if p.decision.Action == client.InDate && p.memory.Unproven {
+		p.decision.Reason += "; it came without a manifest, and is to be proven"
+	}
 	return p, nil
 }
 
@@ -118,7 +121,7 @@ func (j *journey) action(p plan) client.Action {
 		return a
 	case a == client.Hold && (j.opt.ignoreAdmission || j.opt.repair || j.opt.dry):
 		return client.Sync
-	case a == client.InDate && (j.opt.repair && !j.again || owed):
+	case a == client.InDate && (j.opt.repair && !j.again || owed || p.memory.Unproven):
 		return client.Sync
 	default:
 		return a

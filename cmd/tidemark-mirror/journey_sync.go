@@ -129,8 +129,8 @@ func (j *journey) options(p plan, hold []*os.File) (treesync.Options, error) {
 		Save:     func(m treesync.Memory) error { return j.memory.saveTree(p.name, m) },
 		Report:   func(e treesync.Event) { j.screen.event(p.name, e) },
 		Progress: j.screen.progressOf(p.name),
-		Now:      j.now,
-		DryRun:   j.opt.dry, MaxDelete: j.opt.maxDelete, Adopt: j.opt.adopt,
+		Now:      j.now, Floor: p.issued,
+		DryRun: j.opt.dry, MaxDelete: j.opt.maxDelete, Adopt: j.opt.adopt,
 	}
 	if j.view == nil {
 		o.Fallback, o.Refresh = true, nil
