@@ -246,7 +246,10 @@ func TestExitCause(t *testing.T) {
 		{ExitPartial, `rsync: [generator] recv_generator: mkdir "/srv/a" failed: Permission denied (13)`, ""},
 		{ExitFileIO, "rsync: [receiver] write failed on \"/srv/a\": No space left on device (28)", ""},
 		{ExitMessageIO, "buffer overflow expanding %L -- exiting", CodeTooLarge},
-		{ExitSyntax, "rsync: --nope: unknown option", ""}, {ExitSignal, "", ""}, {ExitMalloc, "", ""}, {ExitMaxDelete, "", ""}, {ExitKilled, "", ""},
+		{ExitSyntax, "rsync: --nope: unknown option", ""}, {ExitSignal, "", CodeUnreachable}, {ExitMalloc, "", CodeUnreachable}, {ExitMaxDelete, "", ""}, {ExitKilled, "", CodeUnreachable},
+		{ExitFileIO, `rsync: [receiver] write failed on "/srv/m/x": No space left on device (28)`, ""}, {ExitFileIO, "rsync error: error in file IO (code 11) at main.c(7) [sender=3.2.7]", CodeUnreachable},
+		{ExitFileSelection, "rsync error: errors selecting input/output files, dirs (code 3) at main.c(7) [sender=3.2.7]", CodeUnreachable},
+		{ExitFileSelection, "rsync error: errors selecting input/output files, dirs (code 3) at main.c(7) [Receiver=3.2.7]", ""},
 	} {
 		if got := (&ExitError{Code: tt.code, Text: tt.text}).Cause(); got != tt.want {
 			t.Errorf("%d %q: %q, expected %q", tt.code, tt.text, got, tt.want)

@@ -99,11 +99,8 @@ func TestRun_Drips(t *testing.T) {
 	relay, err := lab.StartRelay(context.Background(), l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}}).Addr)
 	l.must(err)
 	defer relay.Close()
-	l.runs.before = func(n int, _ rsync.Job) error {
-		if n == 3 {
-			relay.Slow(60, 0)
-		}
-		return nil
+	for i := range int64(60) {
+		relay.Arm(lab.RelayFault{Conn: 3, Down: 500_000 + i, Hook: func() { time.Sleep(300 * time.Millisecond) }})
 	}
 	o := l.options(tree, l.source("drips", relay.URL("m"), true), l.serve("good", l.at[1], true))
 	o.Spec.Timeout = time.Second

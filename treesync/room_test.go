@@ -54,7 +54,7 @@ func TestRun_NoRoom(t *testing.T) {
 	if !errors.As(err, &no) || no.Need < 600<<10 || no.Free > 512<<10 || !strings.Contains(err.Error(), s.mirror) {
 		t.Fatalf("%v", err)
 	}
-	if left, _ := os.ReadDir(s.mirror); len(left) > 0 || len(s.saved) > 0 || s.runs.n != 2 {
+	if left, _ := os.ReadDir(s.mirror); len(left) > 0 || len(s.saved) > 0 || s.runs.n != 4 {
 		t.Errorf("%v, saved %v, %d runs", left, s.saved, s.runs.n)
 	}
 
