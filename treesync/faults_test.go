@@ -94,16 +94,16 @@ func TestRun_BreaksOff(t *testing.T) {
 // A source that drips does not hold the mirror for ever: the next one is taken.
 func TestRun_Drips(t *testing.T) {
 	l := newTimeline(t)
-	l.write(l.at[1], "large", strings.Repeat("x", 1<<20))
+	l.write(l.at[1], "large", strings.Repeat("x", 350_000))
 	tree := l.announce(l.at[1], second)
 	relay, err := lab.StartRelay(context.Background(), l.daemon(lab.Daemon{Modules: map[string]string{"m": l.at[1]}}).Addr)
 	l.must(err)
 	defer relay.Close()
 	for i := range int64(60) {
-		relay.Arm(lab.RelayFault{Conn: 3, Down: 500_000 + i, Hook: func() { time.Sleep(300 * time.Millisecond) }})
+		relay.Arm(lab.RelayFault{Conn: 3, Down: 300_000 + i, Hook: func() { time.Sleep(300 * time.Millisecond) }})
 	}
 	o := l.options(tree, l.source("drips", relay.URL("m"), true), l.serve("good", l.at[1], true))
-	o.Spec.Timeout = time.Second
+	o.Spec.Timeout = 3 * time.Second
 	out := l.sync(o)
 	if attempts(out.Attempts) != "drips:content:unreachable" || !strings.Contains(out.Attempts[0].Detail, "too slow: ") {
 		t.Errorf("%+v", out.Attempts)

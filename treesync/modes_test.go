@@ -154,7 +154,7 @@ func TestRun_ManyAnchors(t *testing.T) {
 	s := newSite(t)
 	node := s.copyOf("node")
 	name := func(i int) string { return fmt.Sprintf("many/%02d/a long name %04d/repodata/repomd.xml", i%100, i) }
-	for i := range 1500 {
+	for i := range 600 {
 		s.write(node, name(i), fmt.Sprint(i))
 	}
 	tree, source := s.announce(node, first), s.serve("node", node, true)

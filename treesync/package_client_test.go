@@ -23,7 +23,7 @@ import (
 // looked at, however fast it is.
 func TestPackageClient_NeverSeesABrokenTree(t *testing.T) {
 	w := newPackageWorld(t, newPackageMaster(t))
-	w.syncs(t, 3, w.tidemark)
+	w.syncs(t, 2, w.tidemark)
 	w.neverBroken(t)
 }
 
