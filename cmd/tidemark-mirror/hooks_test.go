@@ -68,8 +68,16 @@ func TestRun_HookAfterInterruption(t *testing.T) {
 	s.near(r.URL("centos"))
 	s.announce(nil)
 	c := s.command("run")
-	r.Arm(lab.RelayFault{Down: largeFile / 2, Hang: true, Once: true, Hook: func() { c.Process.Signal(unix.SIGTERM) }})
+	half := make(chan struct{})
+	r.Arm(lab.RelayFault{Down: largeFile / 2, Hang: true, Once: true, Hook: func() { close(half) }})
 	s.must(c.Start())
+	select {
+	case <-half:
+		s.must(c.Process.Signal(unix.SIGTERM))
+	case <-time.After(time.Minute):
+		c.Process.Kill()
+		t.Error("the source was never asked for its content")
+	}
 	c.Wait()
 	if exit := c.ProcessState.ExitCode(); exit != 1 {
 		t.Errorf("exit code %d", exit)
