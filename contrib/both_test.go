@@ -34,7 +34,9 @@ func TestLocks_Program(t *testing.T) {
 	w := newWebWorld(t)
 	w.settings["STRICT"] = "yes"
 	program := w.program(t)
-	byScript := func() int { return perform(t, nil, nil, w.settings.write(t, filepath.Dir(w.state))).code }
+	byScript := func() int {
+		return perform(t, nil, []string{"ADOPT=yes"}, w.settings.write(t, filepath.Dir(w.state))).code
+	}
 	byProgram := func() int {
 		cmd := exec.Command(program[0], program[1:]...)
 		out, _ := cmd.CombinedOutput()
@@ -77,7 +79,10 @@ func TestLocks_Program(t *testing.T) {
 }
 
 // forget removes what the script remembers of the directory.
-func forget(state string) { os.Remove(filepath.Join(state, "inode")) }
+func forget(state string) {
+	os.Remove(filepath.Join(state, "inode"))
+	os.Remove(filepath.Join(state, "first"))
+}
 
 // free: nobody has the lock.
 func free(dir string) bool { return exec.Command("flock", "-n", dir, "true").Run() == nil }
@@ -151,7 +156,7 @@ func TestOtherRsync(t *testing.T) {
 	w := newWorld(t)
 	env := []string{"PATH=" + filepath.Dir(strings.TrimSpace(string(out))) + ":" + os.Getenv("PATH")}
 	write(t, filepath.Join(w.tree, "stray"), "x\n")
-	w.runWith(t, 0, nil, env)
+	w.runWith(t, 0, nil, append(env, "ADOPT=yes"))
 	w.holds(t)
 	w.settings["MAX_DELETE"] = "0"
 	write(t, filepath.Join(w.tree, "stray"), "x\n")
@@ -199,7 +204,7 @@ func TestSettings_Exit2(t *testing.T) {
 	w := newWorld(t)
 	for name, values := range map[string][]string{
 		"ID": {"", "Mirror", "-e", "a b"}, "NETWORK": {"", "../x"}, "TREE": {""}, "URL": {"", "http://x/", "https://x", "file://x/", "-o/x"}, "AVOID": {"-x"},
-		"DIR": {"", "tree"}, "STATE": {"state", "/nonexistent/state"}, "KEYRING": {"centos.gpg"}, "EXCLUDES": {"x"},
+		"DIR": {"", "tree", "/", "//", "/usr", "/var/", "/etc/../home"}, "STATE": {"state", "/nonexistent/state", w.tree, w.tree + "/state"}, "KEYRING": {"centos.gpg"}, "EXCLUDES": {"x"},
 		"COUNTRY": {"fi", "FIN"}, "CONTINENT": {"", "XX"}, "FAMILY": {"5"}, "MAX_DELETE": {"many", "-1", ""}, "ASN": {"AS5"},
 	} {
 		for _, value := range values {

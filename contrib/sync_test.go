@@ -177,7 +177,7 @@ func TestDeletions(t *testing.T) {
 	extra := filepath.Join(w.tree, "extra")
 	write(t, extra, "x\n")
 	w.publish(t, shallow)
-	w.run(t, 0, nil)
+	w.runWith(t, 0, nil, []string{"ADOPT=yes"})
 	read(t, extra)
 	since := read(t, filepath.Join(w.state, "owed"))
 
@@ -221,7 +221,7 @@ func TestExcludes(t *testing.T) {
 	write(t, filepath.Join(w.tree, "HEADER.html"), "mine\n")
 	write(t, filepath.Join(w.tree, "stray"), "x\n")
 	w.settings["EXCLUDES"] = rules
-	w.run(t, 0, nil)
+	w.runWith(t, 0, nil, []string{"ADOPT=yes"})
 	diffs, err := lab.DiffTrees(w.Master("centos"), w.tree, lab.DiffOptions{Ignore: []string{"6", "7/isos", "HEADER.html"}})
 	check(t, err)
 	if len(diffs) > 0 {

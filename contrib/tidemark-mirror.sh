@@ -75,6 +75,12 @@ daily() { # daily KIND WORDS: told once a day, on a terminal always
 	shift
 	say "$*"
 }
+pause() { # pause SECONDS
+	sleep "$1" &
+	child=$!
+	wait "$child"
+	child=''
+}
 save() { printf '%s\n' "$2" >"$tmp/save" && mv -f "$tmp/save" "$STATE/$1" || die 1 "writing $STATE/$1"; } # save NAME TEXT
 
 settings() { # reads the file and refuses what cannot be meant
@@ -96,6 +102,14 @@ settings() { # reads the file and refuses what cannot be meant
 	[ -z "$COUNTRY" ] || [ -n "$CONTINENT" ] || die 2 "CONTINENT: nothing, but COUNTRY is $COUNTRY: see $conf"
 	for path in "$STATE" "$DIR" "$KEYRING" "${EXCLUDES:-/}"; do
 		case $path in /*) ;; *) die 2 "STATE, DIR, KEYRING, EXCLUDES: \"$path\" is not an absolute path: see $conf" ;; esac
+	done
+	for path in "$DIR" "$(cd "$DIR" 2>/dev/null && pwd -P || printf %s "$DIR")"; do
+		while [ "$path" != "${path%/}" ]; do path=${path%/}; done
+		case $path in
+		'' | /bin | /boot | /dev | /etc | /home | /lib | /lib32 | /lib64 | /libx32 | /opt | /proc | /root | /run | /sbin | /srv | /sys | /tmp | /usr | /usr/bin | /usr/lib | /usr/lib64 | /usr/sbin | /var)
+			die 2 "DIR: $DIR is the system's: give the tree a directory of its own" ;;
+		esac
+		case $STATE/ in "$path"/*) die 2 "STATE: $STATE lies in DIR, $DIR, of which a sync deletes what is not the tree's" ;; esac
 	done
 	[ $((0xffffffff * 1000000)) = 4294967295000000 ] || die 2 "this shell has no 64-bit numbers; use dash, bash or busybox sh"
 }
@@ -321,96 +335,172 @@ lock() {
 	fi
 	find "$STATE/." ! -name . -prune -name 'tmp.*' -mtime +2 -exec rm -rf {} + # of killed runs
 	save holder "process $$ since $(date)"
-	inode=$(find . -prune -exec ls -di {} + | awk '{ print $1 }')
-	[ "$inode $DIR" = "$(cat "$STATE/inode" 2>/dev/null || echo "$inode $DIR")" ] ||
-		die 1 "$DIR is another directory than it was: is the file system mounted? If it is right so, rm $STATE/inode"
-	save inode "$inode $DIR"
 }
-pull() { # pull DEST RSYNC-OPTION...: from $url, with nothing of this environment. 0 good, 1 try the next source
+# visible: the paths of all anchors, less those that EXCLUDES hides, into $tmp/visible. rsync itself says which: it knows
+# its patterns best.
+visible() {
+	awk -F '\t' '$1 == "anchor" { print $5 }' "$tmp/facts" >"$tmp/paths" && sort -u "$tmp/paths" >"$tmp/visible" || die 1 "listing the metadata"
+	[ -n "$EXCLUDES" ] && [ -s "$tmp/visible" ] || return 0
+	rm -rf "$tmp/all" "$tmp/shown" && mkdir "$tmp/all" "$tmp/shown" || die 1 "writing in $STATE"
+	sed -n 's|/[^/]*$||p' "$tmp/visible" | tr '\n' '\0' | (cd "$tmp/all" && xargs -0 mkdir -p --) || die 1 "writing in $STATE"
+	tr '\n' '\0' <"$tmp/visible" | (cd "$tmp/all" && xargs -0 touch --) || die 1 "writing in $STATE"
+	rsync -r --exclude-from="$EXCLUDES" "$tmp/all/" "$tmp/shown/" || die 2 "EXCLUDES: rsync does not take $EXCLUDES"
+	(cd "$tmp/shown" && find . -type f) >"$tmp/paths" && sed 's|^\./||' "$tmp/paths" >"$tmp/visible" || die 1 "listing the metadata"
+}
+# ours: refuses a directory that is not the tree's, since a sync deletes what the tree has not. It is the tree's when one of
+# its anchors is there; when the inode is the remembered one and the time file is there; when a first sync began there; when
+# it is empty. ADOPT=yes takes any.
+ours() {
+	here="$(find . -prune -exec ls -di {} + | awk '{ print $1 }') $DIR" timed='' mine=''
+	known=$(cat "$STATE/inode" 2>/dev/null)
+	[ ! -f "./$time_file" ] || timed=yes
+	while IFS= read -r path; do [ ! -f "./$path" ] || [ -L "./$path" ] || mine=yes; done <"$tmp/visible"
+	if [ "$known" = "$here" ] || [ ! -s "$tmp/visible" ]; then mine=$mine$timed; fi
+	if [ "${ADOPT:-}" != yes ] && [ -z "$mine" ] && [ "$(cat "$STATE/first" 2>/dev/null)" != "$here" ]; then
+		[ -z "$known" ] || [ "$known" = "$here" ] || [ -n "$timed" ] ||
+			die 1 "$DIR is another directory than it was, with no $time_file: is the file system mounted? If it is right so: ADOPT=yes $0 $conf"
+		other=$(find . ! -name . -prune ! -name lost+found -print | head -n 1 | tr -cd ' -~')
+		[ -z "$other" ] ||
+			die 1 "$DIR: found ${other#./}, but nothing by which to know $TREE, such as $(head -n 1 "$tmp/visible"): a sync deletes what is not the tree's. If it is right so: ADOPT=yes $0 $conf"
+	fi
+	save inode "$here"
+	if [ -z "$timed" ] || [ "${ADOPT:-}" = yes ]; then save first "$here"; fi # so that the next run may go on with it
+}
+# pull DEST RSYNC-OPTION...: from $url, with nothing of this environment; what it says, at most 100 MB, is in $tmp/said.
+# 0: good; 1: the next source, for $why. It runs beside this shell, so that the traps below need not wait for its end.
+pull() {
 	dest=$1
 	shift
-	env -i PATH="$PATH" LC_ALL=C TZ=UTC RSYNC_PASSWORD= rsync -rltpH --safe-links --no-motd '--exclude=.~tmp~/' \
-		--contimeout="$CONNECT" --timeout="$TIMEOUT" ${only:+"-$only"} ${BANDWIDTH:+"--bwlimit=$BANDWIDTH"} "$@" -- "${url%/}/" "$dest" \
-		</dev/null >"$tmp/out" 2>"$tmp/err" 8<&8 9<&9
-	case $? in
+	head -c 100000000 <"$tmp/pipe" >"$tmp/said" 8<&- 9<&- &
+	reader=$!
+	{
+		[ -z "$largest" ] || ulimit -f $((largest / 512 + 1)) # a server may send more than it said
+		exec env -i PATH="$PATH" LC_ALL=C TZ=UTC RSYNC_PASSWORD= rsync -rltpH --safe-links --no-motd '--exclude=.~tmp~/' '--exclude=.tidemark-*' \
+			--contimeout="$CONNECT" --timeout="$TIMEOUT" ${only:+"-$only"} ${BANDWIDTH:+"--bwlimit=$BANDWIDTH"} "$@" -- "${url%/}/" "$dest"
+	} </dev/null >"$tmp/pipe" 2>&1 8<&8 9<&9 &
+	child=$!
+	wait "$child"
+	code=$?
+	wait "$reader"
+	child='' reader=''
+	why="rsync: exit code $code: $(grep -E '^(rsync|@?ERROR|cannot|could)' "$tmp/said" | tail -n 2 | tr '\n' ' ' | tr -cd ' -~' | cut -c1-300)"
+	case $code in
 	0 | 24) return 0 ;;
-	5 | 10 | 12 | 23 | 30 | 35) ended=1 ;;
-	*) ended=die ;;
+	2 | 5 | 10 | 12 | 13 | 23 | 25 | 30 | 35)
+		grep -Eq '^rsync: \[(receiver|generator)\].*(Permission denied|No space left|Read-only file system|Disk quota)' "$tmp/said" || return 1 ;;
+	*) ! tail -n 2 "$tmp/said" | grep -Eq '\[sender=|File too large' || return 1 ;;
 	esac
-	why=$(tail -n 2 "$tmp/err" | tr '\n' ' ' | tr -cd ' -~' | cut -c1-300) # the server's words: no control characters
-	[ "$ended" = 1 ] || die 1 "rsync from $url: $why"
+	doubt
+}
+doubt() { # $why seems to be the fault of this machine. As a server can say such words too, the second source decides
+	[ -z "$doubted" ] || die 1 "$source, $url: $why"
+	doubted=$why
 	return 1
 }
-rules() { # rules FILE: reads paths and writes filter rules that let them through, with their parents
-	awk '{ n = split($0, part, "/"); path = ""
-		for (i = 1; i <= n; i++) { path = path "/" part[i]; if (!seen[path (i < n ? "/" : "")]++) print "+ " path (i < n ? "/" : "") } }' >"$1"
+fetch() { # fetch DIRECTORY: the source's time file and anchors into a new directory
+	rm -rf "$1" && mkdir "$1" || die 1 "writing in $STATE"
+	largest=$biggest
+	pull "$1/" --no-links --max-size="$biggest" --include-from="$tmp/asked" --exclude='*'
+	set -- $?
+	largest=''
+	return "$1"
 }
-proven() { (cd "$1" && { [ ! -s "$tmp/set" ] || sha256sum -c "$tmp/set" >/dev/null 2>"$tmp/bad"; }); } # proven DIRECTORY
-wanted() { # wanted TIMESTAMP: the anchors as they are then, less those that the excludes hide, into $tmp/set
-	awk -F '\t' -v at="$1" '$1 == "anchor" && ($2 == 0 || $2 == at) { sum[$5] = $4 } END { for (p in sum) print sum[p] "  " p }' "$tmp/facts" | sort -k2 >"$tmp/set"
-	[ -n "$EXCLUDES" ] && [ -s "$tmp/set" ] || return 0
-	rm -rf "$tmp/all" "$tmp/shown" && mkdir "$tmp/all" "$tmp/shown" # rsync itself says which: it knows its patterns best
-	cut -c67- "$tmp/set" | sed -n 's|/[^/]*$||p' | sort -u | tr '\n' '\0' | (cd "$tmp/all" && xargs -0 mkdir -p --)
-	cut -c67- "$tmp/set" | tr '\n' '\0' | (cd "$tmp/all" && xargs -0 touch --)
-	rsync -r --exclude-from="$EXCLUDES" "$tmp/all/" "$tmp/shown/" || die 2 "EXCLUDES: rsync does not take $EXCLUDES"
-	while IFS= read -r line; do [ ! -e "$tmp/shown/${line#*  }" ] || printf '%s\n' "$line"; done <"$tmp/set" >"$tmp/left"
-	mv -f "$tmp/left" "$tmp/set"
+wanted() { # wanted TIMESTAMP: the visible anchors as they are then into $tmp/set, for sha256sum; their number and bytes
+	: >"$tmp/set"
+	numbers=$(awk -F '\t' -v at="$1" -v set="$tmp/set" 'NR == FNR { visible[$0]; next }
+		$1 == "anchor" && ($2 == 0 || $2 == at) && $5 in visible { sum[$5] = $4; size[$5] = $3 }
+		END { for (p in sum) { print sum[p] "  " p >set; n++; bytes += size[p] } printf "%d %.0f", n, bytes }' "$tmp/visible" "$tmp/facts") &&
+		cut -c67- "$tmp/set" >"$tmp/paths" && sed 's|^|/|' "$tmp/paths" >"$tmp/proved" || die 1 "listing the metadata"
+	anchors=${numbers% *} weight=${numbers#* }
+	[ "$(grep -c . "$tmp/proved")" = "$anchors" ] || die 1 "listing the metadata: $anchors expected"
 }
-# preflight: the source's time file and anchors, into a staging directory, must be one set of the document: the announced
-# one or a later one. Nothing in the tree is touched before.
+proven() { # proven DIRECTORY: every file of the set is there, and right
+	[ "$anchors" != 0 ] || return 0
+	(cd "$1" && sha256sum -c "$tmp/set" >"$tmp/sums" 2>"$tmp/bad") && [ "$(grep -c ': OK$' "$tmp/sums")" = "$anchors" ]
+}
+# put FILE PATH: puts it into the tree in one rename, under a name that nobody can know before, and follows no link on the
+# way, since the source may have made one. The directory keeps its time.
+put() (
+	from=$1 IFS=/
+	# shellcheck disable=SC2086 # the parts of the path
+	set -- $2
+	while [ $# -gt 1 ]; do
+		[ ! -L "./$1" ] && { [ -d "./$1" ] || mkdir "./$1"; } && cd "./$1" || exit
+		shift
+	done
+	find . ! -name . -prune -name '.tidemark-*' -type f -exec rm -f {} + # of killed runs
+	[ ! -L "./$1" ] || rm -f "./$1"
+	touch -r . "$tmp/when"
+	new=$(mktemp ./.tidemark-XXXXXXXXXX) && cp -p "$from" "$new" && [ ! -d "./$1" ] && mv -f "$new" "./$1" && cmp -s "$from" "./$1" && touch -r "$tmp/when" . ||
+		{ rm -f "$new"; exit 1; }
+)
+# preflight: the source's time file and anchors must be one set of the document: the announced one or a later one. Nothing
+# in the tree is touched before.
 preflight() {
-	rm -rf "$tmp/stage" && mkdir "$tmp/stage"
-	biggest=$(awk -F '\t' '$1 == "anchor" && $3 > most { most = $3 } END { printf "%d", most < 4096 ? 4096 : most }' "$tmp/facts")
-	pull "$tmp/stage/" --no-links --max-size="$biggest" --include-from="$tmp/time" ${EXCLUDES:+"--exclude-from=$EXCLUDES"} --include-from="$tmp/anchors" --exclude='*' || return
+	fetch "$tmp/stage" || return
 	found=$(seconds "$tmp/stage/$time_file") || { why="no time in its $time_file"; return 1; }
 	[ "$found" -le "$newest" ] || { why="has moved on, to $found"; moved=$((moved + 1)); return 1; }
 	[ "$found" = "$announced" ] || grep -qx "later$tab$found" "$tmp/facts" || { why="is at $found, announced is $announced"; return 1; }
 	wanted "$found"
 	proven "$tmp/stage" || { why="its metadata is not that of $found: $(head -n 1 "$tmp/bad")"; return 1; }
 }
-whole() { # the statistics of a run over the whole tree: has the source all that the master has?
+whole() { # whole FILES BYTES: by the statistics of a run that left out so much: has the source all that the master has?
 	[ -z "$EXCLUDES" ] && [ "$found" = "$announced" ] || return 0
-	tr -d , <"$tmp/out" | awk -v files="$files" -v bytes="$bytes" '
-		/^Number of files:/ { if (match($0, /reg: [0-9]+/)) n = substr($0, RSTART + 5, RLENGTH - 5) }
-		/^Total file size:/ { size = $4 }
+	tr -d , <"$tmp/said" | awk -v files="$files" -v bytes="$bytes" -v n="$1" -v size="$2" '
+		/^Number of files:/ { if (match($0, /reg: [0-9]+/)) n += substr($0, RSTART + 5, RLENGTH - 5) }
+		/^Total file size:/ { size += $4 }
 		END { exit !(n + 1 >= files && size + 4096 >= bytes) }' || { why="incomplete: the tree has $files files and $bytes bytes"; return 1; }
 }
-# stages: content, then metadata and deletions, then the anchors once more by checksum, their proof, the time file last.
+# stages: content; how much is to be deleted; metadata, less the anchors; the anchors, fetched once more, proven, put in and
+# proven there; deletions; the time file.
 stages() { # stages MAY-DELETE
-	delete=''
-	may=$1
+	paid='' count='' may=$1
 	set -- "--exclude=/$time_file" ${EXCLUDES:+"--exclude-from=$EXCLUDES"}
 	[ -n "$begun" ] || pull ./ "$@" --exclude-from="$tmp/late" || return
 	begun=yes
 	if [ "$may" = yes ]; then
-		pull ./ "$@" -n --delete --stats --out-format=%i || return
-		whole || return
-		count=$(grep -c '^\*deleting' "$tmp/out")
-		if [ "$count" -le "$most" ]; then delete="--delete-delay --max-delete=$most"; else
-			trouble=1
-			say "error: $url would delete $count files, more than $most: nothing is deleted. To allow it once: ALLOW_DELETE=$count $0 $conf"
-		fi
+		pull ./ "$@" -n --delete --info=del,stats2 && whole 0 0 || return
+		count=$(grep -c '^deleting ' "$tmp/said")
 	fi
-	# shellcheck disable=SC2086 # two words, or none
-	pull ./ "$@" --delay-updates --stats $delete || return
-	whole || return
-	[ ! -s "$tmp/set" ] || pull ./ ${EXCLUDES:+"--exclude-from=$EXCLUDES"} --include-from="$tmp/anchors" --exclude='*' --checksum || return
-	rm -rf "$tmp/again" && mkdir "$tmp/again"
-	pull "$tmp/again/" --no-links --max-size=4096 --include-from="$tmp/time" --exclude='*' || return
+	pull ./ "$@" --delay-updates --stats --exclude-from="$tmp/proved" && whole "$anchors" "$weight" || return
+	fetch "$tmp/again" || return
 	cmp -s "$tmp/stage/$time_file" "$tmp/again/$time_file" || { why='moved on during the sync'; moved=$((moved + 1)); return 1; }
+	proven "$tmp/again" || { why="not proven: $(head -n 1 "$tmp/bad")"; return 1; }
+	while IFS= read -r path; do
+		[ ! -L "./$path" ] && cmp -s "$tmp/again/$path" "./$path" && touch -r "$tmp/again/$path" "./$path" || put "$tmp/again/$path" "$path" 2>"$tmp/bad" || { why="cannot write $DIR/$path: $(head -n 1 "$tmp/bad")"; doubt; return; }
+	done <"$tmp/paths"
 	proven . || { why="not proven: $(head -n 1 "$tmp/bad")"; return 1; }
-	cp -p "$tmp/stage/$time_file" "./$time_file.tidemark-new" && mv -f "./$time_file.tidemark-new" "./$time_file" &&
-		cmp -s "$tmp/stage/$time_file" "./$time_file" || die 1 "writing $DIR/$time_file"
+	deletions "$@"
+	sync -f . 2>/dev/null || sync # all else is on the disk before
+	put "$tmp/again/$time_file" "$time_file" || die 1 "writing $DIR/$time_file"
+}
+# deletions: at most as many as were counted, and not more than allowed, in a run that does nothing else. What fails is owed.
+deletions() {
+	if [ -z "$count" ]; then
+		return
+	elif [ "$count" -gt "$most" ]; then
+		trouble=1
+		say "error: $url would delete $count files, more than $most: nothing is deleted. To allow it once: ALLOW_DELETE=$count $0 $conf"
+	elif [ "$count" = 0 ] || pull ./ "$@" --exclude-from="$tmp/proved" --delete-delay --existing --ignore-existing --max-delete="$count"; then
+		paid=yes
+	else
+		say "warning: $url has changed since $count deletions were counted there: those that are left are owed. $why"
+	fi
 }
 # update: source by source. Deletions that were left out are owed; after 7 days only sources that pay them are used.
 update() {
-	begun='' moved=0 tried=0 owed='' most=${ALLOW_DELETE:-$MAX_DELETE}
+	begun='' moved=0 tried=0 owed='' doubted='' largest='' most=${ALLOW_DELETE:-$MAX_DELETE}
 	read -r owed 2>/dev/null <"$STATE/owed"
 	newest=$(awk -F '\t' -v n="$announced" '$1 == "later" && $2 > n { n = $2 } END { printf "%.0f", n }' "$tmp/facts")
-	printf '%s\n' "$time_file" | rules "$tmp/time"
-	awk -F '\t' '$1 == "anchor" { print $5 }' "$tmp/facts" | rules "$tmp/anchors"
-	# shellcheck disable=SC2086 # patterns between spaces
-	{ printf '%s\n' $LATE; awk -F '\t' '$1 == "anchor" { print "/" $5 }' "$tmp/facts"; } >"$tmp/late"
+	biggest=$(awk -F '\t' '$1 == "anchor" && $3 > most { most = $3 } END { printf "%d", most < 4096 ? 4096 : most }' "$tmp/facts")
+	{ printf '%s\n' "$time_file" && cat "$tmp/visible"; } | awk '{ # rules that let these through, with their parents
+		n = split($0, part, "/"); path = ""
+		for (i = 1; i <= n; i++) { path = path "/" part[i] (i < n ? "/" : ""); if (!seen[path]++) print "+ " path; sub(/\/$/, "", path) } }' >"$tmp/asked"
+	for pattern in $LATE; do # one with a wildcard means files: a directory Packages/ is content
+		case $pattern in */) ;; *[*?[]*) printf '+ %s/\n' "$pattern" ;; esac
+		printf '%s\n' "$pattern"
+	done >"$tmp/late"
+	awk -F '\t' '$1 == "anchor" { print "/" $5 }' "$tmp/facts" >>"$tmp/late"
 	while IFS=$tab read -r _ _ _ source _ may only url; do
 		if [ "$may" != yes ] && [ -n "$owed" ] && [ $((now - owed)) -gt 604800 ]; then continue; fi
 		[ "$only" != - ] || only=$FAMILY
@@ -418,19 +508,21 @@ update() {
 		note "syncing from $source, $url"
 		if preflight && stages "$may"; then
 			note "in date: $found from $source"
-			if [ -n "$delete" ]; then rm -f "$STATE/owed"; elif [ -z "$owed" ]; then save owed "$now"; fi
+			if [ -n "$paid" ]; then rm -f "$STATE/owed"; elif [ -z "$owed" ]; then save owed "$now"; fi
 			[ "$found" -lt "$announced" ] || rm -f "$STATE/behind"
+			rm -f "$STATE/first"
 			return
 		fi
 		soft "$source, $url: $why; the next source"
 	done <"$tmp/order"
+	[ -z "$doubted" ] || die 1 "$doubted"
 	[ "$tried" -gt 0 ] && [ "$moved" = "$tried" ] && { note 'all sources have moved on: a newer manifest will come'; return; }
 	soft "error: no usable source for $TREE, $tried tried"
 	exit 6
 }
 run() {
 	until=$(($(date +%s) + WAIT)) waiting=''
-	[ -t 2 ] || sleep $((0x$(printf %s "$ID" | sha256sum | cut -c1-8) % (SPLAY + 1)))
+	[ -t 2 ] || pause $((0x$(printf %s "$ID" | sha256sum | cut -c1-8) % (SPLAY + 1)))
 	while :; do
 		look
 		consider
@@ -442,7 +534,7 @@ run() {
 			lock
 			rm -f "$STATE/again"
 			consider # another run may have been faster
-			[ "$action" = in-date ] && ! allowed || update
+			[ "$action" = in-date ] && ! allowed || { visible && ours && update; }
 			[ -e "$STATE/again" ] || return
 			rm -f "$STATE/again"
 			exec 8<&- 9<&- ;;
@@ -450,7 +542,7 @@ run() {
 			[ -n "$waiting" ] || exec 6>>"$STATE/wait.lock" # one waits; kept while it does
 			[ $(($(date +%s) + interval)) -le "$until" ] && flock -n 6 6>&6 || idle "not admitted yet: place $place of 1000000, admitted are $admitted"
 			waiting=yes
-			sleep "$interval" ;;
+			pause "$interval" ;;
 		*) return ;;
 		esac
 	done
@@ -462,8 +554,10 @@ settings
 mode=${1:-run} trouble=0 late=0
 [ -d "$STATE" ] && [ -w "$STATE" ] || die 2 "STATE: $STATE is no directory, or not writable: install -d -o $(id -un) $STATE"
 tmp=$(mktemp -d "$STATE/tmp.XXXXXX") || die 1 "making a directory in $STATE"
+child='' reader=''
 trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
+trap '[ -z "$child" ] || { kill $child $reader; wait "$child"; } 2>/dev/null; exit 1' HUP INT TERM # rsync takes its temporary files along
+mkfifo "$tmp/pipe" || die 1 "making a pipe in $STATE"
 case $mode in
 run) run ;;
 check)
