@@ -17,7 +17,7 @@ import (
 
 // TestRun_KilledAtARandomMoment kills a run, and at every other time all that it started, at random moments: the time file
 // is never ahead of the content, and the next run makes the tree whole.
-func TestRun_KilledAtARandomMoment(t *testing.T) { killAtRandom(t, 4) }
+func TestRun_KilledAtARandomMoment(t *testing.T) { killAtRandom(t, 8) }
 
 func TestSoakRun_KilledAtARandomMoment(t *testing.T) {
 	if os.Getenv("TIDEMARK_SOAK") == "" {
