@@ -24,7 +24,7 @@ import (
 // CDNs: Varnish and nginx, that obey Cache-Control and are purged after each run, and two more that nobody purges and
 // that keep everything for two seconds. The readers' verifiers are the stock ones. Single-object forms never fail; the
 // two-file forms may, for as long as a cache may keep a file.
-func TestRun_CDNReaders(t *testing.T)     { cdnReaders(t, 40) }
+func TestRun_CDNReaders(t *testing.T)     { cdnReaders(t, 20) }
 func TestSoakRun_CDNReaders(t *testing.T) { soak(t); cdnReaders(t, 300) }
 
 const (
