@@ -143,6 +143,16 @@ func (a *attempt) changed(ctx context.Context, vanished bool) (string, error) {
 	case vanished:
 		return "lost files during the sync", nil
 	}
+	if len(a.asked) > maxAsked { // a list of names does not bring the top's own time
+		j := a.job(a.source, a.staging.file(againDir))
+		j.MaxSize = 64 << 10
+		if err := setRules(&j, a.rules.few(nil), a.staging.file(preflightFile)); err != nil {
+			return "", err
+		}
+		if err := a.execWithin(ctx, StageAnchors, "reading the time of the top directory", j); err != nil {
+			return "", err
+		}
+	}
 	a.time = again.time
 	if a.o.Fallback {
 		return "", nil
