@@ -227,6 +227,16 @@ func (d *demo) command(ctx context.Context, args ...string) error {
 
 func (d *demo) title(s string) { fmt.Fprintf(d.out, "\n== %s ==\n", s) }
 
+const serving = `
+serving http://%[1]s/ and %[2]s and all rsync daemons until Ctrl-C. In another terminal, run the publisher or a mirror again:
+  bin/tidemark run --config %[3]s
+  bin/tidemark-mirror run --now --config %[4]s
+or make a mirror of your own (contrib/tidemark-mirror.sh takes the same address, with CACERT=$PWD/%[5]s/tls/ca.pem):
+  mkdir -p /tmp/mirror/centos
+  bin/tidemark-mirror init /tmp/mirror --url %[2]s --ca %[5]s/tls/ca.pem --trust %[5]s/trust.json --id my.mirror --state /tmp/mirror/state --tree centos=/tmp/mirror/centos
+  bin/tidemark-mirror run --now --config /tmp/mirror/mirror.yaml
+`
+
 // serveSite goes on until it is interrupted.
 func (d *demo) serveSite(ctx context.Context) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -234,8 +244,7 @@ func (d *demo) serveSite(ctx context.Context) error {
 		return fmt.Errorf("serve the site: %w", err)
 	}
 	srv := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(d.dir, "site"))), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(d.out, "\nserving http://%s/ and all rsync daemons until Ctrl-C; run the publisher again, or a mirror:\n  bin/tidemark run --config %s\n  bin/tidemark-mirror run --now --config %s\n",
-		l.Addr(), d.config(), filepath.Join(d.mirrorDir(finland()), "mirror.yaml"))
+	fmt.Fprintf(d.out, serving, l.Addr(), d.site.URL, d.config(), filepath.Join(d.mirrorDir(finland()), "mirror.yaml"), d.dir)
 	go func() {
 		<-ctx.Done()
 		srv.Close()

@@ -59,7 +59,11 @@ func template(name string) *x509.Certificate {
 }
 
 func writePEM(file, kind string, der []byte) error {
-	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+	mode := os.FileMode(0o600)
+	if kind == "CERTIFICATE" {
+		mode = 0o644 // for every user who tries the site
+	}
+	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
 // trusting is a client that trusts the authority in file, and no other.
