@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tidemark/rsync"
@@ -111,6 +112,21 @@ func (p *plan) spare(coming string) error {
 	}
 	p.doomed = still
 	return nil
+}
+
+// doomedNames are the names that would go, for who asked what would be done.
+func (p *plan) doomedNames(may bool) (names []string) {
+	if !may {
+		return nil
+	}
+	for _, d := range p.doomed {
+		if d.dir {
+			d.name += "/"
+		}
+		names = append(names, d.name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // firstNames shows some of what would be deleted.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tidemark/internal/strictjson"
 	"tidemark/treesync"
 )
@@ -23,8 +25,12 @@ func TestRun_MaxDelete(t *testing.T) {
 	o := l.options(l.tree[0], l.serve("a", l.at[0], true))
 	o.Spec.MaxDelete = 5 // and stray itself is one more
 	o.DryRun = true
-	if out, err := treesync.Run(context.Background(), o); err != nil || out.Refused != 6 {
-		t.Errorf("dry run: %v, %+v", err, out)
+	dry, err := treesync.Run(context.Background(), o)
+	if err != nil || dry.Refused != 6 {
+		t.Errorf("dry run: %v, %+v", err, dry)
+	}
+	if diff := cmp.Diff([]string{"stray/", "stray/a", "stray/b", "stray/dir/", "stray/dir/c", "stray/dir/d"}, dry.Doomed); diff != "" {
+		t.Errorf("dry run (-want +got):\n%s", diff)
 	}
 	o.DryRun = false
 	out, err := treesync.Run(context.Background(), o)
@@ -32,7 +38,7 @@ func TestRun_MaxDelete(t *testing.T) {
 	if !errors.As(err, &many) || many.Count != 6 || many.Most != 5 || !strings.Contains(err.Error(), "--max-delete 6") {
 		t.Fatalf("%v", err)
 	}
-	if !out.Synced || out.Refused != 6 || out.Deleted != 0 || out.Memory.Owed != 6 || out.Memory.Began || l.holds() != first {
+	if !out.Synced || out.Refused != 6 || out.Deleted != 0 || out.Memory.Owed != 6 || out.Memory.OwedSince.IsZero() || out.Memory.Began || l.holds() != first {
 		t.Errorf("%+v", out)
 	}
 	if _, err := os.Stat(filepath.Join(l.mirror, "stray/dir/c")); err != nil {
@@ -40,7 +46,7 @@ func TestRun_MaxDelete(t *testing.T) {
 	}
 	o.MaxDelete, o.Memory = 6, l.memory
 	out = l.sync(o)
-	if out.Deleted != 6 || out.Memory.Owed != 0 || out.Lists != 1 {
+	if out.Deleted != 6 || out.Memory.Owed != 0 || !out.Memory.OwedSince.IsZero() || out.Lists != 1 {
 		t.Errorf("%+v", out)
 	}
 	l.same(l.at[0])
@@ -162,17 +168,13 @@ func TestRun_KeptLink(t *testing.T) {
 func TestRun_TooManyBytesToDelete(t *testing.T) {
 	l := newTimeline(t)
 	l.write(l.mirror, "large", strings.Repeat("x", int(l.tree[1].Bytes/4)+1))
-	for name, o := range map[string]treesync.Options{
-		"excludes": l.options(l.tree[1], l.serve("a", l.at[1], true)),
-		"later":    l.options(later(l.tree[1], l.tree[2]), l.serve("b", l.at[2], true)),
-	} {
-		if name == "excludes" {
-			o.Spec.Exclude = patterns(t, "/nothing")
-		}
+	excluding := l.options(l.tree[1], l.serve("a", l.at[1], true))
+	excluding.Spec.Exclude = patterns(t, "/nothing")
+	for i, o := range []treesync.Options{excluding, l.options(later(l.tree[1], l.tree[2]), l.serve("b", l.at[2], true))} {
 		out, err := treesync.Run(context.Background(), o)
 		var many *treesync.TooManyDeletions
 		if !errors.As(err, &many) || many.Bytes <= l.tree[1].Bytes/4 || !strings.Contains(err.Error(), "bytes") || !strings.Contains(err.Error(), "--max-delete") || out.Deleted > 0 || !out.Synced {
-			t.Errorf("%s: %v, %+v", name, err, out)
+			t.Errorf("%d: %v, %+v", i, err, out)
 		}
 	}
 	o := l.options(later(l.tree[1], l.tree[2]), l.serve("b", l.at[2], true))

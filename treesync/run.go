@@ -151,6 +151,7 @@ func (s *syncer) served(a *attempt) error {
 	s.out.Source, s.out.Timestamp = a.source, a.target.timestamp
 	s.out.Refused = a.plan.refused
 	if s.o.DryRun {
+		s.out.Doomed = a.plan.doomedNames(a.mayDelete())
 		return nil
 	}
 	if s.o.Memory.Began || s.begun > 1 {
@@ -162,15 +163,11 @@ func (s *syncer) served(a *attempt) error {
 	m.Began, m.Timestamp, m.Source, m.Synced = false, a.target.timestamp, a.source.name(), strictjson.At(s.o.Now())
 	switch {
 	case a.plan.refused > 0:
-		m.Owed = a.plan.refused
+		m.owes(a.plan.refused, s.o.Now())
+	case a.owed && a.mayDelete():
+		m.owes(a.owes, s.o.Now())
 	case a.owed:
-		if m.OwedSince.IsZero() {
-			m.OwedSince = strictjson.At(s.o.Now())
-		}
-		m.Owed = a.plan.deletions
-		if a.mayDelete() {
-			m.Owed = a.owes
-		}
+		m.owes(a.plan.deletions, s.o.Now())
 	default:
 		m.OwedSince, m.Owed = strictjson.Time{}, 0
 	}
@@ -178,6 +175,14 @@ func (s *syncer) served(a *attempt) error {
 		return err
 	}
 	return &TooManyDeletions{Tree: s.o.Spec.Name, Count: a.plan.refused, Most: s.mostDeletions(), Bytes: a.plan.refusedBytes}
+}
+
+// owes remembers deletions that were left out; 0: not counted.
+func (m *Memory) owes(deletions int, now time.Time) {
+	m.Owed = deletions
+	if m.OwedSince.IsZero() {
+		m.OwedSince = strictjson.At(now)
+	}
 }
 
 func (s *syncer) mostDeletions() int {

@@ -138,6 +138,7 @@ type Outcome struct {
 	Lists    int      // full file lists asked of the source that served; deletions take none
 	Deleted  int64    // files and directories
 	Refused  int      // deletions above max_delete: none was made
+	Doomed   []string // DryRun: the names that would be deleted, or were Refused, as far as they were kept, sorted; a directory ends in "/"
 	Commands []string // every rsync command, as one could type it
 }
 
