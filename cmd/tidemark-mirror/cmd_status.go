@@ -69,6 +69,8 @@ type treeStatus struct {
 	Owed        int             `json:"owed,omitempty"`  // deletions; none since owed_since: not counted yet
 	OwedSince   strictjson.Time `json:"owed_since,omitzero"`
 	Trouble     string          `json:"trouble,omitempty"`
+
+	most int // deletions that a run makes unasked
 }
 
 // runStatus is who holds the lock; without a pid it did not say.
@@ -136,7 +138,7 @@ func (m *mirror) treeStatuses(view *client.View) ([]treeStatus, error) {
 
 // treeStatus is one tree's; what cannot be read of it is told, and keeps nothing else from being told.
 func (m *mirror) treeStatus(name string, view *client.View, behind *client.Behind) treeStatus {
-	t := treeStatus{Tree: name, Path: m.cfg.Trees[name].Path}
+	t := treeStatus{Tree: name, Path: m.cfg.Trees[name].Path, most: m.cfg.Trees[name].MaxDelete}
 	known, err := m.memory.tree(name)
 	t.Proven, t.Source, t.Synced, t.Began, t.Owed, t.OwedSince = known.Timestamp, known.Source, known.Synced, known.Began, known.Owed, known.OwedSince
 	if behind != nil {
@@ -201,8 +203,11 @@ func (m *mirror) tellTree(t treeStatus) {
 	case t.OwedSince.IsZero():
 	case t.Owed == 0:
 		m.Say("  owed      deletions since %s, not counted yet", console.Clock(t.OwedSince.Time))
+	case t.Owed > t.most:
+		m.Say("  owed      %s, since %s: more than max_delete (%d); allow once: tidemark-mirror sync --max-delete %d %s",
+			count(int64(t.Owed), "deletion"), console.Clock(t.OwedSince.Time), t.most, t.Owed, t.Tree)
 	default:
-		m.Say("  owed      %d deletions, since %s", t.Owed, console.Clock(t.OwedSince.Time))
+		m.Say("  owed      %s, since %s", count(int64(t.Owed), "deletion"), console.Clock(t.OwedSince.Time))
 	}
 	if t.Trouble != "" {
 		m.Say("  trouble   %s", t.Trouble)

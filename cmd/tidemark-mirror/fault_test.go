@@ -240,6 +240,8 @@ func TestRun_TooManyDeletions_Exit1(t *testing.T) {
 	s.says(out, "tidemark-mirror run --max-delete")
 	s.holds(s.t1)
 	s.same(s.master.Dir, before...)
+	s.says(s.expect(0, "status"), "  owed      3 deletions, since ", ": more than max_delete (2); allow once: tidemark-mirror sync --max-delete 3 centos\n")
+	s.says(s.expect(0, "sync", "--dry-run"), "more than max_delete (2): a run would delete nothing and exit 1")
 	s.expect(0, "run", "--now")
 	s.same(s.master.Dir, before...)
 	s.expect(0, "run", "--now", "--max-delete", "1000")

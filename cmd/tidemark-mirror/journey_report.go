@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -52,12 +53,14 @@ type treeReport struct {
 	Owed     int             `json:"owed"` // deletions left for a later sync, where they were counted
 	Since    strictjson.Time `json:"owed_since,omitzero"`
 	Refused  int             `json:"refused,omitempty"`
-	Commands []string        `json:"commands,omitempty"` // --dry-run
+	Commands []string        `json:"commands,omitempty"`  // --dry-run
+	Doomed   []string        `json:"deletions,omitempty"` // --dry-run: what would be deleted, or would be if it were not too much
 	Error    string          `json:"error,omitempty"`
 
 	err    error
 	behind time.Time // since when; zero: not known to be
 	done   bool
+	most   int // deletions that are allowed
 }
 
 type sourceReport struct {
@@ -175,7 +178,7 @@ func (j *journey) synced(p plan, out treesync.Outcome, err error) {
 	r.done = true
 	switch {
 	case j.opt.dry && err == nil:
-		r.Action, r.Commands = doneWould, out.Commands
+		r.Action, r.Commands, r.Doomed = doneWould, out.Commands, out.Doomed
 	case out.Synced && j.view == nil:
 		r.Action, r.To = doneFallback, out.Timestamp
 	case out.Synced:
@@ -192,6 +195,7 @@ func (j *journey) synced(p plan, out treesync.Outcome, err error) {
 		r.Attempts = append(r.Attempts, attemptReport{ID: a.Source.ID, URL: a.Source.URL.String(), Stage: string(a.Stage), Why: string(a.Why), Detail: a.Detail})
 	}
 	r.Files, r.Bytes, r.Received, r.Lists, r.Deleted = out.Files, out.Bytes, out.Received, out.Lists, out.Deleted
+	r.most = cmp.Or(j.opt.maxDelete, p.tree.MaxDelete)
 	r.Owed, r.Since, r.Refused = out.Memory.Owed, out.Memory.OwedSince, out.Refused
 }
 

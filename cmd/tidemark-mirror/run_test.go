@@ -103,7 +103,15 @@ func TestRun_DryRun(t *testing.T) {
 	before, state := s.snapshot(), s.stateFiles()
 	s.lines = append(s.lines, "hooks: {before: [/bin/false]}")
 	out := s.expect(0, "run", "--dry-run")
-	s.says(out, "would be synced to", "rsync -", "rsync://127.0.0.1", "file", "1 full list", "3 names to delete")
+	s.says(out, "would be synced to", "rsync -", "rsync://127.0.0.1", "file", "1 full list", "3 names to delete", "\n  delete ")
+	var doc struct {
+		Trees []struct{ Deletions []string }
+	}
+	stdout, _, _ := s.run("run", "--dry-run", "--json")
+	s.must(json.Unmarshal([]byte(stdout), &doc))
+	if len(doc.Trees) != 1 || len(doc.Trees[0].Deletions) != 3 {
+		t.Errorf("%+v", doc)
+	}
 	s.same(before)
 	if now := s.stateFiles(); now != state {
 		t.Errorf("the state changed from\n%s to\n%s", state, now)

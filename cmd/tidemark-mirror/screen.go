@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"tidemark/internal/console"
 	"tidemark/rsync"
@@ -122,9 +124,41 @@ func (s *screen) would(r *treeReport) {
 	s.call.Say("%-10s %s of %s to fetch, %s to delete (asking took %s and %s)", "", count(r.Files, "file"), size(r.Bytes),
 		count(r.Deleted, "name"), size(r.Received), count(int64(r.Lists), "full list"))
 	s.call.Say("%-10s %s", "", r.Reason)
+	s.doomed(r)
 	for _, c := range r.Commands {
 		s.call.Say("  %s", c)
 	}
+}
+
+// doomed shows the names that a dry run found to go.
+func (s *screen) doomed(r *treeReport) {
+	const some = 20
+	shown := r.Doomed
+	if len(shown) > some && !s.verbose {
+		shown = shown[:some]
+	}
+	for _, name := range shown {
+		s.call.Say("  delete %s", printable(name))
+	}
+	switch all := max(r.Refused, int(r.Deleted), len(r.Doomed)); {
+	case len(shown) < len(r.Doomed):
+		s.call.Say("  … and %d more; -v lists all", all-len(shown))
+	case len(shown) < all && len(shown) > 0:
+		s.call.Say("  … and %d more", all-len(shown))
+	}
+	if r.Refused > r.most {
+		s.call.Say("%-10s more than max_delete (%d): a run would delete nothing and exit 1", "", r.most)
+	} else if r.Refused > 0 {
+		s.call.Say("%-10s more than a quarter of the tree's bytes, from a source that cannot be compared with it: a run would delete nothing and exit 1", "")
+	}
+}
+
+// printable is a foreign name on a line of a terminal: quoted where it has what a terminal might obey.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Contains(name, "\ufffd") {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // sourceWords is a source with the reason for its place.
