@@ -48,7 +48,12 @@ func replace(t *testing.T, file, text string) {
 
 // TestSourceFaults: what a source may do; the next one is taken, and without one the exit code is 6 and nothing was written
 // over the time file.
-func TestSourceFaults(t *testing.T) {
+func TestSourceFaults(t *testing.T) { sourceFaults(t, false) }
+
+// TestSoakSourceFaults is the same, and each time with another source to go on to.
+func TestSoakSourceFaults(t *testing.T) { sourceFaults(t, soak(t, true)) }
+
+func sourceFaults(t *testing.T, goOn bool) {
 	w := newWorld(t)
 	first, err := w.Site("mirror.fi")
 	check(t, err)
@@ -78,16 +83,18 @@ func TestSourceFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w.publish(t, nil)
 			tt.break_()
-			w.mirror(t, tt.name)
+			if goOn || tt.name == "dead" {
+				w.mirror(t, tt.name)
+				w.run(t, 0, nil)
+				w.holds(t)
+			}
+			w.mirror(t, tt.name+" alone")
 			w.terminal()
-			r := w.run(t, 0, nil)
+			w.settings["AVOID"] = "mirror.de node.de"
+			r := w.run(t, tt.alone, nil)
 			if !strings.Contains(r.stderr, "mirror.fi") || !strings.Contains(r.stderr, tt.says) {
 				t.Errorf("expected words with mirror.fi and %q: %v", tt.says, r)
 			}
-			w.holds(t)
-			w.mirror(t, tt.name+" alone")
-			w.settings["AVOID"] = "mirror.de node.de"
-			w.run(t, tt.alone, nil)
 			if _, err := os.Stat(filepath.Join(w.tree, "TIME")); err == nil {
 				t.Error("the time file was written")
 			}
@@ -124,7 +131,7 @@ func TestMovesOn(t *testing.T) {
 func TestBreaksOff_Exit6(t *testing.T) { breaksOff(t, 2, 5) }
 
 // TestSoakBreaksOff_Exit6 cuts each connection in turn.
-func TestSoakBreaksOff_Exit6(t *testing.T) { breaksOff(t, soak(t, []int{1, 2, 3, 4, 5, 6})...) }
+func TestSoakBreaksOff_Exit6(t *testing.T) { breaksOff(t, soak(t, []int{1, 2, 3, 4, 5})...) }
 
 func breaksOff(t *testing.T, conns ...int) {
 	w := newWorld(t)
@@ -152,13 +159,22 @@ func TestHangs_Exit6(t *testing.T) {
 	w.run(t, 6, nil)
 }
 
-// TestLists: a sync asks for the whole list three times of a source that deletions are taken from, else twice.
+// TestLists: a sync asks for the whole list three times of a source that deletions are taken from, else twice; and once
+// more when there is something to delete.
 func TestLists(t *testing.T) {
 	w := newWorld(t)
 	relay := w.relayed(t, "mirror.fi")
 	w.run(t, 0, nil)
 	if n := relay.FullLists(); n != 3 {
 		t.Errorf("%d full lists, expected 3", n)
+	}
+	write(t, filepath.Join(w.tree, "stray"), "x\n")
+	w.move(t, start0+1000)
+	relay = w.relayed(t, "mirror.fi")
+	w.run(t, 0, nil)
+	w.holds(t)
+	if n := relay.FullLists(); n != 4 {
+		t.Errorf("%d full lists with a deletion, expected 4", n)
 	}
 	for i, c := range relay.Conns() {
 		if m := c.Asked().Module; m != "centos" {

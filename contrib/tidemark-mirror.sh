@@ -16,6 +16,8 @@
 # Exit codes of all: 1 failed; 2 settings; 4 signature, rollback, fork or expiry refused; 5 another run holds the lock
 # (on a terminal or with STRICT=yes, else 0 and silent); 6 no usable source.
 #
+# In the environment, for one run: ALLOW_DELETE=n allows n deletions, ADOPT=yes takes a DIR that is not known as the tree's.
+#
 # Install: put the network's binary keyring (keys/<network>.gpg of its site, compared with what the network says of its
 # fingerprint elsewhere) at KEYRING, with no other key in it; make STATE and DIR, owned by the user that runs this; write
 # the settings below, as shell assignments, into /etc/tidemark/mirror.conf. One file and one STATE a tree. Then, with a
@@ -25,15 +27,19 @@
 #
 # What it checks: the OpenPGP signature, made by a key of KEYRING over the whole document; schema and network; serial
 # (never older than seen; equal with other content is a fork: both are kept); issued and expires (5 minutes of skew); all
-# that it takes from the document, by strict patterns; the source's metadata before and after; the deletions' count.
+# that it takes from the document, by strict patterns; that DIR is the tree's; the source's metadata before the tree is
+# touched, and again before it is put in; not more is deleted than was counted, only after the metadata is proven in place.
 #
 # What it does NOT check, and the program does: a second kind of signature and thresholds; trust.json and its chain (a
 # key that is replaced or revoked means a new KEYRING, serials that begin anew mean rm STATE/seen, both by hand);
 # duplicate members and the other finer points of the document's form; the DNS beacon; free space before a sync. It has
-# no fallback sources, no hooks and no check-in, reads time files in UTC only, asks a source for one full list more than
-# the program, and leaves a source that moves on in mid-sync for the next one.
+# no fallback sources, no hooks and no check-in, reads time files in UTC only, and leaves a source that moves on in mid-sync
+# for the next one. It deletes by number, not by name: what a source loses after the count may go in place of what was
+# counted, until the next sync. It asks a source for two full lists, for a third where deletions are taken from it, for a
+# fourth when there are any (the program: for one). A full directory in whose place the source has a file or a link is left
+# to people: rsync says so.
 #
-# (The checker of shell scripts is told one thing: `A && B || die` is meant, die does not return.)
+# (The checker of shell scripts is told one thing: `A && B || C` is meant.)
 # shellcheck disable=SC2015
 #
 # ---- settings -------------------------------------------------------------------------------------------------------
@@ -48,8 +54,8 @@ COUNTRY='' CONTINENT=''             # e.g. FI EU. AF AN AS EU NA OC SA by the UN
 ASN='' FAMILY=''                    # number of the own network; 4 or 6, if only that one is to be used
 AVOID=''                            # ids of sources never to use, between spaces
 EXCLUDES=''                         # a file for rsync's --exclude-from: what is not carried, and what is one's own
-LATE='repodata/ dists/ Release* InRelease Packages* Sources* *.db *.files' # metadata: comes after what it names
-MAX_DELETE=40000                    # more: nothing is deleted, exit 1; ALLOW_DELETE=n in the environment allows n once
+LATE='repodata/ dists/ Release* InRelease Packages* Sources* *.db *.files' # metadata: comes after what it names. A wildcard means files
+MAX_DELETE=40000                    # more: nothing is deleted, exit 1
 BANDWIDTH='' TIMEOUT=600 CONNECT=30 # rsync --bwlimit, --timeout, --contimeout
 CACERT=''                           # a PEM file for curl, if not the system's
 SPLAY=300 WAIT=3300                 # seconds: start spread by id; how long to wait for admission (0: leave it to cron)
@@ -75,6 +81,18 @@ daily() { # daily KIND WORDS: told once a day, on a terminal always
 	shift
 	say "$*"
 }
+# shellcheck disable=SC2317 # by the trap
+stopped() { # a signal: rsync is to end as well, with its temporary files; but it may wait for the source to say goodbye
+	trap '' HUP INT TERM
+	[ -n "$child" ] || exit 1
+	kill -s TERM "$child"
+	(sleep 5; kill -s KILL -- "-$child") 8<&- 9<&- &
+	killer=$!
+	wait "$child"
+	kill -s KILL "$killer"
+	kill -s KILL -- "-$child"
+	exit 1
+} >/dev/null 2>&1
 pause() { # pause SECONDS
 	sleep "$1" &
 	child=$!
@@ -375,7 +393,7 @@ pull() {
 	reader=$!
 	{
 		[ -z "$largest" ] || ulimit -f $((largest / 512 + 1)) # a server may send more than it said
-		exec env -i PATH="$PATH" LC_ALL=C TZ=UTC RSYNC_PASSWORD= rsync -rltpH --safe-links --no-motd '--exclude=.~tmp~/' '--exclude=.tidemark-*' \
+		exec setsid env -i PATH="$PATH" LC_ALL=C TZ=UTC RSYNC_PASSWORD= rsync -rltpH --safe-links --no-motd '--exclude=.~tmp~/' '--exclude=.tidemark-*' \
 			--contimeout="$CONNECT" --timeout="$TIMEOUT" ${only:+"-$only"} ${BANDWIDTH:+"--bwlimit=$BANDWIDTH"} "$@" -- "${url%/}/" "$dest"
 	} </dev/null >"$tmp/pipe" 2>&1 8<&8 9<&9 &
 	child=$!
@@ -556,7 +574,7 @@ mode=${1:-run} trouble=0 late=0
 tmp=$(mktemp -d "$STATE/tmp.XXXXXX") || die 1 "making a directory in $STATE"
 child='' reader=''
 trap 'rm -rf "$tmp"' EXIT
-trap '[ -z "$child" ] || { kill $child $reader; wait "$child"; } 2>/dev/null; exit 1' HUP INT TERM # rsync takes its temporary files along
+trap stopped HUP INT TERM
 mkfifo "$tmp/pipe" || die 1 "making a pipe in $STATE"
 case $mode in
 run) run ;;
