@@ -95,7 +95,13 @@ func (m *mirror) checkTrees(now *manifest.Manifest) (trees []checkedTree, answer
 	if failed != nil {
 		return []checkedTree{}, failed
 	}
+	m.memory.noteAnnounced(m.cfg, now)
 	for _, name := range sortedNames(m.cfg) {
+		if err := m.memory.mistyped(m.cfg, now, name, behind[name]); err != nil {
+			failed = errors.Join(failed, err)
+			trees = append(trees, checkedTree{Tree: name, Trouble: err.Error()})
+			continue
+		}
 		d, damaged, err := m.decide(now, name, behind[name])
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))

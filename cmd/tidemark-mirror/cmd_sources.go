@@ -3,9 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -86,10 +83,7 @@ func (m *mirror) sources() error {
 	view, refused := client.Look(m.Context.Context, look)
 	if refused == nil {
 		m.heed(view)
-		if err := m.rank(&doc, view, who); err != nil {
-			return err
-		}
-		if view.Refused != nil {
+		if refused = m.rank(&doc, view, who); view.Refused != nil {
 			refused = view.Refused
 		}
 	}
@@ -100,9 +94,9 @@ func (m *mirror) sources() error {
 // rank tells the sources of each tree that is wanted.
 func (m *mirror) rank(doc *sourcesDocument, view *client.View, who manifest.Client) error {
 	now := view.Opened.Manifest
-	names, err := m.wanted(now)
-	if err != nil {
-		return err
+	names, failed := m.wanted(now)
+	if len(names) == 0 && failed != nil {
+		return failed
 	}
 	doc.Serial, doc.Issued, doc.Fresh = now.Serial, now.Issued, view.Fresh
 	m.Say("for %s, %s, by manifest serial %d of %s%s", who.ID, place(who), now.Serial, console.Clock(now.Issued.Time), keptWord(view))
@@ -111,7 +105,7 @@ func (m *mirror) rank(doc *sourcesDocument, view *client.View, who manifest.Clie
 		m.sourceTable(t)
 		doc.Trees = append(doc.Trees, t)
 	}
-	return nil
+	return failed
 }
 
 // asked is who the ranking is for: this mirror, unless the flags name another.
@@ -136,16 +130,27 @@ func (m *mirror) asked() (manifest.Client, error) {
 	return who, nil
 }
 
-// wanted are the trees to show: the one named, or those of the configuration that are announced.
-func (m *mirror) wanted(now *manifest.Manifest) ([]string, error) {
-	announced := slices.Sorted(maps.Keys(now.Trees))
+// wanted are the trees to show: the one named, or those of the configuration that are announced; and the error of those that
+// never were.
+func (m *mirror) wanted(now *manifest.Manifest) (names []string, failed error) {
 	if name := m.Args().First(); name != "" {
 		if _, ok := now.Trees[name]; !ok {
-			return nil, console.Usage("tree %q: expected one that is announced: %s", name, strings.Join(announced, ", "))
+			return nil, console.Exit(console.Misuse, unknownTree(now, name), "")
 		}
 		return []string{name}, nil
 	}
-	return slices.DeleteFunc(announced, func(name string) bool { _, ok := m.cfg.Trees[name]; return !ok }), nil
+	behind, err := m.memory.behind()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedNames(m.cfg) {
+		if _, ok := now.Trees[name]; ok {
+			names = append(names, name)
+			continue
+		}
+		failed = errors.Join(failed, m.memory.mistyped(m.cfg, now, name, behind[name]))
+	}
+	return names, failed
 }
 
 func rankedSources(ranked []manifest.Ranked) []rankedSource {

@@ -42,8 +42,16 @@ func (j *journey) decide() (due, held []plan, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	now := j.view.Opened.Manifest
+	if !j.opt.dry {
+		j.memory.noteAnnounced(j.cfg, now)
+	}
 	for _, name := range j.names() {
 		if j.reports[name].tried() {
+			continue
+		}
+		if err := j.memory.mistyped(j.cfg, now, name, behind[name]); err != nil {
+			j.failed(name, err)
 			continue
 		}
 		p, err := j.planFor(name, behind[name])
