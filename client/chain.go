@@ -40,16 +40,16 @@ func (c *chain) step(t *keys.Trust, b []byte) error {
 	return nil
 }
 
-func openPinned(b []byte, network string) (chain, error) {
+func openPinned(o LookOptions) (chain, error) {
 	var c chain
-	pinned, err := sign.OpenTrust(b)
+	pinned, err := sign.OpenTrust(o.Trust)
 	if err != nil {
-		return c, fmt.Errorf("the pinned trust document: %w", err)
+		return c, &PinRefused{File: o.Pinned, Err: err}
 	}
-	if pinned.Network != network {
-		return c, refused(WrongNetwork, "the pinned trust document is of network %q, expected %q", pinned.Network, network)
+	if pinned.Network != o.Network {
+		return c, refused(WrongNetwork, "the pinned trust document is of network %q, expected %q", pinned.Network, o.Network)
 	}
-	return c, c.step(pinned, b)
+	return c, c.step(pinned, o.Trust)
 }
 
 // grow reads the steps that are kept beyond c. The notice is for a step that does not follow; it is set aside, and the

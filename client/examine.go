@@ -35,12 +35,15 @@ type Finding struct {
 	Found string `json:"found"` // in words
 	err   error
 	gone  bool // it could not be fetched at all
+	away  bool // nobody said whether it is there
 }
 
 // String is a line for people: "ok      manifest.json.gpg     one OpenPGP message, …".
 func (f Finding) String() string {
 	word := "ok"
 	switch {
+	case f.away:
+		word = "NOT READ"
 	case f.gone:
 		word = "MISSING"
 	case !f.OK:
@@ -128,7 +131,7 @@ func (x *examiner) form(ctx context.Context, name string, check func(context.Con
 		return Finding{Form: name, Found: "not there", err: fmt.Errorf("%s: not there: %w", name, err), gone: true}
 	}
 	if err != nil {
-		return Finding{Form: name, Found: err.Error(), err: fmt.Errorf("%s: %w", name, err), gone: true}
+		return Finding{Form: name, Found: err.Error(), err: fmt.Errorf("%s: %w", name, err), gone: true, away: !errors.As(err, new(*Refused))}
 	}
 	words, err := check(ctx, b)
 	if err != nil {

@@ -174,7 +174,7 @@ func judgeStatus(u *url.URL, resp *http.Response) error {
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusForbidden, http.StatusGone: // bare object stores say 403
-		return fmt.Errorf("GET %s: %s: %w", u, resp.Status, fs.ErrNotExist)
+		return &NotThere{URL: u.String(), Status: resp.Status}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return fmt.Errorf("GET %s: found status %s%s, expected 200", u, resp.Status, retryAfter(resp.Header.Get("Retry-After")))
 	default:
@@ -185,6 +185,18 @@ func judgeStatus(u *url.URL, resp *http.Response) error {
 	}
 	return nil
 }
+
+// NotThere is a file that a site does not have.
+type NotThere struct {
+	URL    string
+	Status string // of the answer: "404 Not Found"
+}
+
+// Error has the answer's own words.
+func (n *NotThere) Error() string { return fmt.Sprintf("GET %s: %s", n.URL, n.Status) }
+
+// Unwrap is fs.ErrNotExist.
+func (n *NotThere) Unwrap() error { return fs.ErrNotExist }
 
 // retryAfter puts the header of RFC 9110, 10.2.3, into words: seconds, or a date. What is neither is left out.
 func retryAfter(s string) string {

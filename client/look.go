@@ -18,6 +18,7 @@ type LookOptions struct {
 	State   string // directory
 	Network string
 	Trust   []byte // the pinned trust.json (an envelope), as the configuration has it
+	Pinned  string // the name of that file, for a *PinRefused
 	Now     func() time.Time
 	// EveryNotice puts all notices into View.Noted, also those that were told within the last day, and marks none as told.
 	EveryNotice bool
@@ -58,7 +59,7 @@ type look struct {
 
 // begin reads the state under its lock.
 func begin(ctx context.Context, o LookOptions, readOnly bool) (*look, error) {
-	c, err := openPinned(o.Trust, o.Network)
+	c, err := openPinned(o)
 	if err != nil {
 		return nil, err
 	}

@@ -49,3 +49,26 @@ func (r *TrustRefused) Hint() string {
 	}
 	return "check network: and trust: in the configuration"
 }
+
+// PinRefused is a pinned trust document that is malformed, or that its own root keys did not sign: the reader's own file is
+// what is wrong, not the site.
+type PinRefused struct {
+	File string // "": not named
+	Err  error
+}
+
+// Error names the file.
+func (r *PinRefused) Error() string {
+	if r.File == "" {
+		return fmt.Sprintf("the pinned trust document: %v", r.Err)
+	}
+	return fmt.Sprintf("the pinned trust document %s: %v", r.File, r.Err)
+}
+
+// Unwrap gives the cause.
+func (r *PinRefused) Unwrap() error { return r.Err }
+
+// Hint says what to do about it.
+func (r *PinRefused) Hint() string {
+	return "get the network's trust.json anew, from a place you trust"
+}

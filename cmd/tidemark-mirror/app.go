@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
+	"net/url"
 
 	"tidemark/client"
 	"tidemark/internal/console"
@@ -45,7 +47,10 @@ func judge(err error) (code int, hint string) {
 	var votes *sign.Refusal
 	var locked *treesync.Locked
 	var none *treesync.NoSource
+	var pin *client.PinRefused
 	switch {
+	case errors.As(err, &pin):
+		return console.Misuse, ""
 	case errors.As(err, &examined) && !examined.Reached:
 		return console.Failed, ""
 	case errors.As(err, &refused):
@@ -57,7 +62,23 @@ func judge(err error) (code int, hint string) {
 	case errors.As(err, &none):
 		return console.NoSource, "the tree is as it was; see what there is: tidemark-mirror sources; the next run tries again"
 	}
-	return 0, ""
+	return 0, siteHint(err)
+}
+
+// siteHint is what an admin can do about a site that cannot be asked.
+func siteHint(err error) string {
+	var cert *tls.CertificateVerificationError
+	var asked *url.Error
+	var gone *client.NotThere
+	switch {
+	case errors.As(err, &cert):
+		return "ca: FILE in mirror.yaml if the site has an authority of its own"
+	case errors.As(err, &asked):
+		return "url: in mirror.yaml; look with: curl -I " + shellWord(asked.URL)
+	case errors.As(err, &gone):
+		return "url: in mirror.yaml; look with: curl -I " + shellWord(gone.URL)
+	}
+	return ""
 }
 
 // refusedHint is what a mirror's admin can do about a manifest that is not used.

@@ -74,7 +74,7 @@ func (m *mirror) check() error {
 	}
 	look.EveryNotice = true // marks none as told: cron's run still has to
 	d := checkDocument{Schema: "tidemark/mirror-check/v1", Network: m.cfg.Network, Mirror: m.cfg.ID, Trees: []checkedTree{}, Notices: []notice{}}
-	view, answer := client.Look(m.Context.Context, look)
+	view, answer := m.look(m.Context.Context, look)
 	if answer == nil {
 		m.heed(view)
 		now := view.Opened.Manifest
@@ -129,7 +129,11 @@ func (m *mirror) decide(now *manifest.Manifest, name string, behind *client.Behi
 			return d, "", err
 		}
 	}
-	return client.Decide(now, name, m.cfg.ID, here.Timestamp, behind, m.Now()), here.Damaged, nil
+	d = client.Decide(now, name, m.cfg.ID, here.Timestamp, behind, m.Now())
+	if d.Action == client.Sync && d.Held == 0 && here.Damaged == "" {
+		d.Reason = fmt.Sprintf("no %s in %s yet; announced is %s", now.Trees[name].TimeFile, m.cfg.Trees[name].Path, console.Stamp(d.Announced))
+	}
+	return d, here.Damaged, nil
 }
 
 func (m *mirror) checkedTree(d client.Decision, damaged string) checkedTree {

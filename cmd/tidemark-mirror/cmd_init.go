@@ -270,6 +270,9 @@ func (i *initializer) collect() error {
 		if v.URL, err = filepath.Abs(v.URL); err != nil {
 			return fmt.Errorf("--url: %w", err)
 		}
+		if info, err := os.Stat(v.URL); err != nil || !info.IsDir() {
+			return console.Exit(console.Misuse, fmt.Errorf("--url: there is no directory %s", v.URL), "an address begins with https://")
+		}
 	}
 	if v.ID, err = i.value("id", hostName(), "this mirror's id in the network's inventory"); err != nil {
 		return err

@@ -80,7 +80,7 @@ func (m *mirror) sources() error {
 	}
 	look.EveryNotice = true // marks none as told: cron's run still has to
 	doc := sourcesDocument{Schema: "tidemark/mirror-sources/v1", Network: m.cfg.Network, Mirror: who.ID, Country: who.Country, ASN: who.ASN, Trees: []rankedTree{}}
-	view, refused := client.Look(m.Context.Context, look)
+	view, refused := m.look(m.Context.Context, look)
 	if refused == nil {
 		m.heed(view)
 		if refused = m.rank(&doc, view, who); view.Refused != nil {

@@ -29,6 +29,7 @@ func (j *journey) result(locked *treesync.Locked) error {
 	}
 	for _, r := range j.told() {
 		j.screen.tree(r)
+		j.inVain(r)
 		j.late(r, locked)
 		errs = append(errs, j.soften(r))
 	}
@@ -44,6 +45,21 @@ func (j *journey) refused(locked *treesync.Locked) error {
 		return locked
 	}
 	return nil
+}
+
+// inVain tells who named a source, or would adopt, that neither was needed.
+func (j *journey) inVain(r *treeReport) {
+	if r.Action != string(client.InDate) || j.opt.repair || j.opt.source == nil && !j.opt.adopt {
+		return
+	}
+	flags := " " + r.Tree
+	if j.opt.adopt {
+		flags = " --adopt" + flags
+	}
+	if j.opt.source != nil {
+		flags = " --source " + j.opt.source.String() + flags
+	}
+	j.screen.warn("%s: nothing was done, nothing newer is announced; compare it anyway: tidemark-mirror sync%s", r.Tree, flags)
 }
 
 // late warns of a tree that is behind for long although nothing went wrong: what passes by itself may also last for ever.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"tidemark/client"
 	"tidemark/config"
@@ -65,16 +66,42 @@ func sortedNames(cfg *config.Mirror) []string { return slices.Sorted(maps.Keys(c
 
 // lookOptions say where to look for news, and make the state directory.
 func (m *mirror) lookOptions() (client.LookOptions, error) {
-	o := client.LookOptions{State: m.cfg.State, Network: m.cfg.Network, Now: m.Now}
+	o := client.LookOptions{State: m.cfg.State, Network: m.cfg.Network, Pinned: m.cfg.Trust, Now: m.Now}
 	var err error
 	if o.Trust, err = console.ReadFile(m.cfg.Trust, sign.MaxTrustFile); err != nil {
-		return o, console.Hinted(fmt.Errorf("trust: %w", err), "ask the network's operators for their trust.json, and set trust: in %s", m.cfg.File)
+		return o, console.Exit(console.Misuse, fmt.Errorf("trust: %w", err), "ask the network's operators for their trust.json, and set trust: in %s", m.cfg.File)
 	}
 	if err := m.StateDir(m.cfg.State); err != nil {
 		return o, err
 	}
 	o.Origin, err = m.origin()
 	return o, err
+}
+
+// look asks for news.
+func (m *mirror) look(ctx context.Context, o client.LookOptions) (*client.View, error) {
+	v, err := client.Look(ctx, o)
+	return v, m.foreign(err, o)
+}
+
+// foreign adds to the refusal of a site, where nothing was ever accepted and no key of the pinned trust document has signed,
+// that it may be that document which is of another network.
+func (m *mirror) foreign(err error, o client.LookOptions) error {
+	var refused *client.Refused
+	var votes *sign.Refusal
+	if !errors.As(err, &refused) || refused.Reason != client.Signature || !errors.As(err, &votes) || votes.Holders > 0 {
+		return err
+	}
+	seen, seenErr := client.LoadSeen(o.State)
+	trust, trustErr := client.HeldTrust(o)
+	if seen != nil || seenErr != nil || trustErr != nil {
+		return err
+	}
+	var roots []string
+	for _, k := range trust.Root.Keys {
+		roots = append(roots, k.Key+" "+k.Holder)
+	}
+	return console.Hinted(err, "nothing there is signed by a key of %s: is it this network's? compare the root keys: %s", o.Pinned, strings.Join(roots, ", "))
 }
 
 // origin is where the manifest comes from. A directory that is not there (a disk that is not mounted) is like a site that

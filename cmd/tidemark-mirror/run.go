@@ -84,7 +84,7 @@ func runJourney(c *console.Call, o runOptions) error {
 
 // read takes the flags that both commands have, and the trees.
 func (o *runOptions) read(c *console.Call, cfg *config.Mirror) error {
-	o.strict, o.dry, o.adopt, o.maxDelete = c.Bool("strict"), c.Dry, c.Bool("adopt"), c.Int("max-delete")
+	o.strict, o.dry, o.adopt, o.maxDelete = o.strict || c.Bool("strict"), c.Dry, c.Bool("adopt"), c.Int("max-delete")
 	o.trees = c.Args().Slice()
 	if o.maxDelete < 0 {
 		return console.Usage("--max-delete %d: expected a number of deletions, such as 50000", o.maxDelete)
@@ -115,7 +115,7 @@ func newJourney(c *console.Call, m *mirror, o runOptions) (*journey, error) {
 	}
 	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, heard: map[string]bool{}}
 	look.EveryNotice, look.WarnAfter, j.held, j.path = o.dry, m.cfg.WarnAfter, look, c.Getenv("PATH")
-	j.look = func(ctx context.Context) (*client.View, error) { return client.Look(ctx, look) }
+	j.look = func(ctx context.Context) (*client.View, error) { return m.look(ctx, look) }
 	j.runner = func(hold []*os.File) rsync.Runner {
 		return &rsync.Exec{Program: m.cfg.Rsync, Path: c.Getenv("PATH"), Proxy: m.cfg.Proxy, Hold: hold}
 	}

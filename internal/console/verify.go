@@ -16,7 +16,19 @@ import (
 // Verify is the command of that name, which all who read a site have: it examines each published form. judge gives the trust
 // document to judge by, and how the site is asked where the program's configuration says so.
 func (p *Program) Verify(use, about string, judge func(*Call) (*keys.Trust, client.OriginOptions, error)) *cli.Command {
-	return p.Command("verify", use, "DIR|URL", []cli.Flag{
+	return p.verify(use, "DIR|URL", about, func(c *Call) (*keys.Trust, client.OriginOptions, string, error) {
+		t, o, err := judge(c)
+		return t, o, c.Args().First(), err
+	})
+}
+
+// VerifyOwn is Verify where the configuration names a site: judge gives that, too, for a call without an argument.
+func (p *Program) VerifyOwn(use, about string, judge func(*Call) (*keys.Trust, client.OriginOptions, string, error)) *cli.Command {
+	return p.verify(use, "[DIR|URL]", about, judge)
+}
+
+func (p *Program) verify(use, args, about string, judge func(*Call) (*keys.Trust, client.OriginOptions, string, error)) *cli.Command {
+	return p.Command("verify", use, args, []cli.Flag{
 		&cli.StringFlag{Name: "trust", Usage: "the trust.json to judge by (`FILE`; default: the configuration's)"},
 		&cli.StringFlag{Name: "at", Usage: "judge as if it were `TIME` (RFC 3339), e.g. for an archived manifest"},
 		&cli.StringFlag{Name: "ca", Usage: "the authority of the site's certificate, when it is none of the system's (`FILE`, PEM)"},
@@ -28,15 +40,15 @@ func (p *Program) Verify(use, about string, judge func(*Call) (*keys.Trust, clie
 				return Usage("--at %q: expected RFC 3339, like 2026-11-22T08:00:00Z", at)
 			}
 		}
-		t, o, err := judge(c)
+		t, o, place, err := judge(c)
 		if err != nil {
 			return err
 		}
-		return c.examine(t, o, now)
+		return c.examine(t, o, place, now)
 	})
 }
 
-func (c *Call) examine(t *keys.Trust, o client.OriginOptions, now time.Time) (err error) {
+func (c *Call) examine(t *keys.Trust, o client.OriginOptions, place string, now time.Time) (err error) {
 	if o.Proxy == nil {
 		o.Proxy = http.ProxyFromEnvironment
 	}
@@ -45,7 +57,6 @@ func (c *Call) examine(t *keys.Trust, o client.OriginOptions, now time.Time) (er
 			return err
 		}
 	}
-	place := c.Args().First()
 	origin, err := client.NewOriginWith(place, o)
 	if err != nil {
 		return err
