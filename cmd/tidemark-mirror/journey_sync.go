@@ -58,6 +58,9 @@ func (j *journey) planAgain(p plan) (plan, error) {
 
 // syncTree syncs one tree, with the hooks around it.
 func (j *journey) syncTree(ctx context.Context, lock *runLock, p plan) error {
+	if err := notOurs(p.name, p.tree.Path); err != nil && !j.opt.dry {
+		return err
+	}
 	files, unlock, err := lock.tree(p)
 	if err != nil {
 		return err
