@@ -121,14 +121,18 @@ func (e *ExitError) Refuses() string {
 	return ""
 }
 
-// localError is what this side's processes say when it is this side that fails: its disk, its quota, its permissions.
-var localError = regexp.MustCompile(`\[(?:receiver|generator|Receiver|client)\] [^;]*?: (No space left on device|Disk quota exceeded|Read-only file system|Permission denied) \(\d+\)`)
+// localError is what this side's processes say when it is this side that fails: its disk, its quota, its permissions, or no
+// directory to write into.
+var localError = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\[(?:receiver|generator|Receiver|client)\] [^;]*?: (No space left on device|Disk quota exceeded|Read-only file system|Permission denied) \(\d+\)` +
+		`|\[Receiver\] mkdir [^;]*?: (No such file or directory) \(\d+\)`)
+})
 
 // Local says what failed on this side, where no other source would do better: no space, no quota, no permission. "": nothing
 // that was said.
 func (e *ExitError) Local() string {
-	if m := localError.FindStringSubmatch(e.Text); m != nil {
-		return m[1]
+	if m := localError().FindStringSubmatch(e.Text); m != nil {
+		return m[1] + m[2]
 	}
 	return ""
 }

@@ -87,7 +87,7 @@ func TestExecDrippingSource(t *testing.T) {
 		t.Parallel()
 		d := startDaemon(t, bin, plainModule)
 		writeFile(t, d.dir+"/tree/large", strings.Repeat("0123456789abcdef", 1<<16))
-		j := Job{Source: drip(t, d, 1<<19, 300*time.Millisecond), Dest: t.TempDir(), Timeout: time.Second, LeastRate: 200}
+		j := Job{Source: drip(t, d, 1<<19, 300*time.Millisecond), Dest: t.TempDir(), Timeout: 3 * time.Second, LeastRate: 200}
 		_, err := (&Exec{Program: bin}).Run(short(t), j, Watch{})
 		var exit *ExitError
 		if !errors.As(err, &exit) || exit.Code != ExitTimeout || !exit.TooSlow || !strings.Contains(exit.Text, "too slow: ") || exit.Cause() != CodeTimeout {

@@ -70,6 +70,7 @@ func TestRun_BreaksOff(t *testing.T) {
 				relay, err := lab.StartRelay(context.Background(), node.Addr)
 				l.must(err)
 				defer relay.Close()
+				fault := fault // the tests of one kind run side by side
 				fault.Conn, fault.Down = conn, 200
 				relay.Arm(fault)
 				o := l.options(l.tree[1], l.source("bad", relay.URL("m"), true))
