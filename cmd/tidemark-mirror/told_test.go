@@ -185,19 +185,16 @@ func TestRun_InterruptedEatsNoNews(t *testing.T) {
 	s.says(s.expect(1, "run", "-q"), "127.0.0.1")
 }
 
-// A tree that is asked for by its name and that the network does not have is an error; among all of a configuration it is
-// no news.
-func TestRun_NamedTreeIsNotThere_Exit1(t *testing.T) {
+// A tree that the network never had is an error of the configuration, asked for by its name or not; the others are synced.
+func TestRun_TreeThatNeverWas_Exit2(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.good()
 	s.announce(nil)
 	s.mkdir("disk/x")
 	s.after = "  cento:\n    path: " + s.path("disk/x") + "\n"
-	out := s.expect(1, "sync", "cento")
-	s.says(out, `no tree "cento"`, "the network's trees are centos")
-	s.says(s.expect(1, "run", "--now", "-q", "cento"), `no tree "cento"`)
-	s.says(s.expect(0, "run", "--now"), `no tree "cento"`, "synced to")
+	s.says(s.expect(2, "sync", "cento"), `tree "cento": the network has centos`, "mend trees: in")
+	s.says(s.expect(2, "run", "--now"), `tree "cento": the network has centos`, "synced to")
 }
 
 // Others who may write the state decide what the mirror serves: cron is told, once a day.
