@@ -25,8 +25,8 @@
 // condition where its [Validator] is known (If-None-Match; If-Modified-Since where no ETag was given), through the proxy and
 // by the authorities that the options name. What no sound site does is a *Refused: a redirect to another scheme, host or
 // port, or the fourth one (redirect); an encoded body (encoded); one that is larger than asked for (too-large); one
-// that keeps coming, no length announced, beyond the time for a request (slow). A body that stalls, drips, or does not come
-// whole in time is a site that cannot be reached: that may be the line. 403, 404 and 410 are "not there" (a bare object store says
+// that goes on byte by byte, or, no length announced, beyond the time for a request (slow). A body that stalls, or that was
+// announced and does not come whole in time, is a site that cannot be reached: that may be the line. 403, 404 and 410 are "not there" (a bare object store says
 // 403); anything else is a site that cannot be reached. The host of a URL is a name or an address in full: 2130706433 and
 // 0x7f.1 are refused, as is a user name.
 //

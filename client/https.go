@@ -26,6 +26,7 @@ const (
 var (
 	errTimeout = errors.New("no end of it within the time for a request")
 	errDrips   = errors.New("next to nothing came")
+	errStalls  = errors.New("nothing came any more")
 )
 
 type httpOrigin struct {
@@ -209,32 +210,41 @@ func retryAfter(s string) string {
 	return ""
 }
 
-// read takes the body while it comes at the least rate; a site that answers and then drips would hold a run for ever. What
-// comes slowly, or not at all any more, may be the line's fault: that is a site out of reach. A body without any end is not.
+// read takes the body while it comes at the least rate; a site that answers and then drips would hold a run for ever. One
+// that stops coming may be the line's fault: that is a site out of reach. One that goes on dripping, or has no end, is refused.
 func (h *httpOrigin) read(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, name string, max int64) ([]byte, error) {
 	counted := &counter{r: resp.Body}
 	need := int64(float64(h.options.Rate) * h.options.Patience.Seconds())
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
-		t := time.NewTicker(h.options.Patience)
+		t := time.NewTicker(h.options.Patience / 2)
 		defer t.Stop()
-		for {
+		for before := need; ; { // the half of Patience before the first one is not held against it
 			select {
 			case <-done:
 				return
 			case <-t.C:
-				if counted.n.Swap(0) < need {
+				n := counted.n.Swap(0)
+				switch {
+				case before+n >= need:
+				case n == 0:
+					cancel(errStalls)
+					return
+				default:
 					cancel(errDrips)
 					return
 				}
+				before = n
 			}
 		}
 	}()
 	b, err := readAll(counted, name, max)
 	switch cause := context.Cause(ctx); { // looked at without an error, too: a server may end the body when we hang up
+	case errors.Is(cause, errStalls):
+		return nil, fmt.Errorf("read %s: less than %d bytes came in %s, and then none", name, need, h.options.Patience)
 	case errors.Is(cause, errDrips):
-		return nil, fmt.Errorf("read %s: less than %d bytes came in %s", name, need, h.options.Patience)
+		return nil, &Refused{What: name, Reason: Slow, Detail: fmt.Sprintf("less than %d bytes came in %s, one by one", need, h.options.Patience)}
 	case errors.Is(cause, errTimeout) && resp.ContentLength >= 0:
 		return nil, fmt.Errorf("read %s: not all of its %d bytes came in %s", name, resp.ContentLength, h.options.Timeout)
 	case errors.Is(cause, errTimeout):

@@ -19,7 +19,7 @@ const (
 	TrustTooOld  Reason = "trust-too-old" // genuine, but it names a newer trust document: fetch that first
 	Redirect     Reason = "redirect"      // the site sends its readers elsewhere
 	Encoded      Reason = "encoded"       // the body is not the file's own bytes
-	Slow         Reason = "slow"          // the body has no end: none was announced, and none came in time
+	Slow         Reason = "slow"          // the body goes on byte by byte, or has no end: none was announced, and none came in time
 )
 
 // Refused is a bundle, or another file of the site, that is not used.

@@ -88,7 +88,7 @@ func hostileSites() []hostileSite {
 				rw.Write(v.bundle(v.next))
 			}
 		}, 4, []string{"refused (encoded)", "gzip"}},
-		{slowBody, drip, 0, []string{"no newer manifest", "bytes came in"}},
+		{"SlowBody", drip, 4, []string{"refused (slow)", "bytes came in"}},
 		{"ShortBody", func(v *victim, _ *site) http.HandlerFunc {
 			return func(rw http.ResponseWriter, _ *http.Request) {
 				b := v.bundle(v.next)
@@ -136,8 +136,6 @@ func endless(head func(http.ResponseWriter)) func(*victim, *site) http.HandlerFu
 	}
 }
 
-const slowBody = "SlowBody"
-
 // drip sends a byte now and then, for as long as anybody waits.
 func drip(_ *victim, w *site) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
@@ -159,9 +157,6 @@ func attackSite(t *testing.T, s *siege) {
 	for _, h := range hostileSites() {
 		t.Run(fmt.Sprintf("%s_Exit%d", h.name, h.exit), func(t *testing.T) {
 			t.Parallel()
-			if h.name == slowBody && os.Getenv("TIDEMARK_SOAK") == "" {
-				t.Skip("TIDEMARK_SOAK=1 runs it: a third of a minute of waiting")
-			}
 			v := s.victim(t)
 			w := v.serve(h)
 			v.repels(h.exit, h.said...)
