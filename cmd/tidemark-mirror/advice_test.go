@@ -20,7 +20,7 @@ import (
 // A tree of another user: one sentence, and what to type, before any source is asked.
 func TestRun_TreeOfAnotherUser_Exit1(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("is about another user")
+		t.Skip("needs root, for a second user: run it as root")
 	}
 	t.Parallel()
 	needTool(t, "setpriv")
@@ -29,7 +29,7 @@ func TestRun_TreeOfAnotherUser_Exit1(t *testing.T) {
 	s.announce(nil)
 	s.configure()
 	if out, err := exec.CommandContext(t.Context(), "chown", "-R", "4711:4711", s.path("state")).CombinedOutput(); err != nil {
-		t.Skipf("%s", out)
+		cannot(t, "give files to user 4711: %s", out)
 	}
 	for _, dir := range []string{filepath.Dir(s.dir), s.dir} {
 		s.must(os.Chmod(dir, 0o755))
