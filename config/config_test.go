@@ -118,7 +118,7 @@ func TestLoadPublisher_Full(t *testing.T) {
 		},
 		Trust:   dir + "/trust.json",
 		Publish: []Target{{Dir: dir + "/site", URL: "https://mirrors.example.org/centos/"}, {Dir: "/srv/www/copy"}},
-		Beacon:  &Beacon{Name: "_tidemark.centos.example.org", PlainName: "plain.centos.example.org", PlainOrder: []string{"vault", "centos"}},
+		Beacon:  &Beacon{Name: "_tidemark.centos.example.org", TTL: time.Minute, PlainName: "plain.centos.example.org", PlainOrder: []string{"vault", "centos"}},
 		Probe:   Probe{Concurrency: 8, Timeout: 10 * time.Second, Recheck: time.Hour, Sample: 0},
 		Settle:  0,
 		Guard:   Guard{Share: 50, Least: 2, Runs: 1},

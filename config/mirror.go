@@ -12,14 +12,15 @@ type Mirror struct {
 	File           string // absolute path of the file itself
 	Network        string
 	ID             string
-	URL            string // of the origin, https:// with a final slash, or an absolute directory
-	CA             string // PEM file of the authorities to trust for URL; "": the system's
-	Beacon         string // DNS name; "" (read, not yet used: a later version)
-	Trust          string // the pinned trust.json
-	Country        string // "" when not known; "auto" was resolved by the time zone
-	Auto           string // how the country was found, or that none was, in words; "" when it was written down
-	ASN            int64  // 0 when not known
-	Family         int    // 4, 6; 0: both
+	URL            string         // of the origin, https:// with a final slash, or an absolute directory
+	CA             string         // PEM file of the authorities to trust for URL; "": the system's
+	Beacon         *MirrorBeacon  // nil: HTTPS alone
+	Checkin        *MirrorCheckin // nil: none
+	Trust          string         // the pinned trust.json
+	Country        string         // "" when not known; "auto" was resolved by the time zone
+	Auto           string         // how the country was found, or that none was, in words; "" when it was written down
+	ASN            int64          // 0 when not known
+	Family         int            // 4, 6; 0: both
 	State          string
 	Address        netip.Addr    // local address to bind rsync to
 	Proxy          string        // rsync_proxy, host:port
@@ -34,6 +35,18 @@ type Mirror struct {
 	Timeout        time.Duration // of silence: rsync --timeout, 10m; whole seconds
 	ConnectTimeout time.Duration // 30s; whole seconds
 	Rsync          string        // absolute path of the program; "": rsync from PATH
+}
+
+// MirrorBeacon of mirror.yaml: a name, or a name with the DNS servers to ask.
+type MirrorBeacon struct {
+	Name    string
+	Servers []string // "address:port"; nil: the system's resolvers
+}
+
+// MirrorCheckin of mirror.yaml: where to say that a sync is done, and the mirror's own key.
+type MirrorCheckin struct {
+	URL string // https://
+	Key string // minisign secret key file, absolute path
 }
 
 // Fallback of mirror.yaml: where to sync from when no valid manifest is to be had. A file with a fallback has one tree.

@@ -93,7 +93,7 @@ func (c *mirrorChecker) mirror(f mirrorFile, file string) *Mirror {
 	}
 	c.names(f)
 	if f.Beacon != nil {
-		m.Beacon = c.dnsName(f.At("beacon"), *f.Beacon)
+		m.Beacon = &MirrorBeacon{Name: c.dnsName(f.At("beacon"), *f.Beacon)}
 	}
 	if f.ASN != nil {
 		if m.ASN = *f.ASN; m.ASN < 1 || m.ASN > maxASN {

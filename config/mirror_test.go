@@ -72,7 +72,7 @@ func TestLoadMirror_Full(t *testing.T) {
 	}
 	want := &Mirror{
 		File: dir + "/full.yaml", Network: "centos", ID: "ftp.funet.fi", URL: "https://Mirrors.example.org:8443/centos/", CA: dir + "/ca.pem",
-		Beacon: "_tidemark.centos.example.org", Trust: filepath.Dir(dir) + "/trust.json", Country: "FI",
+		Beacon: &MirrorBeacon{Name: "_tidemark.centos.example.org"}, Trust: filepath.Dir(dir) + "/trust.json", Country: "FI",
 		Auto: "country FI, from the time zone Europe/Helsinki", ASN: 1741, Family: 4, State: dir + "/state",
 		Address: netip.MustParseAddr("192.0.2.7"), Proxy: "proxy.example.org:3128", Lock: "/run/lock/mirror.lock",
 		Splay: 0, WarnAfter: time.Hour, Avoid: []string{"ftp.example.net"},

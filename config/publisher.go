@@ -19,6 +19,7 @@ type Publisher struct {
 	Publish   []Target      // at least one; the first is the authority
 	Keep      time.Duration // publish.keep of DESIGN 4.5: 7 days, never below validity + 1 h
 	Beacon    *Beacon       // nil when not given
+	Checkin   *Checkin      // nil when not given
 	Probe     Probe
 	Settle    time.Duration // 1m; 0 is allowed
 	Guard     Guard
@@ -84,11 +85,45 @@ type Purge struct {
 	TokenFile  string
 }
 
-// Beacon of tidemark.yaml.
+// Beacon of tidemark.yaml. At most one of RFC2136, Route53 and ZoneFile is given; none: `tidemark beacon` prints the record.
 type Beacon struct {
-	Name       string   // of the TXT record, lower case, no final dot
-	PlainName  string   // "" when no plain record is wanted
-	PlainOrder []string // trees
+	Name       string        // of the TXT record, lower case, no final dot
+	TTL        time.Duration // 60s; whole seconds
+	PlainName  string        // "" when no plain record is wanted
+	PlainOrder []string      // trees
+	RFC2136    *RFC2136
+	Route53    *Route53
+	ZoneFile   *ZoneFile
+	Servers    []string // "host" or "host:port": what readers ask, where it is not the zone's NS records
+}
+
+// RFC2136 is a primary server that takes dynamic updates.
+type RFC2136 struct {
+	Server   string // "host" or "host:port"
+	Zone     string // "": found by asking
+	TSIGFile string // absolute path
+}
+
+// Route53 is a hosted zone of Amazon Route 53.
+type Route53 struct {
+	Zone     string // its id, e.g. Z0123456789EXAMPLE
+	Endpoint string // "": AWS
+}
+
+// ZoneFile is a fragment that a zone file includes.
+type ZoneFile struct {
+	Path   string   // absolute
+	Reload []string // argv, the program with an absolute path; nil: none
+}
+
+// Checkin is where mirrors check in: `checkin serve` listens, and run takes the spool.
+type Checkin struct {
+	Listen    string // "host:port"; 127.0.0.1:8440
+	Spool     string // absolute directory
+	Cert      string // PEM files for TLS; "": plain HTTP, behind a web server that has TLS
+	Key       string
+	PerMirror time.Duration // one check-in of a mirror in so long, 1m
+	PerSecond int           // accepted ones of all mirrors, 20
 }
 
 // Probe settings.

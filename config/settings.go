@@ -72,7 +72,7 @@ func (c *checker) beacon(f publisherFile) *Beacon {
 	if f.Beacon == nil || f.Beacon.Line == 0 {
 		return nil
 	}
-	b := &Beacon{Name: c.dnsName(f.Beacon.At("name"), f.Beacon.Name)}
+	b := &Beacon{Name: c.dnsName(f.Beacon.At("name"), f.Beacon.Name), TTL: time.Minute}
 	plain := f.Beacon.Plain
 	if plain == nil || plain.Line == 0 {
 		return b

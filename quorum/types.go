@@ -76,6 +76,7 @@ type Readings struct {
 	Network string          `json:"network"`
 	Masters []MasterReading `json:"masters"` // in the order read; the same tree may come twice
 	Servers []Reading       `json:"servers"`
+	Asked   []string        `json:"asked,omitempty"` // ids of the servers that were asked, sorted; nil: all. What is known of the others stands
 }
 
 // Recorded is a timestamp with the content that belongs to it, frozen.

@@ -62,9 +62,21 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
 	}
 	if !p.Dry {
+		o.trouble = append(o.trouble, p.beaconStep(ctx, o, prev)...)
 		err = p.remember(ctx, o, s)
 	}
 	return o, err
+}
+
+// beaconStep keeps the beacon at what is published, now or before.
+func (p *publisher) beaconStep(ctx context.Context, o *outcome, prev *predecessor) []error {
+	switch {
+	case o.published != nil:
+		return p.keepBeacon(ctx, o.decision.Manifest)
+	case prev != nil:
+		return p.keepBeacon(ctx, prev.manifest)
+	}
+	return nil
 }
 
 // rememberFailure keeps what was learnt of the servers, and says in status what went wrong; nothing counts as announced.

@@ -49,6 +49,7 @@ var house = arch.House{
 		"internal/ident":      -1,
 		"internal/geo":        -1,
 		"internal/timefile":   -1,
+		"internal/dnstxt":     -1,
 
 		"internal/arch":       arch.Free,
 		"internal/lab":        arch.Free,
