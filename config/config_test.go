@@ -65,7 +65,7 @@ func goldens(t *testing.T, dir string, load func(file string) error) {
 // TestBad_OneRule: all but a few files break one rule once, so one line must say so: no mistake makes others up.
 func TestBad_OneRule(t *testing.T) {
 	oneRule(t, "testdata/bad",
-		"everything", "beacon-plain-tree", "nearby-country", "nearby-twice", "anchor-yaml",
+		"everything", "beacon-plain-tree", "beacon-three-places", "nearby-country", "nearby-twice", "anchor-yaml",
 		"inventory-bad", "inventory-unknown-tree", "two-documents")
 }
 
@@ -118,7 +118,10 @@ func TestLoadPublisher_Full(t *testing.T) {
 		},
 		Trust:   dir + "/trust.json",
 		Publish: []Target{{Dir: dir + "/site", URL: "https://mirrors.example.org/centos/"}, {Dir: "/srv/www/copy"}},
-		Beacon:  &Beacon{Name: "_tidemark.centos.example.org", TTL: time.Minute, PlainName: "plain.centos.example.org", PlainOrder: []string{"vault", "centos"}},
+		Beacon: &Beacon{Name: "_tidemark.centos.example.org", TTL: 5 * time.Minute, PlainName: "plain.centos.example.org", PlainOrder: []string{"vault", "centos"},
+			RFC2136: &RFC2136{Server: "ns.example.org", Zone: "centos.example.org", TSIGFile: dir + "/tsig.key"},
+			Servers: []string{"ns1.example.org", "192.0.2.1:53", "[2001:db8::53]:53", "[2001:db8::54]:5353"}},
+		Checkin: &Checkin{Listen: "[::]:8443", Spool: "/var/spool/tidemark", Cert: dir + "/tls/cert.pem", Key: dir + "/tls/key.pem", PerMirror: 30 * time.Second, PerSecond: 5},
 		Probe:   Probe{Concurrency: 8, Timeout: 10 * time.Second, Recheck: time.Hour, Sample: 0},
 		Settle:  0,
 		Guard:   Guard{Share: 50, Least: 2, Runs: 1},
@@ -235,10 +238,10 @@ func TestTemplate_Comments(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if full.Beacon == nil || full.Publish[0].URL == "" {
+	if full.Beacon == nil || full.Beacon.RFC2136 == nil || full.Checkin == nil || full.Publish[0].URL == "" {
 		t.Errorf("comments were not all taken in: %+v", full)
 	}
-	ignore := cmpopts.IgnoreFields(Publisher{}, "File", "State", "Inventory", "Trees", "Sign", "Trust", "Publish", "Beacon", "Servers")
+	ignore := cmpopts.IgnoreFields(Publisher{}, "File", "State", "Inventory", "Trees", "Sign", "Trust", "Publish", "Beacon", "Checkin", "Servers")
 	if diff := cmp.Diff(plain, full, ignore); diff != "" {
 		t.Errorf("the comments do not show the defaults (-default +comment):\n%s", diff)
 	}
@@ -250,7 +253,7 @@ func TestTemplate_Comments(t *testing.T) {
 // optional says whether a comment is a setting.
 func optional(comment string) bool {
 	key, _, ok := strings.Cut(strings.TrimSpace(comment), ":")
-	return ok && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") == ""
+	return ok && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // writeConfig writes the smallest good configuration, and more at its end.

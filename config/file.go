@@ -16,6 +16,7 @@ type publisherFile struct {
 	Trust          string                       `yaml:"trust,required" want:"the trust document, e.g. trust.json"`
 	Publish        []targetFile                 `yaml:"publish,required" want:"a list of places to publish at, e.g. [{dir: /srv/www/centos}]" each:"a place to publish at, e.g. {dir: /srv/www/centos}"`
 	Beacon         *beaconFile                  `yaml:"beacon" want:"the beacon, e.g. {name: _tidemark.example.org}"`
+	Checkin        *checkinFile                 `yaml:"checkin" want:"where mirrors check in, e.g. {spool: /var/spool/tidemark}"`
 	Probe          probeFile                    `yaml:"probe"`
 	Settle         *strictyaml.Duration         `yaml:"settle"`
 	Guard          guardFile                    `yaml:"guard"`
@@ -74,9 +75,42 @@ type purgeFile struct {
 
 type beaconFile struct {
 	strictyaml.Pos `yaml:"-"`
-	Name           string              `yaml:"name,required" want:"the record's name, e.g. _tidemark.example.org"`
-	Plain          *plainFile          `yaml:"plain"`
-	RFC2136        strictyaml.Reserved `yaml:"rfc2136" hint:"remove it and put the record into DNS yourself: tidemark beacon prints it"`
+	Name           string                       `yaml:"name,required" want:"the record's name, e.g. _tidemark.example.org"`
+	TTL            *strictyaml.Duration         `yaml:"ttl"`
+	Plain          *plainFile                   `yaml:"plain"`
+	RFC2136        *rfc2136File                 `yaml:"rfc2136" want:"a primary server, e.g. {server: ns.example.org, tsig_file: tsig.key}"`
+	Route53        *route53File                 `yaml:"route53" want:"a hosted zone, e.g. {zone: Z0123456789EXAMPLE}"`
+	ZoneFile       *zoneFile                    `yaml:"zone_file" want:"a fragment of a zone, e.g. {path: /etc/bind/tidemark.inc}"`
+	Servers        strictyaml.OneOrMany[string] `yaml:"servers" want:"a name server, or a list of such" each:"a name server, e.g. ns1.example.org"`
+}
+
+type rfc2136File struct {
+	strictyaml.Pos `yaml:"-"`
+	Server         string  `yaml:"server,required" want:"the primary server, e.g. ns.example.org"`
+	Zone           *string `yaml:"zone" want:"the zone's name, e.g. example.org"`
+	TSIGFile       string  `yaml:"tsig_file,required" want:"the file with the TSIG key, e.g. tsig.key"`
+}
+
+type route53File struct {
+	strictyaml.Pos `yaml:"-"`
+	Zone           string  `yaml:"zone,required" want:"the hosted zone's id, e.g. Z0123456789EXAMPLE"`
+	Endpoint       *string `yaml:"endpoint" want:"another address of the API, https://..."`
+}
+
+type zoneFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Path           string   `yaml:"path,required" want:"the file that a zone file includes, e.g. /etc/bind/tidemark.inc"`
+	Reload         []string `yaml:"reload" want:"a program and its arguments, e.g. [/usr/sbin/rndc, reload, example.org]" each:"the program, or an argument"`
+}
+
+type checkinFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Listen         *string              `yaml:"listen" want:"an address and a port, e.g. 127.0.0.1:8440"`
+	Spool          string               `yaml:"spool,required" want:"a directory for the check-ins that wait, e.g. /var/spool/tidemark"`
+	Cert           *string              `yaml:"cert" want:"a PEM file with the certificate and those above it"`
+	Key            *string              `yaml:"key" want:"a PEM file with the certificate's private key"`
+	PerMirror      *strictyaml.Duration `yaml:"per_mirror"`
+	PerSecond      *int                 `yaml:"per_second"`
 }
 
 type plainFile struct {

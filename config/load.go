@@ -80,8 +80,9 @@ func (c *checker) publisher(f publisherFile) *Publisher {
 	c.trees(f, p)
 	p.Sign = Sign{OpenPGP: c.keys(f.At("sign", "openpgp"), f.Sign.OpenPGP), Ed25519: c.keys(f.At("sign", "ed25519"), f.Sign.Ed25519)}
 	p.Publish = c.targets(f)
-	c.apart(f, p)
 	p.Beacon = c.beacon(f)
+	p.Checkin = c.checkin(f, p)
+	c.apart(f, p)
 	p.Probe = c.probe(f.Probe)
 	p.Guard = c.guard(f.Guard)
 	p.Policy = c.policy(f.Policy)

@@ -16,7 +16,8 @@ type mirrorFile struct {
 	ID             string                       `yaml:"id,required" want:"this mirror's name in the network's inventory, e.g. ftp.funet.fi"`
 	URL            string                       `yaml:"url,required" want:"where the network publishes, e.g. https://mirrors.example.org/centos/"`
 	CA             *string                      `yaml:"ca" want:"a PEM file with the site's certificate authority"`
-	Beacon         *string                      `yaml:"beacon" want:"the beacon's DNS name, e.g. _tidemark.example.org"`
+	Beacon         *mirrorBeaconFile            `yaml:"beacon" want:"the beacon's DNS name, e.g. _tidemark.example.org, or {name: NAME, servers: [192.0.2.53]}"`
+	Checkin        *mirrorCheckinFile           `yaml:"checkin" want:"where to check in, e.g. https://mirrors.example.org/centos/checkin, or {url: URL, key: FILE}"`
 	Trust          string                       `yaml:"trust,required" want:"the pinned trust document, e.g. /etc/tidemark/trust.json"`
 	Country        *string                      `yaml:"country" want:"a country like FI, or auto"`
 	ASN            *int64                       `yaml:"asn" want:"the number of an autonomous system, e.g. 1741"`
@@ -34,6 +35,18 @@ type mirrorFile struct {
 	Timeout        *strictyaml.Duration         `yaml:"timeout"`
 	ConnectTimeout *strictyaml.Duration         `yaml:"connect_timeout"`
 	Rsync          *string                      `yaml:"rsync" want:"the path of the rsync program"`
+}
+
+type mirrorBeaconFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Name           string                       `yaml:"name,short" want:"the beacon's DNS name, e.g. _tidemark.example.org"`
+	Servers        strictyaml.OneOrMany[string] `yaml:"servers" want:"the address of a DNS server, or a list of such" each:"the address of a DNS server, e.g. 192.0.2.53"`
+}
+
+type mirrorCheckinFile struct {
+	strictyaml.Pos `yaml:"-"`
+	URL            string  `yaml:"url,short" want:"the network's address for check-ins, https://..."`
+	Key            *string `yaml:"key" want:"the file with this mirror's own secret key, e.g. mirror.key"`
 }
 
 type fallbackFile struct {

@@ -92,9 +92,7 @@ func (c *mirrorChecker) mirror(f mirrorFile, file string) *Mirror {
 		Rsync:          c.program(f.At("rsync"), f.Rsync, "leave it out for the rsync in PATH"),
 	}
 	c.names(f)
-	if f.Beacon != nil {
-		m.Beacon = &MirrorBeacon{Name: c.dnsName(f.At("beacon"), *f.Beacon)}
-	}
+	m.Beacon, m.Checkin = c.mirrorBeacon(f), c.mirrorCheckin(f)
 	if f.ASN != nil {
 		if m.ASN = *f.ASN; m.ASN < 1 || m.ASN > maxASN {
 			c.doc.Refuse(f.At("asn"), "leave it out when it is not known", "found %d, expected 1 to %d", m.ASN, int64(maxASN))

@@ -30,6 +30,8 @@ type MirrorTemplateValues struct {
 	Country string            // auto
 	State   string            // /var/lib/tidemark-mirror
 	CA      string            // none: a comment
+	Beacon  string            // the DNS name; none: a comment
+	Checkin string            // the URL, with the key mirror.key beside the file; none: a comment
 	Trees   map[string]string // name to path; one, the network's name at /srv/mirror/<name>
 	Exclude []string          // of every tree: rsync's patterns
 }
@@ -60,17 +62,27 @@ func MirrorTemplate(v MirrorTemplateValues) []byte {
 		"@TRUST@", quote(otherwise(v.Trust, "trust.json")),
 		"@COUNTRY@", quote(otherwise(v.Country, "auto")),
 		"@CA@", quote(v.CA),
+		"@BEACON@", quote(v.Beacon),
+		"@CHECKIN@", quote(v.Checkin),
 		"@STATE@", quote(otherwise(v.State, "/var/lib/tidemark-mirror")),
 		"@TREES@\n", list.String(),
 	)
 	var out strings.Builder
 	for line := range strings.Lines(mirrorTemplate) {
-		if v.CA != "" {
-			line = strings.Replace(line, "# ca: ca.pem", "ca: @CA@    ", 1)
+		for key, value := range map[string]string{"ca": v.CA, "beacon": v.Beacon, "checkin": v.Checkin} {
+			if value != "" && strings.HasPrefix(line, "# "+key+": ") {
+				line = given(line, key)
+			}
 		}
 		out.WriteString(fill(line, values))
 	}
 	return []byte(out.String())
+}
+
+// given makes a setting of a comment that shows one; what the comment says of it stays.
+func given(line, key string) string {
+	_, comment, _ := strings.Cut(line[2:], " # ")
+	return fmt.Sprintf("%-35s # %s", key+": @"+strings.ToUpper(key)+"@", comment)
 }
 
 // fill puts values into one line of a template, and the comment behind one back into its column.

@@ -72,7 +72,8 @@ func TestLoadMirror_Full(t *testing.T) {
 	}
 	want := &Mirror{
 		File: dir + "/full.yaml", Network: "centos", ID: "ftp.funet.fi", URL: "https://Mirrors.example.org:8443/centos/", CA: dir + "/ca.pem",
-		Beacon: &MirrorBeacon{Name: "_tidemark.centos.example.org"}, Trust: filepath.Dir(dir) + "/trust.json", Country: "FI",
+		Beacon:  &MirrorBeacon{Name: "_tidemark.centos.example.org", Servers: []string{"192.0.2.53:53", "[2001:db8::53]:5353", "[2001:db8::54]:53"}},
+		Checkin: &MirrorCheckin{URL: "https://mirrors.example.org/centos/checkin", Key: dir + "/keys/mirror.key"}, Trust: filepath.Dir(dir) + "/trust.json", Country: "FI",
 		Auto: "country FI, from the time zone Europe/Helsinki", ASN: 1741, Family: 4, State: dir + "/state",
 		Address: netip.MustParseAddr("192.0.2.7"), Proxy: "proxy.example.org:3128", Lock: "/run/lock/mirror.lock",
 		Splay: 0, WarnAfter: time.Hour, Avoid: []string{"ftp.example.net"},
@@ -179,7 +180,7 @@ func TestMirrorTemplate(t *testing.T) {
 		"full": {
 			Network: "centos", ID: "ftp.funet.fi", URL: "http://127.0.0.1:8080/centos/", Trust: "/etc/tidemark/trust.json", Country: "FI",
 			CA: "/etc/tidemark/the ca.pem", State: `/var/lib/it's "odd" # here: really`, Trees: map[string]string{"centos": "/srv/mirror/a  # b", "vault": "/srv/mirror/ö"},
-			Exclude: []string{"*/isos/", `/it's "odd"/[ab]  # really`},
+			Exclude: []string{"*/isos/", `/it's "odd"/[ab]  # really`}, Beacon: "_tidemark.centos.example.org", Checkin: "https://mirrors.example.org/centos/checkin",
 		},
 		"directory": {Network: "centos", ID: "ftp.funet.fi", URL: "/srv/site"},
 		"exclude":   {Network: "centos", ID: "ftp.funet.fi", Exclude: []string{"*/isos/", "a, b] # c", `it's "d"`}},
@@ -192,6 +193,12 @@ func TestMirrorTemplate(t *testing.T) {
 			continue
 		}
 		got := MirrorTemplateValues{Network: m.Network, ID: m.ID, URL: m.URL, Trust: m.Trust, State: m.State, CA: m.CA, Country: m.Country, Trees: map[string]string{}}
+		if m.Beacon != nil {
+			got.Beacon = m.Beacon.Name
+		}
+		if m.Checkin != nil {
+			got.Checkin = m.Checkin.URL
+		}
 		for tree, one := range m.Trees {
 			got.Trees[tree], got.Exclude = one.Path, one.Exclude
 			got.Exclude = one.Exclude
@@ -239,7 +246,7 @@ func TestMirrorTemplate_Comments(t *testing.T) {
 	}
 	known := mirrorFile{}
 	problems := strictyaml.Decode("x", []byte(all), &known)
-	if len(problems) > 0 || known.CA == nil || known.Beacon == nil || known.ASN == nil || known.Address == nil || known.Family == nil || known.Proxy == nil ||
+	if len(problems) > 0 || known.CA == nil || known.Beacon == nil || known.Checkin == nil || known.ASN == nil || known.Address == nil || known.Family == nil || known.Proxy == nil ||
 		known.Lock == nil || known.Avoid == nil || known.Hooks.Before == nil || known.Hooks.After == nil || known.Rsync == nil {
 		t.Errorf("the template leaves out a key: %v %+v", problems, known)
 	}
@@ -256,7 +263,7 @@ func TestMirrorWarnings(t *testing.T) {
 		}
 	}
 	file := filepath.Join(dir, "mirror.yaml")
-	write(t, file, []byte("network: centos\nid: a\nurl: site\ntrust: trust.json\nstate: state\nhooks: {after: [./hook]}\ntrees: {centos: {path: centos}, vault: {path: vault}}\n"))
+	write(t, file, []byte("checkin: https://mirrors.example.org/checkin\nnetwork: centos\nid: a\nurl: site\ntrust: trust.json\nstate: state\nhooks: {after: [./hook]}\ntrees: {centos: {path: centos}, vault: {path: vault}}\n"))
 	m, err := LoadMirror(file, "", RsyncRules{})
 	if err != nil {
 		t.Fatal(err)
@@ -271,8 +278,13 @@ func TestMirrorWarnings(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
+	check("mirror.yaml: checkin.key: mirror.key is not there: check-ins cannot be signed (tidemark-mirror init makes one for a new mirror; " +
+		"or type: minisign -G -W -s mirror.key -p mirror.key.pub; the network's inventory needs the public half)")
+	write(t, m.Checkin.Key, []byte("key"))
+	chmod(t, m.Checkin.Key, 0o600)
 	check()
 
+	chmod(t, m.Checkin.Key, 0o640)
 	chmod(t, file, 0o664)
 	chmod(t, m.Trust, 0o646)
 	chmod(t, m.State, 0o777)
@@ -285,6 +297,7 @@ func TestMirrorWarnings(t *testing.T) {
 		"mirror.yaml: trust: trust.json may be changed by others than its owner (mode 0646) (chmod go-w trust.json)",
 		"mirror.yaml: state: state may be changed by others than its owner (mode 0777) (chmod go-w state)",
 		"mirror.yaml: hooks.after: hook may be changed by others than its owner (mode 0775) (chmod go-w hook)",
+		"mirror.yaml: checkin.key: mirror.key may be read by others than its owner (mode 0640) (chmod 600 mirror.key)",
 		"mirror.yaml: trees.vault.path: vault and the tree centos are, without symlinks, centos and centos, which lie in one another (each tree needs a directory of its own)",
 	)
 }

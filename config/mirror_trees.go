@@ -101,7 +101,11 @@ func (c *mirrorChecker) place(f mirrorTreeFile, path string, m *Mirror) {
 	if overlap(path, m.State) {
 		c.doc.Refuse(field, hint, "%s and the state directory %s lie in one another", path, m.State)
 	}
-	for _, file := range []string{m.File, m.Trust, m.CA, m.Lock, m.Rsync} {
+	files := []string{m.File, m.Trust, m.CA, m.Lock, m.Rsync}
+	if m.Checkin != nil {
+		files = append(files, m.Checkin.Key)
+	}
+	for _, file := range files {
 		if within(file, path) {
 			c.doc.Refuse(field, hint, "a sync would delete %s, which lies in %s", file, path)
 		}
@@ -153,7 +157,7 @@ func (c *mirrorChecker) optionalPath(field string, s *string) string {
 }
 
 // program is the path of something to start. A plain name is refused: cron's PATH is not the one it was tried with.
-func (c *mirrorChecker) program(field string, s *string, hint string) string {
+func (c *checker) program(field string, s *string, hint string) string {
 	if s == nil {
 		return ""
 	}
@@ -165,7 +169,7 @@ func (c *mirrorChecker) program(field string, s *string, hint string) string {
 }
 
 // hook is a command without a shell: a program and its arguments as they are.
-func (c *mirrorChecker) hook(field string, argv []string) []string {
+func (c *checker) hook(field string, argv []string) []string {
 	if argv == nil {
 		return nil
 	}

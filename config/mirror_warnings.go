@@ -29,6 +29,7 @@ func (m *Mirror) Warnings() strictyaml.Problems {
 			w.mode(hook.argv[0], strictyaml.Path("hooks", hook.name), 0o022, text, chmod)
 		}
 	}
+	w.mirrorCheckin(m.Checkin)
 	w.overlaps(m)
 	return w.problems
 }

@@ -146,7 +146,22 @@ func (c *checker) apart(f publisherFile, p *Publisher) {
 	}
 }
 
+// privateFiles are no reader's business.
 func privateFiles(p *Publisher) []string {
+	out := signFiles(p)
+	if p.Beacon != nil && p.Beacon.RFC2136 != nil {
+		out = append(out, p.Beacon.RFC2136.TSIGFile)
+	}
+	if p.Beacon != nil && p.Beacon.ZoneFile != nil {
+		out = append(out, p.Beacon.ZoneFile.Path)
+	}
+	if p.Checkin != nil && p.Checkin.Key != "" {
+		out = append(out, p.Checkin.Key)
+	}
+	return out
+}
+
+func signFiles(p *Publisher) []string {
 	var out []string
 	for _, k := range append(append([]KeyFile(nil), p.Sign.OpenPGP...), p.Sign.Ed25519...) {
 		for _, file := range []string{k.Key, k.PassphraseFile} {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strings"
 	"time"
 
 	"tidemark/internal/geo"
@@ -66,47 +65,4 @@ func (c *checker) seconds(field string, given *strictyaml.Duration, otherwise, m
 		c.doc.Refuse(field, "", "found %v, expected whole seconds", strictyaml.Duration(d))
 	}
 	return d
-}
-
-func (c *checker) beacon(f publisherFile) *Beacon {
-	if f.Beacon == nil || f.Beacon.Line == 0 {
-		return nil
-	}
-	b := &Beacon{Name: c.dnsName(f.Beacon.At("name"), f.Beacon.Name), TTL: time.Minute}
-	plain := f.Beacon.Plain
-	if plain == nil || plain.Line == 0 {
-		return b
-	}
-	b.PlainName, b.PlainOrder = c.dnsName(plain.At("name"), plain.Name), plain.Order
-	if b.PlainName == b.Name && b.Name != "" {
-		c.doc.Refuse(plain.At("name"), "", "the plain record needs its own name, %s is the beacon's", b.Name)
-	}
-	if len(plain.Order) == 0 {
-		c.doc.Refuse(plain.At("order"), "", "found no tree, expected at least one")
-	}
-	known, seen := sortedKeys(f.Trees), map[string]bool{}
-	for i, tree := range plain.Order {
-		item := strictyaml.Item(plain.At("order"), i)
-		if _, ok := f.Trees[tree]; !ok {
-			c.doc.Refuse(item, treeHint(tree, known), "there is no tree %.120q", tree)
-		}
-		if seen[tree] {
-			c.doc.Refuse(item, "remove one of the two", "the tree %s is there already", tree)
-		}
-		seen[tree] = true
-	}
-	return b
-}
-
-// dnsName returns the name in lower case, without a final dot. Underscores are allowed: RFC 8552.
-func (c *checker) dnsName(field, s string) string {
-	name := strings.ToLower(strings.TrimSuffix(s, "."))
-	ok := name != "" && len(name) <= 253
-	for _, label := range strings.Split(name, ".") {
-		ok = ok && label != "" && len(label) <= 63 && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
-	}
-	if !ok {
-		c.doc.Refuse(field, "", "found %.120q, expected a DNS name like _tidemark.example.org", s)
-	}
-	return name
 }

@@ -21,8 +21,8 @@ import (
 func (p *Publisher) Warnings() strictyaml.Problems {
 	w := warner{file: p.File}
 	w.mode(p.File, "", 0o022, "may be changed by others than its owner", "chmod go-w")
-	for _, file := range privateFiles(p) {
-		w.mode(file, "sign", 0o077, "may be read by others than its owner", "chmod 600")
+	for _, file := range signFiles(p) {
+		w.private(file, "sign")
 	}
 	for _, path := range p.Inventory {
 		w.mode(path, "inventory", 0o002, "may be changed by everybody", "chmod o-w")
@@ -34,6 +34,8 @@ func (p *Publisher) Warnings() strictyaml.Problems {
 	for i, t := range p.Publish {
 		w.url(strictyaml.Path(strictyaml.Item("publish", i), "url"), t.URL)
 	}
+	w.beacon(p.Beacon)
+	w.checkin(p)
 	for _, file := range RootKeysBeside(filepath.Dir(p.File)) {
 		w.add("", "move it to where its holder keeps it, offline", "%s: a private root key lies readable beside the online keys", file)
 	}
@@ -55,6 +57,25 @@ func (w *warner) mode(file, field string, bits fs.FileMode, text, chmod string) 
 		return
 	}
 	w.add(field, chmod+" "+file, "%s %s (mode %04o)", file, text, info.Mode().Perm())
+}
+
+func (w *warner) private(file, field string) {
+	w.mode(file, field, 0o077, "may be read by others than its owner", "chmod 600")
+}
+
+func (w *warner) beacon(b *Beacon) {
+	if b == nil {
+		return
+	}
+	if b.TTL > longTTL {
+		w.add(strictyaml.Path("beacon", "ttl"), "60s is kind enough to name servers", "mirrors learn of news up to %v late: resolvers keep the record for so long", strictyaml.Duration(b.TTL))
+	}
+	if b.RFC2136 != nil {
+		w.private(b.RFC2136.TSIGFile, strictyaml.Path("beacon", "rfc2136", "tsig_file"))
+	}
+	if b.Route53 != nil {
+		w.url(strictyaml.Path("beacon", "route53", "endpoint"), b.Route53.Endpoint)
+	}
 }
 
 func (w *warner) master(name, master string) {

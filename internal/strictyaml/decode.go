@@ -12,10 +12,16 @@ import (
 type Pos struct {
 	Field string // path, "" at the top
 	Line  int
+	Short bool // a text stands in place of the mapping
 }
 
-// At is the path of a key of that mapping, or of one further down, for [Document.Refuse].
-func (p Pos) At(keys ...string) string { return Path(p.Field, keys...) }
+// At is the path of a key of that mapping, or of one further down, for [Document.Refuse]; in the short form, of the text.
+func (p Pos) At(keys ...string) string {
+	if p.Short {
+		return p.Field
+	}
+	return Path(p.Field, keys...)
+}
 
 // Path is the path of a key below a path ("" at the top).
 func Path(path string, keys ...string) string {
@@ -28,19 +34,15 @@ func Path(path string, keys ...string) string {
 // Item is the path of the i-th value of a list, from 0.
 func Item(path string, i int) string { return index(path, i) }
 
-// Reserved is a key that a later version will know: its presence is a problem. The tag `hint` says what to do instead.
-type Reserved struct{}
-
 // OneOrMany takes one value, or a list of them.
 type OneOrMany[T any] []T
 
 func (OneOrMany[T]) oneOrMany() {}
 
 var (
-	posType      = reflect.TypeFor[Pos]()
-	reservedType = reflect.TypeFor[Reserved]()
-	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
-	manyType     = reflect.TypeFor[interface{ oneOrMany() }]()
+	posType  = reflect.TypeFor[Pos]()
+	textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+	manyType = reflect.TypeFor[interface{ oneOrMany() }]()
 )
 
 // Decode reads one YAML document strictly into v, a pointer; every unknown key and wrong type is reported, not just the first.
@@ -102,6 +104,8 @@ func (w walker) plain(path string, ws words, n *yaml.Node, dst reflect.Value) {
 	switch kind := dst.Kind(); {
 	case kind == reflect.Struct && n.Kind == yaml.MappingNode:
 		w.structure(path, n, dst)
+	case kind == reflect.Struct:
+		ok = w.short(path, n, dst)
 	case kind == reflect.Map && n.Kind == yaml.MappingNode:
 		w.mapping(path, ws, n, dst)
 	case kind == reflect.Slice && n.Kind == yaml.SequenceNode:
@@ -161,14 +165,10 @@ func (w walker) structure(path string, n *yaml.Node, dst reflect.Value) {
 		k, v := n.Content[i], n.Content[i+1]
 		p := join(path, k.Value)
 		given[k.Value] = true
-		f, known := fields.find(k.Value)
-		switch {
-		case !known:
-			w.doc.add(k.Line, p, w.unknownHint(k.Value, fields), "unknown key")
-		case f.typ == reservedType:
-			w.doc.add(k.Line, p, f.hint, "not in this version")
-		default:
+		if f, known := fields.find(k.Value); known {
 			w.value(p, f.words, v, dst.Field(f.index))
+		} else {
+			w.doc.add(k.Line, p, w.unknownHint(k.Value, fields), "unknown key")
 		}
 	}
 	for _, f := range fields {
@@ -176,9 +176,28 @@ func (w walker) structure(path string, n *yaml.Node, dst reflect.Value) {
 			w.doc.add(w.doc.Line(path), join(path, f.name), "", "missing, expected %s", wanted(f.typ, f.want))
 		}
 	}
+	setPos(dst, Pos{Field: path, Line: n.Line})
+}
+
+// short takes a text in place of a mapping, where the struct has a key for it.
+func (w walker) short(path string, n *yaml.Node, dst reflect.Value) bool {
+	if !isText(n) {
+		return false
+	}
+	for _, f := range fieldsOf(dst.Type()) {
+		if f.short {
+			w.value(path, f.words, n, dst.Field(f.index))
+			setPos(dst, Pos{Field: path, Line: n.Line, Short: true})
+			return true
+		}
+	}
+	return false
+}
+
+func setPos(dst reflect.Value, p Pos) {
 	for i := range dst.NumField() {
 		if dst.Type().Field(i).Type == posType {
-			dst.Field(i).Set(reflect.ValueOf(Pos{Field: path, Line: n.Line}))
+			dst.Field(i).Set(reflect.ValueOf(p))
 		}
 	}
 }

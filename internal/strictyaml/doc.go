@@ -13,7 +13,11 @@
 //		Master string              `yaml:"master,required" want:"a directory or an rsync:// URL"`
 //		Globs  []string            `yaml:"anchors" want:"a list of patterns" each:"a pattern"`
 //		Wait   strictyaml.Duration `yaml:"max_wait"`
-//		S3     strictyaml.Reserved `yaml:"s3" hint:"use dir"`                            // known, but of a later version
+//		Near   *place              `yaml:"near"`
+//	}
+//	type place struct {
+//		URL string  `yaml:"url,short"` // required, too; "near: URL" is short for "near: {url: URL}"
+//		Via *string `yaml:"via"`
 //	}
 //
 // Fields may be strings, whole numbers (decimal), true or false, structs, maps with string keys, slices, pointers to

@@ -9,10 +9,11 @@ import (
 // field is one known key of a struct.
 type field struct {
 	words
-	name, hint string
-	required   bool
-	typ        reflect.Type
-	index      int
+	name     string
+	required bool
+	short    bool // a text in place of the mapping is this key's value
+	typ      reflect.Type
+	index    int
 }
 
 type fields []field
@@ -29,9 +30,7 @@ func (fs fields) find(name string) (field, bool) {
 func (fs fields) names() []string {
 	var out []string
 	for _, f := range fs {
-		if f.typ != reservedType {
-			out = append(out, f.name)
-		}
+		out = append(out, f.name)
 	}
 	return out
 }
@@ -46,8 +45,8 @@ func fieldsOf(t reflect.Type) fields {
 		}
 		out = append(out, field{
 			words: words{sf.Tag.Get("want"), sf.Tag.Get("each")},
-			name:  name, hint: sf.Tag.Get("hint"),
-			required: opt == "required", typ: sf.Type, index: i,
+			name:  name, required: opt == "required" || opt == "short", short: opt == "short",
+			typ: sf.Type, index: i,
 		})
 	}
 	return out
@@ -83,7 +82,7 @@ func placesOf(t reflect.Type, key, path string, depth int) []string {
 	var out []string
 	for _, f := range fieldsOf(t) {
 		p := join(path, f.name)
-		if f.name == key && f.typ != reservedType {
+		if f.name == key {
 			out = append(out, p)
 		}
 		out = append(out, placesOf(f.typ, key, p, depth+1)...)

@@ -23,7 +23,13 @@ type sample struct {
 	Map   map[string]string `yaml:"map"`
 	Subs  map[string]sub    `yaml:"subs"`
 	Many  OneOrMany[sub]    `yaml:"many"`
-	Old   Reserved          `yaml:"old" hint:"use name"`
+	Near  *near             `yaml:"near" want:"a place, or {url: PLACE}"`
+}
+
+type near struct {
+	Pos `yaml:"-"`
+	URL string `yaml:"url,short" want:"a place"`
+	Via string `yaml:"via"`
 }
 
 type sub struct {
@@ -75,7 +81,9 @@ func TestDecode_Problems(t *testing.T) {
 		{"elsewhere", "name: x\nspeed: 3\n", "f:2: speed: unknown key (known elsewhere, as subs.*.speed, many.speed)"},
 		{"capitals", "Name: x\nname: x\n", "f:1: Name: unknown key (did you mean name?)"},
 		{"twice", "name: x\nname: y\n", "f:2: name: given twice, first on line 1 (remove one of the two)"},
-		{"reserved", "name: x\nold: {a: b}\n", "f:2: old: not in this version (use name)"},
+		{"short form of another type", "name: x\nnear: true\n", "f:2: near: found true, expected a place, or {url: PLACE}"},
+		{"short form as list", "name: x\nnear: [a]\n", "f:2: near: found a list, expected a place, or {url: PLACE}"},
+		{"long form without its key", "name: x\nnear: {via: b}\n", "f:2: near.url: missing, expected a place"},
 		{"null", "name: ~\n", "f:1: name: found no value, expected a name, e.g. centos (give a value, or remove the key)"},
 		{"null pointer", "name: x\nwait:\n", "f:2: wait: found no value, expected a duration such as 10m, 24h or 7d (give a value, or remove the key)"},
 		{"null item", "name: x\nlist: [a, ]\nmany: [~]\n", "f:3: many[0]: found no value, expected keys with values (give a value, or remove the key)"},
@@ -102,7 +110,7 @@ func TestDecode_Problems(t *testing.T) {
 		{"merge", "name: x\nmap: {<<: {a: b}}\n", "f:2: map.<<: merge keys are not accepted (write the values out)"},
 		{"complex key", "name: x\nmap: {[a]: b}\n", "f:2: map: found a key that is no plain text"},
 		{"long key", "name: x\nmap: {" + strings.Repeat("k", 201) + ": b}\n", "f:2: map: found a key of 201 bytes, expected at most 200"},
-		{"odd key", "name: x\n\"a\\nb\": 1\n", `f:2: "a\nb": unknown key (known keys: name, count, small, on, wait, list, map, subs, many)`},
+		{"odd key", "name: x\n\"a\\nb\": 1\n", `f:2: "a\nb": unknown key (known keys: name, count, small, on, wait, list, map, subs, many, near)`},
 		{"two documents", "name: x\n---\nname: y\n", "f:2: a second document begins, expected one in a file (remove the --- or use a second file)"},
 		{"rest after the end", "name: x\n...\nname: y\n", "f:3: a second document begins, expected one in a file (remove the --- or use a second file)"},
 		{"broken second document", "name: x\n---\n[\n", "f:4: not valid YAML: did not find expected node content, while parsing a flow node that began on line 4 (check the quotes, brackets and indentation here and on the line before)"},
@@ -262,5 +270,21 @@ func TestReadFile(t *testing.T) {
 	}
 	if _, err := ReadFile("/dev/zero"); err == nil {
 		t.Error("a device was read")
+	}
+}
+
+// A text may stand for a mapping with one key.
+func TestDecode_Short(t *testing.T) {
+	for text, want := range map[string]near{
+		"name: x\nnear: here\n":                 {Pos: Pos{"near", 2, true}, URL: "here"},
+		"name: x\nnear: 7\n":                    {Pos: Pos{"near", 2, true}, URL: "7"},
+		"name: x\nnear: {url: here, via: gw}\n": {Pos: Pos{"near", 2, false}, URL: "here", Via: "gw"},
+	} {
+		var got sample
+		if p := Decode("f.yaml", []byte(text), &got); p != nil {
+			t.Errorf("%s: %v", text, p)
+		} else if diff := cmp.Diff(&want, got.Near); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
 	}
 }
