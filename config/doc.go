@@ -23,14 +23,32 @@
 //	publish:                                   # the first is the authority
 //	  - dir: /srv/www/centos
 //	    url: https://mirrors.example.org/centos/   # where readers see it, for the read-back
-//	beacon: {name: _tidemark.centos.example.org, plain: {name: plain.centos.example.org, order: [centos]}}
+//	beacon:
+//	  name: _tidemark.centos.example.org
+//	  ttl: 60s                                 # 1s to 1d
+//	  plain: {name: plain.centos.example.org, order: [centos]}
+//	  rfc2136: {server: ns.example.org, zone: example.org, tsig_file: /etc/tidemark/tsig.key}
+//	  servers: [ns1.example.org, 192.0.2.1:53] # what readers ask; the zone's name servers when left out
+//	checkin:
+//	  spool: /var/spool/tidemark               # required; outside state, master and what is published
+//	  listen: 127.0.0.1:8440                   # an address and a port; port 0: any free one
+//	  cert: tls/cert.pem                       # with key; left out behind a web server that has TLS
+//	  key: tls/key.pem
+//	  per_mirror: 1m                           # one check-in of a mirror in so long
+//	  per_second: 20                           # of all mirrors
 //	probe: {concurrency: 64, timeout: 30s, recheck: 6h, sample: 3}
 //	settle: 1m                                 # between the two reads of the master
 //	guard: {share: 30, least: 5, runs: 3}
 //	policy: {check_interval: 5m, max_hold: 2h, nearby: {FI: [SE, NO]}}
 //
-// Relative paths start at the directory of the file. Durations are whole numbers with a unit (10m, 24h, 7d). The
-// key rfc2136 of the beacon is known, and refused by this version. A publish target is a directory, or a bucket:
+// Relative paths start at the directory of the file. Durations are whole numbers with a unit (10m, 24h, 7d). The beacon's
+// record is kept at one place, or at none, and then `tidemark beacon` prints it for who keeps it by hand:
+//
+//	rfc2136: {server: ns.example.org, zone: example.org, tsig_file: tsig.key}   # zone: found by asking when left out
+//	route53: {zone: Z0123456789EXAMPLE}                                         # endpoint: another address of the API
+//	zone_file: {path: /var/lib/bind/tidemark.inc, reload: [/usr/sbin/rndc, reload, example.org]}   # reload: argv, no shell
+//
+// Both records' names are inside rfc2136's zone. A publish target is a directory, or a bucket:
 //
 //	publish:
 //	  - s3: {bucket: mirrors, prefix: centos/, region: eu-north-1}   # endpoint, path_style, ca, checksum: when_required
@@ -43,11 +61,12 @@
 //	id: ftp.funet.fi                           # this mirror in the inventory
 //	url: https://mirrors.example.org/centos/   # the site; or a directory; http:// on loopback only
 //	ca: ca.pem                                 # whose certificate the site has, when it is none of the system's
-//	beacon: _tidemark.centos.example.org       # kept, and not asked by this version
+//	beacon: _tidemark.centos.example.org       # or {name: ..., servers: [192.0.2.53, "[2001:db8::53]:5353"]}, at most 8 addresses
 //	trust: /etc/tidemark/trust.json            # pinned
 //	country: FI                                # or auto, from the time zone; not known when left out
 //	asn: 1741
 //	state: /var/lib/tidemark-mirror
+//	checkin: {url: https://mirrors.example.org/centos/checkin, key: mirror.key}   # or the URL alone: mirror.key beside the file
 //	trees:
 //	  centos:
 //	    path: /srv/mirror/centos
@@ -76,7 +95,7 @@
 // was tried with. A hook's other words are handed on as they are.
 //
 // A sync deletes. So a tree's directory is none of the system's (/, /root, /usr, …), does not hold the file itself, trust,
-// ca, lock or rsync, is neither the state directory nor above nor below it, and so it is between two trees. Paths are compared
+// ca, lock, rsync or the check-in's key, is neither the state directory nor above nor below it, and so it is between two trees. Paths are compared
 // as they are written; [Mirror.Warnings] compares them again without symlinks.
 //
 // A fallback's URL does not say which tree it holds, and nothing proves what comes from it: with two trees one would get the
