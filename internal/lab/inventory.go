@@ -74,6 +74,12 @@ func (s *Site) writeEntry(b *strings.Builder) {
 	if s.ASN != 0 {
 		fmt.Fprintf(b, ", asn: %d", s.ASN)
 	}
+	if s.Slots != 0 {
+		fmt.Fprintf(b, ", slots: %d", s.Slots)
+	}
+	if s.Key != "" {
+		fmt.Fprintf(b, ", key: %s", s.Key)
+	}
 	switch s.Role {
 	case Maintenance:
 		b.WriteString(", maintenance: true")

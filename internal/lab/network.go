@@ -37,6 +37,10 @@ type Server struct {
 	Trees   []string // nil: all of the network's
 	Address string   // loopback IP literal; "": 127.0.1.n for nodes, 127.0.2.n for mirrors
 	Port    int      // 0: a free one
+	Slots   int      // in the inventory; 0: not given there
+	Key     string   // in the inventory: its minisign public key; "": none
+
+	MaxConnections int // of its daemon, for each tree; 0: no limit
 }
 
 // Options of a network.
@@ -122,7 +126,7 @@ func (n *Network) Start(ctx context.Context, id string) error {
 	}
 	d := Daemon{
 		Dir: filepath.Join(n.Dir, "daemons", id), Address: s.Address, Program: n.program,
-		Port: cmp.Or(int(s.Addr.Port()), s.Port), Modules: map[string]string{},
+		Port: cmp.Or(int(s.Addr.Port()), s.Port), Modules: map[string]string{}, MaxConnections: s.MaxConnections,
 	}
 	for _, name := range s.Trees {
 		d.Modules[name] = filepath.Join(s.Dir, name)

@@ -1,0 +1,165 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"tidemark/internal/timefile"
+	"tidemark/keys"
+	"tidemark/manifest"
+)
+
+// loopMirror is a mirror of the loop: its daemon serves the tree that its own program keeps.
+type loopMirror struct {
+	site    *Site
+	program string
+	config  string
+	after   time.Duration // its place in cron's minute
+	cron    sync.WaitGroup
+	trouble []string
+}
+
+// keys gives each mirror the key that it checks in with; the inventory gets the public half.
+func (l *loop) keys(servers []Server) error {
+	for i, s := range servers {
+		if s.isNode() {
+			continue
+		}
+		secret, public, err := keys.GenerateMinisign(nil)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(l.path("mirrors", s.ID, "checkin.key"), string(secret)); err != nil {
+			return err
+		}
+		key, err := keys.ParseMinisign(string(public))
+		if err != nil {
+			return err
+		}
+		servers[i].Key = key.String()
+	}
+	return nil
+}
+
+// newMirror configures a mirror and lets it look once: it is in date.
+func (l *loop) newMirror(ctx context.Context, s *Site, number int) (*loopMirror, error) {
+	dir := l.path("mirrors", s.ID)
+	m := &loopMirror{site: s, program: l.Mirror, config: filepath.Join(dir, "mirror.yaml"), after: loopCron * time.Duration(number) / time.Duration(l.Mirrors)}
+	text := fmt.Sprintf(`network: %s
+id: %s
+country: %q
+url: %s
+ca: %s
+trust: %s
+state: %s
+address: %s%d
+checkin: {url: %q, key: %s}
+trees: {%s: {path: %s, bandwidth: %s}}
+`, loopTree, s.ID, s.Country, l.publisher.site.URL, l.publisher.site.CA, l.publisher.keys.TrustFile, filepath.Join(dir, "state"),
+		loopFrom, number+1, l.publisher.receiver.URL(), filepath.Join(dir, "checkin.key"), loopTree, filepath.Join(s.Dir, loopTree), loopRate)
+	if err := writeFile(m.config, text); err != nil {
+		return nil, err
+	}
+	return m, m.run(ctx)
+}
+
+// run is the program once, as cron has it: without a terminal, and what it says is mailed.
+func (m *loopMirror) run(ctx context.Context) error {
+	_, err := command(ctx, m.program, "run", "--now", "-q", "--config", m.config)
+	return err
+}
+
+// follow starts the program every few seconds, unless the last one still runs.
+func (m *loopMirror) follow(ctx context.Context) {
+	for wait := m.after; pause(ctx, wait) == nil; wait = loopCron {
+		if err := m.run(ctx); err != nil && ctx.Err() == nil {
+			m.trouble = append(m.trouble, fmt.Sprintf("%s: %v", m.site.ID, err))
+		}
+	}
+}
+
+// done reports whether the mirror's time file says the new timestamp.
+func (m *loopMirror) done() bool {
+	b, err := os.ReadFile(filepath.Join(m.site.Dir, loopTree, TimeFile))
+	if err != nil {
+		return false
+	}
+	ts, err := timefile.Parse(b)
+	return err == nil && ts == loopNext
+}
+
+// source is where the mirror's tree came from, by its own word.
+func (m *loopMirror) source(ctx context.Context) (string, error) {
+	out, err := command(ctx, m.program, "status", "--json", "--config", m.config)
+	if err != nil {
+		return "", err
+	}
+	var d struct {
+		Trees []struct {
+			Source string `json:"source"`
+			Proven int64  `json:"proven"`
+		} `json:"trees"`
+	}
+	if err := json.Unmarshal(out, &d); err != nil {
+		return "", fmt.Errorf("%s: status --json: %w", m.site.ID, err)
+	}
+	if len(d.Trees) != 1 || d.Trees[0].Proven != loopNext {
+		return "", fmt.Errorf("%s: status --json: expected one tree proven at %d, found %s", m.site.ID, loopNext, out)
+	}
+	return d.Trees[0].Source, nil
+}
+
+// command runs a program to its end and gives what it printed. Once ctx ends it is told to stop, as a person would.
+func command(ctx context.Context, program string, args ...string) ([]byte, error) {
+	c := exec.CommandContext(ctx, program, args...)
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	c.WaitDelay = 5 * time.Second
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		return nil, fmt.Errorf("%s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, strings.TrimSpace(stdout.String()+stderr.String()))
+	}
+	return stdout.Bytes(), nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// published is what the site says of the tree now.
+func (l *loop) published() (serial, admit int64, sources int, err error) {
+	b, err := os.ReadFile(filepath.Join(l.publisher.keys.Site, "manifest.json"))
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	m, err := manifest.Parse(b)
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("the published manifest: %w", err)
+	}
+	for _, s := range m.Sources {
+		if s.Trees[loopTree].Timestamp == loopNext {
+			sources++
+		}
+	}
+	admit = m.Trees[loopTree].Admit
+	if m.Trees[loopTree].Timestamp != loopNext {
+		admit = -1
+	}
+	return m.Serial, admit, sources, nil
+}

@@ -1,0 +1,147 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// loopPublisher is the publisher's side of the loop: configuration and keys, the site behind HTTPS, the receiver of
+// check-ins, and what starts the program.
+type loopPublisher struct {
+	program, config, spool string
+
+	keys     *Publisher
+	site     *Static
+	receiver *Receiver
+	now      func() time.Time
+	cron     sync.WaitGroup
+	trouble  []string
+}
+
+// startLoopPublisher publishes the network as it is.
+func startLoopPublisher(ctx context.Context, l *loop) (*loopPublisher, error) {
+	dir := l.path("publisher")
+	p := &loopPublisher{program: l.Publisher, config: filepath.Join(dir, "tidemark.yaml"), spool: filepath.Join(dir, "spool"), now: l.Now}
+	var err error
+	if p.keys, err = NewPublisher(dir, loopTree, l.Now()); err != nil {
+		return nil, err
+	}
+	if err := l.network.WriteInventory(filepath.Join(dir, "inventory.yaml")); err != nil {
+		return nil, err
+	}
+	if p.site, err = ServeStatic(ctx, filepath.Join(dir, "tls"), p.keys.Site); err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf(`network: %s
+state: state
+inventory: [inventory.yaml]
+trees: {%[1]s: {master: %s, anchors: [%q], quorum: majority}}
+sign: {openpgp: {key: %s}, ed25519: {key: %s}}
+trust: trust.json
+publish: [{dir: site}]
+settle: 1s
+probe: {timeout: 10s}
+policy: {check_interval: 2s}
+`, loopTree, l.network.Master(loopTree), Anchors()[0], p.keys.OpenPGPKey, p.keys.MinisignKey)
+	if p.receiver, err = StartReceiver(ctx, ReceiverOptions{Program: l.Publisher, Config: p.config, Text: text, Spool: p.spool, TLS: filepath.Join(dir, "tls")}); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, p.run(ctx)
+}
+
+// run is the program once.
+func (p *loopPublisher) run(ctx context.Context, args ...string) error {
+	_, err := command(ctx, p.program, append([]string{"run", "-q", "--config", p.config}, args...)...)
+	return err
+}
+
+// follow is what systemd does: a full run now and then, and one for the check-ins once a file lies in the spool.
+func (p *loopPublisher) follow(ctx context.Context) {
+	full := p.now()
+	for ctx.Err() == nil {
+		var err error
+		switch {
+		case !p.now().Before(full):
+			err = p.run(ctx)
+			full = p.now().Add(loopFull)
+		case p.waiting():
+			err = p.run(ctx, "--checkins")
+		default:
+			pause(ctx, 100*time.Millisecond)
+		}
+		if err != nil && ctx.Err() == nil {
+			p.trouble = append(p.trouble, err.Error())
+		}
+	}
+}
+
+// waiting is what a systemd path unit sees with DirectoryNotEmpty=.
+func (p *loopPublisher) waiting() bool {
+	entries, err := os.ReadDir(filepath.Join(p.spool, "new"))
+	return err == nil && len(entries) > 0
+}
+
+func (p *loopPublisher) close() error {
+	var errs []error
+	if p.receiver != nil {
+		errs = append(errs, p.receiver.Stop())
+	}
+	if p.site != nil {
+		errs = append(errs, p.site.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Receiver is `tidemark checkin serve`, on a free port of 127.0.0.1.
+type Receiver struct {
+	*Service
+	CA string // file of the authority's certificate (PEM); "" without TLS
+}
+
+// ReceiverOptions of [StartReceiver].
+type ReceiverOptions struct {
+	Program string // tidemark
+	Config  string // the file that is written: Text, and the receiver's own lines
+	Text    string
+	Spool   string
+	TLS     string // directory of its certificate, made when missing; "": plain HTTP
+	Lines   string // more of the mapping checkin, e.g. "per_second: 100"
+}
+
+// StartReceiver writes a publisher's configuration that has it, and starts it.
+func StartReceiver(ctx context.Context, o ReceiverOptions) (*Receiver, error) {
+	r := &Receiver{}
+	lines := []string{"spool: " + o.Spool}
+	if o.TLS != "" {
+		c, err := serverCertificate(o.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("starting the receiver of check-ins: %w", err)
+		}
+		r.CA, lines = c.ca, append(lines, "cert: "+c.cert, "key: "+c.key)
+	}
+	if o.Lines != "" {
+		lines = append(lines, o.Lines)
+	}
+	var err error
+	r.Service, err = serve(ctx, filepath.Join(filepath.Dir(o.Config), "receiver"), launch{name: "tidemark checkin serve", hint: "build it first: make build",
+		command: func(at netip.AddrPort) ([]string, error) {
+			text := fmt.Sprintf("%scheckin: {listen: %q, %s}\n", o.Text, at, strings.Join(lines, ", "))
+			return []string{o.Program, "checkin", "serve", "--config", o.Config}, writeFile(o.Config, text)
+		}})
+	return r, err
+}
+
+// URL is where mirrors check in.
+func (r *Receiver) URL() string {
+	if r.CA != "" {
+		return "https://" + r.Addr.String() + "/"
+	}
+	return r.Service.URL()
+}
