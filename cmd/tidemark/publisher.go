@@ -26,6 +26,9 @@ type publisher struct {
 	envelope []byte // trust.json as it lies there
 	signers  []sign.Signer
 	state    *state // locked; nil in commands that change nothing
+
+	beaconTold     *beaconOutcome // of keepBeacon; nil: there is no record to keep
+	beaconPatience time.Duration  // for the secondaries; 0: the constant of that name
 }
 
 // loadConfig reads the configuration that --config names.
