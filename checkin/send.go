@@ -1,9 +1,24 @@
 package checkin
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
+)
+
+const (
+	defaultTries  = 3
+	defaultPause  = time.Second
+	maxPause      = time.Minute      // however long a receiver asks to wait
+	eachTry       = 20 * time.Second // a sync that is done waits no longer for a receiver that says nothing
+	maxWords      = 1 << 10
+	maxWordsShown = 300
 )
 
 // SendOptions say how to send.
@@ -14,6 +29,112 @@ type SendOptions struct {
 	Pause  time.Duration // before the second try, doubled before each further one; 0: 1 s
 }
 
-// Send posts a body until it is answered with 202. A receiver that refuses (4xx other than 429) is not asked again: the
-// error is a *NotAccepted with the status and the receiver's words.
-func Send(ctx context.Context, o SendOptions, body []byte) error { panic("stub") }
+// NotAccepted is the answer of a receiver that did not take the check-in.
+type NotAccepted struct {
+	Status int    // of HTTP
+	Words  string // the receiver's, in one line of printable characters
+}
+
+func (n *NotAccepted) Error() string {
+	return strings.TrimSuffix(fmt.Sprintf("check-in not accepted: %d %s: %s", n.Status, http.StatusText(n.Status), n.Words), ": ")
+}
+
+// Send posts a body until it is answered with 202. A receiver that refuses (4xx other than 408 and 429) or sends elsewhere
+// is not asked again: the error is a *NotAccepted with the status and the receiver's words. One that has no time (408, 429,
+// 5xx) or is not reached is asked again, after Pause or what its Retry-After says, at most a minute. The very same body is
+// sent each time: a receiver knows it again.
+func Send(ctx context.Context, o SendOptions, body []byte) error {
+	if o.Tries <= 0 {
+		o.Tries = defaultTries
+	}
+	if o.Pause <= 0 {
+		o.Pause = defaultPause
+	}
+	if o.Client == nil {
+		o.Client = http.DefaultClient
+	}
+	client := *o.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	var err error
+	for try := range o.Tries {
+		var retry time.Duration
+		if retry, err = post(ctx, &client, o.URL, body); err == nil || retry < 0 || try == o.Tries-1 {
+			break
+		}
+		if !sleep(ctx, min(max(retry, o.Pause<<try), max(maxPause, o.Pause))) {
+			break
+		}
+	}
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return errors.Join(fmt.Errorf("check in at %s: %w", o.URL, context.Cause(ctx)), err)
+}
+
+// post tries once. retry is how long to wait at least before the next try; negative: there is no use in one.
+func post(ctx context.Context, client *http.Client, url string, body []byte) (retry time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, eachTry)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return -1, fmt.Errorf("check in: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "tidemark-checkin")
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("check in: %w", err)
+	}
+	defer res.Body.Close()
+	words, _ := io.ReadAll(io.LimitReader(res.Body, maxWords)) // what came is enough
+	switch status := res.StatusCode; {
+	case status == http.StatusAccepted:
+		return 0, nil
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		retry = retryAfter(res.Header)
+	default:
+		retry = -1
+	}
+	return retry, &NotAccepted{Status: res.StatusCode, Words: plain(words)}
+}
+
+// retryAfter reads both forms of the header (RFC 9110, 10.2.3); a date is held against the receiver's own clock.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	now, also := http.ParseTime(h.Get("Date"))
+	if err != nil || also != nil {
+		return 0
+	}
+	return max(until.Sub(now), 0)
+}
+
+// plain is foreign text in one line that no terminal obeys.
+func plain(words []byte) string {
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case r < ' ' || r > '~':
+			return -1
+		}
+		return r
+	}, string(words))
+	text = strings.Join(strings.Fields(text), " ")
+	return text[:min(len(text), maxWordsShown)]
+}
+
+// sleep reports false when ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

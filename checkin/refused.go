@@ -1,0 +1,48 @@
+package checkin
+
+import "fmt"
+
+// Reason says in one word why a check-in was refused; the words are stable.
+type Reason string
+
+// The reasons. Open gives the first six, a receiver all.
+const (
+	TooLarge      Reason = "too-large" // more than MaxBody bytes
+	Malformed     Reason = "malformed" // no envelope with one minisign signature over a message, each in its strict form
+	WrongNetwork  Reason = "network"   // of another network
+	UnknownSender Reason = "unknown"   // no such mirror in the inventory, or one without a key
+	BadSignature  Reason = "signature" // not signed by the mirror's key
+	WrongTrees    Reason = "trees"     // a tree that the inventory does not give that mirror
+
+	WrongClock  Reason = "clock"      // its time is outside of Window
+	Replayed    Reason = "replay"     // older than the last one accepted of that mirror
+	TooOften    Reason = "too-often"  // over that mirror's limit
+	TooMany     Reason = "too-many"   // over the limit of all
+	NotKept     Reason = "not-kept"   // the spool could not be written
+	Busy        Reason = "busy"       // too many were being checked at once
+	WrongMethod Reason = "method"     // not a POST
+	Incomplete  Reason = "incomplete" // the body did not come to its end
+)
+
+// Refused says why a check-in does not count. Detail is for the receiver's operator: what is answered to the sender does not
+// tell an unknown sender from a wrong signature.
+type Refused struct {
+	Reason Reason
+	Detail string
+	err    error
+}
+
+func (r *Refused) Error() string {
+	text := "check-in refused (" + string(r.Reason) + "): " + r.Detail
+	if r.err != nil {
+		text += ": " + r.err.Error()
+	}
+	return text
+}
+
+// Unwrap gives the cause, where there is one beneath.
+func (r *Refused) Unwrap() error { return r.err }
+
+func refuse(reason Reason, format string, args ...any) *Refused {
+	return &Refused{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
