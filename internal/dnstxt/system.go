@@ -1,11 +1,13 @@
 package dnstxt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/miekg/dns"
 )
@@ -17,15 +19,17 @@ const port = "53"
 // machine.
 func System(file string) ([]string, error) {
 	var servers []string
-	c, err := dns.ClientConfigFromFile(file)
+	text, err := os.ReadFile(file) // the library's own reading takes a failure for the end of the file
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("find the resolvers: %w", err)
 	}
-	if err == nil {
-		for _, s := range c.Servers {
-			if _, err := netip.ParseAddr(s); err == nil {
-				servers = append(servers, net.JoinHostPort(s, port))
-			}
+	c, err := dns.ClientConfigFromReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("find the resolvers: read %s: %w", file, err)
+	}
+	for _, s := range c.Servers {
+		if _, err := netip.ParseAddr(s); err == nil {
+			servers = append(servers, net.JoinHostPort(s, port))
 		}
 	}
 	if len(servers) == 0 {
