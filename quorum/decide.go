@@ -17,6 +17,7 @@ type entry struct {
 	server  inventory.Server
 	tree    string
 	url     rsyncurl.URL
+	silent  bool // not asked in this round: what was known stands
 	finding finding
 	before  ServerMemory // the memory before this round
 	memory  ServerMemory // after the finding
@@ -38,17 +39,24 @@ type decision struct {
 	entries  []entry // sorted by server, tree
 	reports  []TreeReport
 	listed   map[place]manifest.SourceTree // in previous, those with slots or without
-	held     bool                          // by the guard: previous stays in force
-	withheld map[string]int64              // what the guard keeps from being announced, by tree
+
+	asked     map[string]bool  // the servers that were asked, nil for all
+	announced map[string]int64 // in memory as it came, by tree
+	held      bool             // by the guard: previous stays in force
+	withheld  map[string]int64 // what the guard keeps from being announced, by tree
 }
 
 // Decide concludes. Pure: the same input gives the same output. previous may be nil (first run).
-// It records r.Masters first; recording the same readings twice changes nothing.
+// It records r.Masters first; recording the same readings twice changes nothing. Of servers that are not in r.Asked, when
+// that is not nil, all stands that is known.
 //
 // When the guard holds, Decision.Manifest is what would be published. Decision.Memory announces nothing: what was
 // not published was not announced; verdicts and reports describe what is in force, and say what is held back.
 func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now time.Time) Decision {
-	d := decision{policy: p, previous: previous, now: now, listed: listing(previous)}
+	d := decision{policy: p, previous: previous, now: now, listed: listing(previous), asked: r.asks(), announced: map[string]int64{}}
+	for name, tm := range mem.Trees {
+		d.announced[name] = tm.Announced
+	}
 	d.before = Record(mem, r.Masters, p, previous, now)
 	d.memory = clone(d.before)
 	d.judge(r.Servers)
@@ -85,6 +93,8 @@ func (d *decision) judge(readings []Reading) {
 		case e.url.IsZero():
 			e.finding = finding{state: Unknown, text: "it has no rsync URL for this tree, so it cannot be checked"}
 			e.memory.Soft, e.memory.Valid = 0, false
+		case d.asked != nil && !d.asked[e.server.ID]:
+			d.notAsked(e)
 		default:
 			tm := d.before.Trees[e.tree]
 			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, maxHold: d.policy.MaxHold, now: d.now}
@@ -150,6 +160,9 @@ func (d *decision) conclude() {
 			}
 		}
 		e.would = offered(*e, tm, later[e.tree])
+		if _, listed := d.listed[e.place()]; e.silent && !listed && d.overtaken(*e) {
+			e.would = 0 // another publisher saw something that we did not
+		}
 		if e.offer = e.would; d.held {
 			e.offer = d.listed[e.place()].Timestamp
 		}
@@ -157,7 +170,9 @@ func (d *decision) conclude() {
 		if e.before.State != e.state {
 			e.memory.StateSince = strictjson.At(d.now)
 		}
-		e.memory.Reason = e.reason(tm)
+		if e.memory.Reason = e.before.Reason; !d.standsAsSaid(*e, tm) {
+			e.memory.Reason = e.reason(tm)
+		}
 		id := e.server.ID
 		if d.memory.Servers[id] == nil {
 			d.memory.Servers[id] = map[string]ServerMemory{}
@@ -215,11 +230,11 @@ func (d *decision) hold() {
 func (d *decision) guard() GuardReport {
 	states := map[place]State{}
 	for _, e := range d.entries {
-		if e.state != Busy || !e.memory.Valid { // busy is a sign of life, while an earlier check still holds
+		if !e.silent && (e.state != Busy || !e.memory.Valid) { // busy is a sign of life, while an earlier check still holds
 			states[e.place()] = e.state
 		}
 	}
-	report, memory := watch(d.previous, states, d.policy, d.before.Guard, d.now)
+	report, memory := watch(d.previous, states, d.policy, d.before.Guard, d.asked != nil, d.now)
 	d.memory.Guard = memory
 	return report
 }

@@ -9,6 +9,11 @@
 //	asks := Plan(mem, policy, now, rnd)
 //	decision := Decide(Readings{Masters: looks, Servers: answers}, policy, previous, mem, now)
 //
+// A run for check-ins asks those servers alone, and looks at no master:
+//
+//	asks := claims.Heed(Only(Plan(mem, policy, now, rnd), claims.Servers()), mem)
+//	decision := Decide(Readings{Servers: answers, Asked: claims.Servers()}, policy, previous, mem, now)
+//
 // # Recording
 //
 // A timestamp of a master is recorded, with its anchors, when two looks at least
@@ -59,6 +64,14 @@
 // is not held against the server: it is moving. So is one that was never recorded, since the master may have moved twice
 // between two looks; but who stays at it for longer than Policy.MaxHold is wrong.
 //
+// # Asking some
+//
+// Readings.Asked names the servers that were asked; nil stands for all. Of the others all stands that is known: no soft
+// error is counted, what was verified vouches for them, votes in the quorum and counts in the admission, and they are listed
+// as before. Only what is announced moves them: a verification at an older timestamp is behind once a newer one is
+// announced. What the inventory declares wins as ever, and so does a manifest that another publisher published after our own
+// last look. What a mirror claims (Claims) makes its content be looked at, and makes nobody good.
+//
 // # Announcing
 //
 // Candidates are the recorded timestamps newer than the announced one that bring news.
@@ -92,7 +105,8 @@
 // its validity, what was verified is published. While the guard holds, verdicts and reports
 // speak of what was published last, and say what is held back. A busy server counts only
 // when no earlier check holds any more: mirrors are busy when there is news, and news must
-// not wait for that.
+// not wait for that. A round that asks some counts only those, and may come at any moment: it is none of the runs
+// in a row. When the guard has held, in whichever round, it goes on to hold until a round that asks all has looked.
 //
 // # Memory
 //

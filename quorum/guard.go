@@ -60,14 +60,21 @@ func losses(previous *manifest.Manifest, states map[place]State) []loss {
 }
 
 // watch is the guard: it compares the states with the sources that previous
-// listed, and says whether the new manifest may be published.
-func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm GuardMemory, now time.Time) (GuardReport, GuardMemory) {
+// listed, and says whether the new manifest may be published. partial: only some servers were asked, and states has only
+// those. Such a round comes at any moment, so it is none of the runs in a row; what was held back stays so until a full round.
+func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm GuardMemory, partial bool, now time.Time) (GuardReport, GuardMemory) {
 	if previous == nil {
 		return GuardReport{Reason: "nothing was published before, so there is nothing to compare with"}, GuardMemory{}
 	}
 	list := losses(previous, states)
 	report := GuardReport{Lost: list[0].lost, Of: list[0].of}
+	half := previous.Issued.Add(previous.Expires.Sub(previous.Issued.Time) / 2)
 	i := slices.IndexFunc(list, func(l loss) bool { return l.tooMuch(p) })
+	if i < 0 && partial && gm.Runs > 0 && !p.Force && now.Before(half) {
+		report.Held, report.Spoke = true, true
+		report.Reason = "the last run was held back; nothing is published until one that asks all servers has looked again, or with --force"
+		return report, gm
+	}
 	if i < 0 {
 		report.Reason = fmt.Sprintf("%d of the %d sources listed last turned to errors", report.Lost, report.Of)
 		return report, GuardMemory{}
@@ -75,7 +82,6 @@ func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm Gua
 	report.Lost, report.Of = list[i].lost, list[i].of
 	found := fmt.Sprintf("%d of the %d sources%s listed last turned to errors in one go (allowed: %d %%, or fewer than %d)",
 		list[i].lost, list[i].of, list[i].where, p.GuardShare, p.GuardLeast)
-	half := previous.Issued.Add(previous.Expires.Sub(previous.Issued.Time) / 2)
 	switch {
 	case p.Force:
 		report.Reason = found + "; published all the same, as asked with --force"
@@ -84,13 +90,17 @@ func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm Gua
 		report.Spoke = true
 		report.Reason = found + "; published all the same, because the manifest published last is past half its validity"
 		return report, GuardMemory{}
-	case gm.Runs >= p.GuardRuns:
+	case gm.Runs >= p.GuardRuns && !partial:
 		report.Spoke = true
 		report.Reason = fmt.Sprintf("%s; published all the same, after %d runs that were held back", found, gm.Runs)
 		return report, GuardMemory{}
 	}
 	report.Held, report.Spoke = true, true
+	runs := gm.Runs + 1
+	if partial {
+		runs = max(gm.Runs, 1)
+	}
 	report.Reason = fmt.Sprintf("%s; nothing is published in this run (held back: %d of at most %d): check the network here, or publish with --force",
-		found, gm.Runs+1, p.GuardRuns)
-	return report, GuardMemory{Runs: gm.Runs + 1}
+		found, runs, p.GuardRuns)
+	return report, GuardMemory{Runs: runs}
 }

@@ -110,7 +110,7 @@ func TestGuardOneTree(t *testing.T) {
 	}
 	p := newWorld(t, "all", 1, 0).policy
 	m.Issued.Time, m.Expires.Time = start, start.Add(time.Hour)
-	report, _ := watch(m, states, p, GuardMemory{}, start)
+	report, _ := watch(m, states, p, GuardMemory{}, false, start)
 	if !report.Held || report.Lost != 5 || report.Of != 5 || !strings.Contains(report.Reason, "of tree vault") {
 		t.Errorf("%+v", report)
 	}

@@ -17,7 +17,7 @@ const softLimit = 2
 // judgeAll concludes from the readings at all addresses of the server: they must agree.
 func (j judge) judgeAll(readings []Reading) finding {
 	if len(readings) == 0 {
-		return finding{state: Unknown, soft: true, text: "it was not asked in this round"}
+		return finding{state: Unknown, soft: true, text: unasked}
 	}
 	var firm, soft []finding
 	for _, r := range readings {
@@ -155,6 +155,7 @@ func (sm ServerMemory) under(url rsyncurl.URL) ServerMemory {
 // after is the server's memory after a finding.
 func (sm ServerMemory) after(f finding, now time.Time) ServerMemory {
 	when := at(f.reading.At, now)
+	sm.Last = LastReading{At: when, Address: f.reading.Address, Timestamp: f.said, Raw: clean(f.reading.Raw)}
 	if f.state != Unreachable && f.reading.Server != "" {
 		sm.Answered = when
 	}

@@ -145,6 +145,11 @@ func (sm ServerMemory) check() error {
 	case sm.Depth != "" && !slices.Contains([]string{manifest.DepthTime, manifest.DepthAnchors, manifest.DepthListing}, sm.Depth):
 		return fmt.Errorf("depth %.40q: expected time, anchors or listing", sm.Depth)
 	}
+	if a := sm.Last.Address; a != "" {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return fmt.Errorf("last address %.60q: expected an IP address", a)
+		}
+	}
 	for _, f := range sm.Families {
 		if f != 4 && f != 6 {
 			return fmt.Errorf("family %d: expected 4 or 6", f)

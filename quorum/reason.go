@@ -70,6 +70,9 @@ func (d *decision) explain(r *TreeReport, masters []MasterReading) {
 		parts = append(parts, text)
 	}
 	last := lastLook(r.Tree, masters)
+	if last == nil && d.asked != nil {
+		last = tm.Master // the masters are left to the rounds that ask all servers
+	}
 	if text := d.master(last, tm); text != "" {
 		parts = append(parts, text)
 	}
@@ -146,6 +149,8 @@ func lastLook(tree string, masters []MasterReading) (last *MasterReading) {
 // failure are left to the report's Trouble: they name the master's host or directory.
 func (d *decision) master(last *MasterReading, tm TreeMemory) string {
 	switch {
+	case last == nil && d.asked != nil:
+		return ""
 	case last == nil:
 		return "the master was not read in this run"
 	case last.Failure != nil && last.Failure.Kind == FailMoving:

@@ -39,7 +39,9 @@ func Record(mem Memory, masters []MasterReading, p Policy, previous *manifest.Ma
 		}
 	}
 	for name, tm := range mem.Trees {
-		mem.Trees[name] = tm.tidy().prune(mem.stands(name))
+		if mem.Trees[name] = tm.tidy(); len(masters) > 0 { // when nobody looked, nothing came to make room for
+			mem.Trees[name] = mem.Trees[name].prune(mem.stands(name))
+		}
 	}
 	return mem
 }

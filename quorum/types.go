@@ -76,7 +76,7 @@ type Readings struct {
 	Network string          `json:"network"`
 	Masters []MasterReading `json:"masters"` // in the order read; the same tree may come twice
 	Servers []Reading       `json:"servers"`
-	Asked   []string        `json:"asked,omitempty"` // ids of the servers that were asked, sorted; nil: all. What is known of the others stands
+	Asked   []string        `json:"asked,omitzero"` // ids of the servers that were asked, sorted; nil: all. What is known of the others stands
 }
 
 // Recorded is a timestamp with the content that belongs to it, frozen.
@@ -118,11 +118,20 @@ type ServerMemory struct {
 	Seen       int64           `json:"seen,omitempty"`      // what its time file said last ...
 	SeenSince  strictjson.Time `json:"seen_since,omitzero"` // ... and when it said so first
 	Valid      bool            `json:"valid,omitempty"`     // the verification at Timestamp stands
+	Last       LastReading     `json:"last,omitzero"`
+}
+
+// LastReading is the reading that the last verdict was drawn from, where the server was asked.
+type LastReading struct {
+	At        strictjson.Time `json:"at,omitzero"`
+	Address   string          `json:"address,omitempty"`
+	Timestamp int64           `json:"timestamp,omitempty"` // what the time file said, 0: it was not read
+	Raw       string          `json:"raw,omitempty"`       // its bytes, as in Reading
 }
 
 // GuardMemory counts the runs in which the guard held back.
 type GuardMemory struct {
-	Runs int `json:"runs,omitempty"`
+	Runs int `json:"runs,omitempty"` // 1 or more: nothing is published until a round that asks all servers has looked
 }
 
 // MemorySchema names the state file's format.

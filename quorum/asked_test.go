@@ -1,0 +1,426 @@
+package quorum
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"tidemark/internal/rsyncurl"
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+)
+
+// askSome makes a round for what some servers claim; nobody looks at the masters.
+func (w *world) askSome(c Claims) Readings {
+	r := Readings{Network: "test", Masters: []MasterReading{}, Asked: c.Servers()}
+	for _, a := range c.Heed(Only(Plan(w.memory, w.policy, w.now, w.rnd), r.Asked), w.memory) {
+		r.Servers = append(r.Servers, w.answer(a)...)
+	}
+	return r
+}
+
+// claims are those of servers that say what the master says.
+func (w *world) claims(ids ...string) Claims {
+	c := Claims{}
+	for _, id := range ids {
+		c[id] = map[string]int64{"centos": w.master.timestamp}
+	}
+	return c
+}
+
+// checkin is one run for the check-ins of some servers, a minute after the run before.
+func (w *world) checkin(ids ...string) Decision {
+	w.t.Helper()
+	w.now = w.now.Add(time.Minute)
+	d := Decide(w.askSome(w.claims(ids...)), w.policy, w.published, w.memory, w.now)
+	text, err := EncodeMemory(d.Memory)
+	if err != nil {
+		w.t.Fatalf("the memory cannot be saved: %v", err)
+	}
+	if w.memory, err = LoadMemory(text); err != nil {
+		w.t.Fatalf("the memory cannot be read back: %v", err)
+	}
+	if !d.Guard.Held {
+		w.publish(d.Manifest)
+	}
+	return d
+}
+
+// otherSources and otherVerdicts leave out those of some servers.
+func otherSources(m *manifest.Manifest, ids ...string) []manifest.Source {
+	return slices.DeleteFunc(slices.Clone(m.Sources), func(s manifest.Source) bool { return slices.Contains(ids, s.ID) })
+}
+
+func otherVerdicts(d Decision, ids ...string) []Verdict {
+	return slices.DeleteFunc(slices.Clone(d.Verdicts), func(v Verdict) bool { return slices.Contains(ids, v.Server) })
+}
+
+// changed is a network in which something new is announced: both nodes have it, m1 to m4 are behind, m5 does not answer and
+// m6 is busy.
+func changed(t *testing.T) (*world, Decision) {
+	w := newWorld(t, "all", 2, 6)
+	w.server("n1").Slots, w.server("n2").Slots = 1, 1
+	w.run()
+	w.change(5, 2, 1, 1, 1)
+	w.sync("n1", "n2")
+	w.fail(FailUnreachable, "m5")
+	w.fail(FailBusy, "m6")
+	return w, w.run()
+}
+
+func TestAskedOneThatBecameGood(t *testing.T) {
+	w, before := changed(t)
+	published := w.published
+	w.sync("m2", "m3") // m3 is good as well, but did not say so
+	d := w.checkin("m2")
+	if diff := cmp.Diff([]string{"m2", "n1", "n2"}, listed(d.Manifest)); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(published.Sources, otherSources(d.Manifest, "m2"), exact()); diff != "" {
+		t.Errorf("others (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(otherVerdicts(before, "m2"), otherVerdicts(d, "m2"), exact()); diff != "" {
+		t.Errorf("verdicts of the others (-before +after):\n%s", diff)
+	}
+	if v := verdictOf(t, d, "m2"); v.State != Verified || !v.Source || v.Since.Time != w.now {
+		t.Errorf("m2: %+v", v)
+	}
+	if got, was := d.Manifest.Trees["centos"].Admit, published.Trees["centos"].Admit; got <= was {
+		t.Errorf("admit went from %d to %d though a mirror is done", was, got)
+	}
+}
+
+// A fresh time file over other content proves nothing, and touches nobody else.
+func TestAskedOneThatLies(t *testing.T) {
+	w, before := changed(t)
+	published := w.published
+	w.servers["m2"] = []holding{{timestamp: w.master.timestamp, anchors: set(66, 1, 1, 1)}}
+	d := w.checkin("m2")
+	if v := verdictOf(t, d, "m2"); v.State != Wrong || v.Source {
+		t.Errorf("m2: %+v", v)
+	}
+	if !sameContentAs(d.Manifest, published) {
+		t.Errorf("the manifest changed: %+v", d.Manifest)
+	}
+	if diff := cmp.Diff(otherVerdicts(before, "m2"), otherVerdicts(d, "m2"), exact()); diff != "" {
+		t.Errorf("verdicts of the others (-before +after):\n%s", diff)
+	}
+}
+
+// A claim alone makes nobody good: one that checked in and gives no answer stays what it was.
+func TestAskedOneThatIsSilent(t *testing.T) {
+	w, _ := changed(t)
+	w.fail(FailUnreachable, "m2")
+	if v := verdictOf(t, w.checkin("m2"), "m2"); v.State != Unreachable || v.Source {
+		t.Errorf("m2: %+v", v)
+	}
+}
+
+// A node that checks in may complete the quorum; then the others are seen from what is announced now.
+func TestAskedNodeCompletesTheQuorum(t *testing.T) {
+	w := newWorld(t, "all", 2, 3)
+	w.run()
+	w.change(5, 2, 1, 1, 1)
+	w.sync("n1", "m1")
+	w.run()
+	if w.announced() != stampAt(0) {
+		t.Fatalf("announced %d without its quorum", w.announced())
+	}
+	w.sync("n2")
+	d := w.checkin("n2")
+	if w.announced() != stampAt(5) || !d.Trees[0].New {
+		t.Fatalf("announced %d: %+v", w.announced(), d.Trees[0])
+	}
+	for id, state := range map[string]State{"n1": Verified, "n2": Verified, "m1": Verified, "m2": Behind, "m3": Behind} {
+		if v := verdictOf(t, d, id); v.State != state || v.Source != (state == Verified) {
+			t.Errorf("%s: %+v", id, v)
+		}
+	}
+	soft := w.memory.Servers["m2"]["centos"]
+	if soft.Soft != 0 || !soft.Valid || soft.Since.Time != start.Add(11*time.Minute) {
+		t.Errorf("memory of m2: %+v", soft)
+	}
+	// Said once, it stays as said.
+	w.now = w.now.Add(time.Minute)
+	again := Decide(Readings{Asked: []string{}}, w.policy, w.published, w.memory, w.now)
+	if diff := cmp.Diff(d.Verdicts, again.Verdicts, exact()); diff != "" {
+		t.Errorf("verdicts (-before +after):\n%s", diff)
+	}
+}
+
+// However many rounds do not ask it, no soft error is counted.
+func TestNotAskedIsNoSoftError(t *testing.T) {
+	w, _ := changed(t)
+	for range 5 {
+		w.checkin("m1")
+	}
+	if sm := w.memory.Servers["m6"]["centos"]; sm.Soft != 1 || !sm.Valid || sm.State != Busy {
+		t.Errorf("m6: %+v", sm)
+	}
+	if sm := w.memory.Servers["n2"]["centos"]; sm.Soft != 0 || !sm.Valid || sm.State != Verified {
+		t.Errorf("n2: %+v", sm)
+	}
+}
+
+// The inventory wins: what was verified at one URL says nothing of another, and who left maintenance is not in it.
+func TestNotAskedButDeclaredAnew(t *testing.T) {
+	w := newWorld(t, "all", 2, 4)
+	w.server("m2").Maintenance = true
+	w.run()
+	w.server("m1").Trees = map[string]rsyncurl.URL{"centos": mustURL(t, "rsync://m1.example.org/elsewhere/")}
+	w.server("m2").Maintenance, w.server("m3").Maintenance = false, true
+	d := w.checkin("m4")
+	for id, state := range map[string]State{"m1": Unknown, "m2": Unknown, "m3": Maintenance, "m4": Verified, "n1": Verified} {
+		if v := verdictOf(t, d, id); v.State != state || v.Source != (state == Verified) {
+			t.Errorf("%s: %+v", id, v)
+		}
+	}
+}
+
+// What another publisher has published since is newer than what we know: it stands.
+func TestNotAskedAndAnotherPublisher(t *testing.T) {
+	w := newWorld(t, "all", 2, 4)
+	w.run()
+	ours := roundTripOf(t, w.memory)
+	w.change(5, 2, 1, 1, 1)
+	w.sync("n1", "n2", "m1", "m2")
+	w.fail(FailMissing, "m4")
+	w.run()
+	w.run() // the other one's
+	theirs := w.published
+	w.memory = ours
+	w.sync("m3")
+	d := w.checkin("m3")
+	if diff := cmp.Diff(theirs.Sources, otherSources(d.Manifest, "m3"), exact()); diff != "" {
+		t.Errorf("others (-before +after):\n%s", diff)
+	}
+	if v := verdictOf(t, d, "m3"); v.State != Verified || !v.Source {
+		t.Errorf("m3: %+v", v)
+	}
+}
+
+func roundTripOf(t *testing.T, mem Memory) Memory {
+	t.Helper()
+	text, err := EncodeMemory(mem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mem, err = LoadMemory(text); err != nil {
+		t.Fatal(err)
+	}
+	return mem
+}
+
+func TestGuardAndCheckins(t *testing.T) {
+	t.Run("turns of those that were not asked do not count", func(t *testing.T) {
+		w := guarded(t, 13)
+		w.fail(FailUnreachable, mirrors(4)...)
+		w.run() // four are not enough; they stay listed
+		w.fail(FailMissing, "m5", "m6")
+		if d := w.checkin("m5", "m6"); d.Guard.Held || d.Guard.Lost != 2 || d.Guard.Of != 13 {
+			t.Errorf("%+v", d.Guard)
+		}
+	})
+	t.Run("what a full run held back stays held back", func(t *testing.T) {
+		w := guarded(t, 13)
+		before := w.published
+		w.fail(FailMissing, mirrors(6)...)
+		w.run()
+		for range 5 {
+			if d := w.checkin("m7"); !d.Guard.Held || !d.Guard.Spoke || w.memory.Guard.Runs != 1 || w.published != before {
+				t.Fatalf("%+v, memory %+v", d.Guard, w.memory.Guard)
+			}
+		}
+		w.sync(mirrors(6)...)
+		if d := w.run(); d.Guard.Held || w.memory.Guard.Runs != 0 {
+			t.Errorf("all well: %+v, memory %+v", d.Guard, w.memory.Guard)
+		}
+	})
+	t.Run("runs for check-ins do not make it give in", func(t *testing.T) {
+		w := guarded(t, 13)
+		before := w.published
+		w.fail(FailMissing, mirrors(6)...)
+		for range 5 {
+			if d := w.checkin(mirrors(6)...); !d.Guard.Held || w.memory.Guard.Runs != 1 || w.published != before {
+				t.Fatalf("%+v, memory %+v", d.Guard, w.memory.Guard)
+			}
+		}
+		if d := w.checkin("m8"); !d.Guard.Held || len(otherSources(w.published)) != 13 {
+			t.Errorf("another check-in published what was held back: %+v", d.Guard)
+		}
+	})
+	t.Run("force", func(t *testing.T) {
+		w := guarded(t, 13)
+		w.fail(FailMissing, mirrors(6)...)
+		w.run()
+		w.policy.Force = true
+		if d := w.checkin("m7"); d.Guard.Held || len(w.published.Sources) != 7 || w.memory.Guard.Runs != 0 {
+			t.Errorf("%+v, %d sources", d.Guard, len(w.published.Sources))
+		}
+	})
+}
+
+func TestClaims(t *testing.T) {
+	w, _ := changed(t)
+	now, rnd := w.now.Add(time.Minute), rand.New(rand.NewPCG(1, 2))
+	all := Plan(w.memory, w.policy, now, rnd)
+	asks := Claims{"m1": {"centos": stampAt(5)}, "n1": {"centos": stampAt(5)}, "m2": {"vault": 1}, "x9": {"centos": 1}}.Heed(all, w.memory)
+	deep := map[string]bool{}
+	for i, a := range asks {
+		if !cmp.Equal(a, all[i], exact()) {
+			deep[a.Server] = a.Known == 0 && a.Addresses == nil && a.Deep
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"m1": true}, deep); diff != "" {
+		t.Errorf("looked at more deeply (-want +got):\n%s", diff)
+	}
+	var ids []string
+	for _, a := range Only(all, []string{"m3", "n2", "x9"}) {
+		ids = append(ids, a.Server)
+	}
+	if diff := cmp.Diff([]string{"m3", "n2"}, ids); diff != "" {
+		t.Errorf("only (-want +got):\n%s", diff)
+	}
+	if got := (Claims{}).Servers(); got == nil || len(got) != 0 {
+		t.Errorf("no claims ask %#v: nil would be all", got)
+	}
+}
+
+// Nil is all, and none is none, in JSON as well.
+func TestAskedInJSON(t *testing.T) {
+	for _, asked := range [][]string{nil, {}, {"m1", "m2"}} {
+		text, err := strictjson.Marshal(Readings{Schema: "tidemark/probe/v1", Network: "test", Masters: []MasterReading{}, Servers: []Reading{}, Asked: asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r Readings
+		if err := strictjson.Unmarshal(text, &r); err != nil {
+			t.Fatal(err)
+		}
+		if (r.Asked == nil) != (asked == nil) || !slices.Equal(r.Asked, asked) {
+			t.Errorf("%#v became %#v", asked, r.Asked)
+		}
+	}
+}
+
+// Asking nobody changes nothing, whatever has happened before: not the manifest, not the memory, not a word of a verdict.
+func TestAskingNobodyChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newSim(t)
+		for range rapid.IntRange(1, 12).Draw(t, "runs") {
+			for range rapid.IntRange(0, 3).Draw(t, "events") {
+				s.step()
+			}
+			before := s.published
+			s.now = s.now.Add(10 * time.Minute)
+			d := Decide(s.ask(), s.policy, before, s.memory, s.now)
+			if s.memory = roundTrip(t, d.Memory); !d.Guard.Held {
+				s.publish(d.Manifest)
+			}
+			s.now = s.now.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "seconds")) * time.Second)
+			again := Decide(Readings{Asked: []string{}}, s.policy, s.published, s.memory, s.now)
+			if again.Guard.Held != d.Guard.Held {
+				t.Fatalf("guard (-before +after):\n%s", cmp.Diff(d.Guard, again.Guard))
+			}
+			if diff := cmp.Diff(encoded(t, s.memory), encoded(t, again.Memory)); diff != "" {
+				t.Fatalf("memory (-before +after):\n%s", diff)
+			}
+			if !d.Guard.Held && !sameContentAs(again.Manifest, s.published) {
+				t.Fatalf("manifest (-before +after):\n%s", cmp.Diff(s.published, again.Manifest, exact()))
+			}
+			if diff := cmp.Diff(d.Verdicts, again.Verdicts, exact()); diff != "" {
+				t.Fatalf("verdicts (-before +after):\n%s", diff)
+			}
+		}
+	})
+}
+
+// Runs that ask some, between those that ask all: what holds of every run holds, and nobody else is touched.
+func TestSimulationOfCheckins(t *testing.T) {
+	moved, joined := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := newSim(t)
+		for range rapid.IntRange(2, 12).Draw(t, "runs") {
+			for range rapid.IntRange(0, 2).Draw(t, "events") {
+				s.step()
+			}
+			s.observe()
+			declared, shown := slices.Clone(s.policy.Servers), maps.Clone(s.shown)
+			for range rapid.IntRange(0, 3).Draw(t, "check-ins") {
+				for range rapid.IntRange(0, 2).Draw(t, "events between") {
+					s.step()
+				}
+				copy(s.policy.Servers, declared) // what the operator declares is another matter
+				maps.Copy(s.shown, shown)
+				was := s.announced()
+				joined += s.observeSome()
+				if s.announced() != was {
+					moved++
+				}
+				shown = maps.Clone(s.shown)
+			}
+		}
+	})
+	if !t.Failed() && (moved == 0 || joined == 0) {
+		t.Errorf("%d announcements and %d new sources by check-ins: the simulation shows nothing", moved, joined)
+	}
+}
+
+// observeSome makes a round for some servers and checks what must hold of it. It counts the sources that came.
+func (s *sim) observeSome() (joined int) {
+	ids := s.anyServers()
+	before, was := s.published, s.memory
+	s.now = s.now.Add(time.Minute)
+	r := s.askSome(s.claims(ids...))
+	for _, x := range r.Servers {
+		s.note(x)
+	}
+	d := Decide(r, s.policy, before, was, s.now)
+	s.memory = roundTrip(s.rt, d.Memory)
+	if !d.Guard.Held {
+		s.publish(d.Manifest)
+		s.checkAnnounced(before, d)
+		s.checkSources(d)
+	}
+	if s.announced() != before.Trees["centos"].Timestamp || len(s.memory.Trees) != len(was.Trees) {
+		return 0
+	}
+	sources := listing(before)
+	for at, st := range listing(s.published) {
+		old, listed := sources[at]
+		if !slices.Contains(ids, at.server) && !cmp.Equal(st, old, exact()) {
+			s.rt.Fatalf("%s was not asked, and its listing went from %+v to %+v", at.server, old, st)
+		}
+		if !listed {
+			joined++
+		}
+		delete(sources, at)
+	}
+	for at := range sources {
+		if !slices.Contains(ids, at.server) {
+			s.rt.Fatalf("%s was not asked, and is gone", at.server)
+		}
+	}
+	for id := range was.Servers {
+		if !slices.Contains(ids, id) && !cmp.Equal(was.Servers[id], s.memory.Servers[id], exact()) {
+			s.rt.Fatalf("%s was not asked, and its memory changed:\n%s", id, cmp.Diff(was.Servers[id], s.memory.Servers[id], exact()))
+		}
+	}
+	return joined
+}
+
+func exact() cmp.Option {
+	return cmp.Comparer(func(a, b rsyncurl.URL) bool { return a == b })
+}
+
+// sameContentAs: what publishing adds aside.
+func sameContentAs(m, published *manifest.Manifest) bool {
+	c := *m
+	c.TrustVersion = published.TrustVersion
+	return manifest.SameContent(&c, published)
+}
