@@ -65,10 +65,10 @@ func Decide(m *manifest.Manifest, tree, mirrorID string, held int64, behind *Beh
 	case held == 0:
 		d.Action, d.Reason = Sync, fmt.Sprintf("no usable time file here, announced is %d", t.Timestamp)
 	case manifest.MayStart(mirrorID, tree, t.Timestamp, t.Admit, d.Behind.Since.Time, now, hold):
-		d.Action, d.Reason = Sync, fmt.Sprintf("holds %d, announced is %d; %s", held, t.Timestamp, d.queue())
+		d.Action, d.Reason = Sync, fmt.Sprintf("holds %d, announced is %d; %s", held, t.Timestamp, d.Queue())
 	default:
 		d.Action = Hold
-		d.Reason = fmt.Sprintf("holds %d, announced is %d; not admitted yet: %s; it may start at %s at the latest", held, t.Timestamp, d.queue(), stamp(d.turn(hold)))
+		d.Reason = fmt.Sprintf("holds %d, announced is %d; not admitted yet: %s; it may start at %s at the latest", held, t.Timestamp, d.Queue(), stamp(d.turn(hold)))
 	}
 	return d
 }
@@ -80,8 +80,9 @@ func stillBehind(b *Behind, announced int64, now time.Time) *Behind {
 	return &Behind{Since: b.Since, Newest: max(b.Newest, announced)}
 }
 
-// queue rounds apart: a mirror that waits is never told that its place was reached.
-func (d Decision) queue() string {
+// Queue is where a mirror that waits, or was admitted, stands. It rounds apart: one that waits is never told that its place
+// was reached.
+func (d Decision) Queue() string {
 	const percent = manifest.FullAdmission / 100
 	if d.Place < d.Admitted {
 		return fmt.Sprintf("admitted %d %%, you are at %d %%", (d.Admitted+percent-1)/percent, d.Place/percent)

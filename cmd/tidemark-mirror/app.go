@@ -36,7 +36,7 @@ func run(args []string, w world) int {
 		Judge:   judge,
 	}
 	return e.Run(args,
-		initCommand(e, w), runCommand(e), checkCommand(e), sourcesCommand(e), syncCommand(e), verifyCommand(e), statusCommand(e), trustCommand(e))
+		initCommand(e, w), runCommand(e), checkCommand(e), sourcesCommand(e), syncCommand(e), checkinCommand(e), verifyCommand(e), statusCommand(e), trustCommand(e))
 }
 
 // judge maps the errors of the mirror's packages to exit codes and hints.

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,8 +21,10 @@ const (
 )
 
 func checkCommand(e *console.Program) *cli.Command {
-	return e.Command("check", "is there something new? answers with its exit code", "", nil,
-		`Asks the origin once, verifies what it says, and compares it with the time file of every tree. Nothing is synced.
+	return e.Command("check", "is there something new? answers with its exit code", "", []cli.Flag{httpsFlag()},
+		`Asks whether there is something new, verifies the answer, and compares it with the time file of every tree. Nothing is
+synced. Where a beacon is configured, its signed DNS record is asked first, and one that has nothing new ends the check in
+one packet; in all other cases, and at least once a day, the site is asked over HTTPS. --https asks it at once.
 
 Exit codes: 0 in date; 100 a sync is needed; 101 a sync is needed, and it is not this mirror's turn yet;
 1 failed (nothing valid is to be had), 2 configuration, 4 the manifest was refused.
@@ -50,6 +52,7 @@ type checkDocument struct {
 	Exit    int             `json:"exit"`
 	Error   string          `json:"error,omitempty"` // what went wrong, in words
 	Trees   []checkedTree   `json:"trees"`
+	Beacon  *beaconReport   `json:"beacon,omitempty"` // absent: none is configured, or --https
 	Notices []notice        `json:"notices"`
 }
 
@@ -63,6 +66,7 @@ type checkedTree struct {
 	BehindSince strictjson.Time `json:"behind_since,omitzero"`
 	Admitted    int64           `json:"admitted,omitempty"` // parts per million of the mirrors that may start by now
 	Place       int64           `json:"place,omitempty"`    // this mirror's own; below admitted it may start
+	NextLook    strictjson.Time `json:"next_look,omitzero"` // of a tree on hold: when to look again
 	Reason      string          `json:"reason,omitempty"`
 	Trouble     string          `json:"trouble,omitempty"` // why the tree could not be looked at
 }
@@ -74,11 +78,15 @@ func (m *mirror) check() error {
 	}
 	look.EveryNotice = true // marks none as told: cron's run still has to
 	d := checkDocument{Schema: "tidemark/mirror-check/v1", Network: m.cfg.Network, Mirror: m.cfg.ID, Trees: []checkedTree{}, Notices: []notice{}}
+	if m.checkBeacon(&d, look) {
+		return m.Document(d)
+	}
 	view, answer := m.look(m.Context.Context, look)
 	if answer == nil {
 		m.heed(view)
 		now := view.Opened.Manifest
-		d.Serial, d.Issued, d.Expires, d.Fresh, d.Notices = now.Serial, now.Issued, now.Expires, view.Fresh, notices(view.All)
+		d.Serial, d.Issued, d.Expires, d.Fresh = now.Serial, now.Issued, now.Expires, view.Fresh
+		d.Notices = append(d.Notices, notices(view.All)...)
 		d.Trees, answer = m.checkTrees(now)
 		if view.Refused != nil { // the trees were judged by what is kept
 			answer = view.Refused
@@ -86,6 +94,30 @@ func (m *mirror) check() error {
 	}
 	d.Exit, d.Error = m.Code(answer), inDocument(answer)
 	return errors.Join(m.Document(d), answer)
+}
+
+// checkBeacon asks the beacon first, and says whether the check ends with its answer.
+func (m *mirror) checkBeacon(d *checkDocument, look client.LookOptions) (quiet bool) {
+	if m.Bool("https") {
+		return false
+	}
+	trees := sortedNames(m.cfg)
+	asked := m.askBeacon(m.Context.Context, look, trees)
+	if asked == nil {
+		return false
+	}
+	d.Beacon = asked.report()
+	if n := asked.look.Ignored; n != nil {
+		m.Warn("%s", words(*n))
+		d.Notices = notices([]client.Notice{*n})
+	}
+	if !asked.look.Quiet {
+		return false
+	}
+	for _, name := range trees {
+		d.Trees = append(d.Trees, m.checkedTree(asked.inDate(name), "", 0))
+	}
+	return true
 }
 
 // checkTrees decides for every tree, and remembers since when each is behind. The answer is the gravest of what failed, what
@@ -113,7 +145,7 @@ func (m *mirror) checkTrees(now *manifest.Manifest) (trees []checkedTree, answer
 		} else {
 			behind[name] = d.Behind
 		}
-		trees = append(trees, m.checkedTree(d, damaged))
+		trees = append(trees, m.checkedTree(d, damaged, interval(now)))
 	}
 	if failed = errors.Join(failed, m.memory.saveBehind(behind)); failed != nil {
 		return trees, failed
@@ -136,16 +168,18 @@ func (m *mirror) decide(now *manifest.Manifest, name string, behind *client.Behi
 	return d, here.Damaged, nil
 }
 
-func (m *mirror) checkedTree(d client.Decision, damaged string) checkedTree {
+// checkedTree tells of a tree, and when to look again where it is held.
+func (m *mirror) checkedTree(d client.Decision, damaged string, interval time.Duration) checkedTree {
+	d.Reason = withNextLook(d, interval)
 	if damaged != "" {
 		m.Warn("%s: the time file does not count: %s", d.Tree, damaged)
 	}
 	if d.Action == client.Gone { // -q must not hide a name that was mistyped
 		m.Warn("%s: %s", d.Tree, d.Reason)
 	} else {
-		m.Say("%-10s %-8s %s", d.Tree, d.Action, strings.TrimPrefix(d.Reason, "in date: "))
+		m.Say("%-10s %-8s %s", d.Tree, d.Action, trimmed(d.Reason))
 	}
-	t := checkedTree{Tree: d.Tree, Action: d.Action, Held: d.Held, Damaged: damaged, Announced: d.Announced, Admitted: d.Admitted, Place: d.Place, Reason: d.Reason}
+	t := checkedTree{Tree: d.Tree, Action: d.Action, Held: d.Held, Damaged: damaged, Announced: d.Announced, Admitted: d.Admitted, Place: d.Place, Reason: d.Reason, NextLook: nextLook(d, m.Now(), interval)}
 	if d.Behind != nil {
 		t.BehindSince = d.Behind.Since
 	}

@@ -30,10 +30,13 @@ func initCommand(e *console.Program, w world) *cli.Command {
 		&cli.StringSliceFlag{Name: "tree", Usage: "a tree that you carry and its directory, `NAME=PATH`; may be repeated"},
 		&cli.StringFlag{Name: "state", Usage: "`DIR` for what must be remembered between runs", Value: "/var/lib/tidemark-mirror"},
 		&cli.StringFlag{Name: "ca", Usage: "the authority of the site's certificate, when it is none of the system's (`FILE`, PEM; it stays where it is)"},
+		&cli.StringFlag{Name: "beacon", Usage: "the `NAME` of the network's signed DNS record: looking for news is then one packet"},
+		&cli.StringFlag{Name: "checkin", Usage: "where to tell the network that a sync is done: a `URL` with https://"},
 		&cli.StringSliceFlag{Name: "exclude", Usage: "what this mirror does not carry: a `PATTERN` of rsync; may be repeated"},
 	}, `Writes a commented mirror.yaml, and the trust document beside it, into DIR, or where --config says. On a terminal it asks for
 what the flags leave open. Trees that are there already are taken as they are: nothing in them is touched. What is there
-is never overwritten. The state directory belongs to who runs the mirror: typed by root, it is made for the owner of the
+is never overwritten. It also makes this mirror's own key, mirror.key and mirror.pub, and prints the line for the network's
+operators: by it they know this mirror's check-ins. A key that is there is kept. The state directory belongs to who runs the mirror: typed by root, it is made for the owner of the
 first tree's directory; where that is nobody or root, the command that makes it is printed.
 
 Examples:
@@ -54,6 +57,7 @@ type initializer struct {
 	trust    *keys.Trust
 	envelope []byte
 	program  string // its path, as cron needs it
+	key      initKey
 }
 
 // initDocument is `init --json`.
@@ -67,6 +71,7 @@ type initDocument struct {
 	Trust       initTrust  `json:"trust"`
 	State       string     `json:"state"`
 	StateWith   string     `json:"state_command,omitempty"` // still to be typed, by root: it makes the state directory
+	Key         initKey    `json:"key"`
 	Trees       []initTree `json:"trees"`
 	Cron        string     `json:"cron"` // a line for crontab(5), every five minutes
 }
@@ -113,10 +118,15 @@ func (i *initializer) run() error {
 	if err != nil {
 		return err
 	}
+	if owner.name != "" && i.key.Made {
+		if err := i.key.own(owner.uid, owner.gid); err != nil {
+			return err
+		}
+	}
 	return i.tell(cfg, owner)
 }
 
-// write lays trust and configuration, once the latter was found to be right: a typing error leaves nothing behind.
+// write lays trust, key and configuration, once the latter was found to be right: a typing error leaves nothing behind.
 func (i *initializer) write() (*config.Mirror, error) {
 	dir := filepath.Dir(i.file)
 	pinned := filepath.Join(dir, "trust.json")
@@ -141,14 +151,20 @@ func (i *initializer) write() (*config.Mirror, error) {
 			}
 		}()
 	}
-	err = console.WriteNew(i.file, text, 0o644)
+	if i.key, err = makeKey(dir); err != nil {
+		return nil, err
+	}
+	i.key.Line = keyLine(cfg, i.key.Public)
+	if err = console.WriteNew(i.file, text, 0o644); err != nil {
+		i.key.undo()
+	}
 	return cfg, err
 }
 
 func (i *initializer) tell(cfg *config.Mirror, owner stateOwner) error {
 	d := initDocument{Schema: "tidemark/mirror-init/v1", File: i.file, Network: cfg.Network, Mirror: cfg.ID, Country: cfg.Country, CountryFrom: cfg.Auto,
 		State: cfg.State, StateWith: owner.command, Trust: initTrust{File: cfg.Trust, Version: i.trust.Version, Expires: i.trust.Expires},
-		Trees: []initTree{}, Cron: cronLine(cfg, i.program)}
+		Key: i.key, Trees: []initTree{}, Cron: cronLine(cfg, i.program)}
 	i.Say("%s: mirror %s of network %s, %s", i.file, cfg.ID, cfg.Network, place(self(cfg)))
 	if cfg.Auto != "" {
 		i.Say("  found     %s", cfg.Auto)
@@ -157,6 +173,7 @@ func (i *initializer) tell(cfg *config.Mirror, owner stateOwner) error {
 	for _, k := range i.trust.Root.Keys {
 		i.Say("            %s %s", k.Key, k.Holder)
 	}
+	i.tellKey()
 	for _, name := range sortedNames(cfg) {
 		t := i.adopt(name, cfg.Trees[name].Path)
 		i.Say("  tree      %s in %s: %s", t.Tree, t.Path, t)
@@ -170,11 +187,24 @@ func (i *initializer) tell(cfg *config.Mirror, owner stateOwner) error {
 	return i.Document(d)
 }
 
+// tellKey prints what the network's operators need to know this mirror's check-ins.
+func (i *initializer) tellKey() {
+	what := "made in"
+	if !i.key.Made {
+		what = "kept as it was in"
+	}
+	i.Say("  key       %s %s; tell the network's operators, for this mirror's entry in their inventory:", what, i.key.File)
+	i.Say("            %s", i.key.Line)
+}
+
 // next are the commands to type, ready to be pasted.
 func (i *initializer) next(d initDocument, owner stateOwner) {
 	i.Say("next:")
 	if owner.command != "" {
 		i.Say("  %s", owner.command)
+	}
+	if i.key.Made && owner.as != "" && owner.name == "" {
+		i.Say("  chown USER %s", shellWord(i.key.File))
 	}
 	for _, t := range d.Trees {
 		switch {
@@ -255,6 +285,7 @@ func shellWord(s string) string {
 func (i *initializer) collect() error {
 	v := &i.values
 	v.Country, v.State, v.Exclude = i.String("country"), i.String("state"), i.StringSlice("exclude")
+	v.Beacon, v.Checkin = i.String("beacon"), i.String("checkin")
 	var err error
 	if v.Trust, err = i.value("trust", "", "the network's trust.json, from a place you trust (a file)"); err != nil {
 		return err

@@ -17,8 +17,10 @@ import (
 
 func statusCommand(e *console.Program) *cli.Command {
 	return e.Command("status", "what is held, from whom, and what is wrong", "", nil,
-		`Tells of each tree what is held and announced, since when it is behind, the last sync that was proven and the deletions that
-are owed; who holds the lock; and how old the kept manifest and the trust document are. Asks nobody: it works offline.
+		`Tells of each tree what is held and announced, since when it is behind and where this mirror stands among those that wait,
+the last sync that was proven and the deletions that are owed; who holds the lock; how old the kept manifest and the trust
+document are; what the beacon said last; whether a check-in is owed; and this mirror's public key. Asks nobody: it works
+offline.
 
 Examples:
   tidemark-mirror status
@@ -42,6 +44,8 @@ type statusDocument struct {
 	Manifest    *keptManifest   `json:"manifest,omitempty"` // the kept one, while it is in force
 	Problem     string          `json:"problem,omitempty"`  // why there is none in force
 	Trust       trustVersion    `json:"trust"`
+	Key         string          `json:"key,omitempty"`     // this mirror's public key: what the network's inventory needs
+	Checkin     *checkinStatus  `json:"checkin,omitempty"` // absent: none is configured
 	Trees       []treeStatus    `json:"trees"`
 	Run         *runStatus      `json:"run,omitempty"` // the run that holds the lock now
 	Notices     []notice        `json:"notices"`
@@ -62,15 +66,19 @@ type treeStatus struct {
 	Damaged     string          `json:"damaged,omitempty"`
 	Announced   int64           `json:"announced,omitempty"`
 	BehindSince strictjson.Time `json:"behind_since,omitzero"`
-	Proven      int64           `json:"proven,omitempty"` // the timestamp of the last sync that was proven
-	Source      string          `json:"source,omitempty"` // that it came from
+	Admitted    int64           `json:"admitted,omitempty"` // of a tree behind: parts per million of the mirrors that may start by now
+	Place       int64           `json:"place,omitempty"`    // this mirror's own; below admitted it may start
+	NextLook    strictjson.Time `json:"next_look,omitzero"` // of a tree on hold: when to look again
+	Proven      int64           `json:"proven,omitempty"`   // the timestamp of the last sync that was proven
+	Source      string          `json:"source,omitempty"`   // that it came from
 	Synced      strictjson.Time `json:"synced,omitzero"`
 	Began       bool            `json:"began,omitempty"` // a sync was begun and has not ended well yet
 	Owed        int             `json:"owed,omitempty"`  // deletions; none since owed_since: not counted yet
 	OwedSince   strictjson.Time `json:"owed_since,omitzero"`
 	Trouble     string          `json:"trouble,omitempty"`
 
-	most int // deletions that a run makes unasked
+	most  int    // deletions that a run makes unasked
+	queue string // where this mirror stands, in words
 }
 
 // runStatus is who holds the lock; without a pid it did not say.
@@ -104,6 +112,7 @@ func (m *mirror) status() error {
 		d.Notices = notices(view.All)
 	}
 	d.warnTrustEnd()
+	d.Key, d.Checkin = m.publicKey(), m.checkinStatus()
 	if d.Trees, err = m.treeStatuses(view); err != nil {
 		return err
 	}
@@ -147,7 +156,9 @@ func (m *mirror) treeStatus(name string, view *client.View, behind *client.Behin
 	if view != nil {
 		d, damaged, derr := m.decide(view.Opened.Manifest, name, behind)
 		err = errors.Join(err, derr)
-		t.Action, t.Held, t.Damaged, t.Announced = d.Action, d.Held, damaged, d.Announced
+		t.Action, t.Held, t.Damaged, t.Announced, t.Admitted, t.Place = d.Action, d.Held, damaged, d.Announced, d.Admitted, d.Place
+		every := interval(view.Opened.Manifest)
+		t.NextLook, t.queue = nextLook(d, m.Now(), every), queue(d, every)
 	} else if held, herr := treesync.Read(t.Path, usualTime, m.Now()); herr == nil {
 		t.Held, t.Damaged = held.Timestamp, held.Damaged
 	}
@@ -169,6 +180,12 @@ func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 		m.Say("  manifest  none in force: %s", d.Problem)
 	}
 	m.Say("  trust     version %d, ends %s (in %s)", trust.Version, console.Clock(trust.Expires.Time), console.Span(trust.Expires.Sub(d.At.Time)))
+	if d.Checkin != nil {
+		m.Say("  check-in  %s", d.Checkin)
+	}
+	if d.Key != "" {
+		m.Say("  key       %s", d.Key)
+	}
 	if r := d.Run; r != nil {
 		m.Say("  running   %s", r)
 	}
@@ -192,6 +209,9 @@ func (m *mirror) tellTree(t treeStatus) {
 	}
 	if !t.BehindSince.IsZero() {
 		m.Say("  behind    since %s (%s)", console.Clock(t.BehindSince.Time), console.Ago(t.BehindSince.Time, m.Now()))
+	}
+	if t.queue != "" {
+		m.Say("  queue     %s", t.queue)
 	}
 	if t.Proven != 0 {
 		m.Say("  proven    %s, from %s at %s", console.Stamp(t.Proven), t.Source, console.Clock(t.Synced.Time))

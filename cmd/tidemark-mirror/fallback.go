@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"tidemark/client"
+	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
+	"tidemark/manifest"
 	"tidemark/sign"
 	"tidemark/treesync"
 )
@@ -67,13 +69,14 @@ func (j *journey) fallbackDue() bool {
 // nothing. That it was tried is noted before, so that sources in trouble are left in peace, too.
 func (j *journey) syncFallback(ctx context.Context) (*treesync.Locked, error) {
 	var due []plan
+	kept := keptOfAnyAge(j.cfg, j.held, j.now())
 	for _, name := range j.names() {
 		m, err := j.memory.tree(name)
 		if err != nil {
 			return nil, err
 		}
 		p := plan{name: name, tree: j.cfg.Trees[name], memory: m, decision: client.Decision{Tree: name, Action: client.Sync, Reason: "no manifest is to be had: by a fallback source"}}
-		p.announce.TimeFile, p.issued = j.timeFile(name)
+		p.announce.TimeFile, p.issued = timeFile(kept, name)
 		due = append(due, p)
 	}
 	lock, err := j.lock(due)
@@ -116,22 +119,29 @@ func (j *journey) fallbackSources() (sources []treesync.Source) {
 	return sources
 }
 
-// timeFile is the name of a tree's time file as the last manifest had it, however old that is by now: it was verified; and
-// when that one was issued.
-func (j *journey) timeFile(tree string) (name string, issued time.Time) {
-	trust, err := client.HeldTrust(j.held)
+// keptOfAnyAge is the last manifest, however old that is by now: it was verified. nil: none is kept.
+func keptOfAnyAge(cfg *config.Mirror, look client.LookOptions, now time.Time) *manifest.Manifest {
+	trust, err := client.HeldTrust(look)
 	if err != nil {
+		return nil
+	}
+	b, err := console.ReadFile(filepath.Join(cfg.State, client.BundleFile), sign.MaxBundle)
+	if err != nil {
+		return nil
+	}
+	opened, _, err := client.Open(b, client.Options{Network: cfg.Network, Trust: trust, Now: now, AnyAge: true})
+	if err != nil {
+		return nil
+	}
+	return opened.Manifest
+}
+
+// timeFile is the name of a tree's time file as the last manifest had it, and when that one was issued.
+func timeFile(kept *manifest.Manifest, tree string) (name string, issued time.Time) {
+	if kept == nil {
 		return usualTime, issued
 	}
-	b, err := console.ReadFile(filepath.Join(j.cfg.State, client.BundleFile), sign.MaxBundle)
-	if err != nil {
-		return usualTime, issued
-	}
-	opened, _, err := client.Open(b, client.Options{Network: j.cfg.Network, Trust: trust, Now: j.now(), AnyAge: true})
-	if err != nil {
-		return usualTime, issued
-	}
-	return cmp.Or(opened.Manifest.Trees[tree].TimeFile, usualTime), opened.Manifest.Issued.Time
+	return cmp.Or(kept.Trees[tree].TimeFile, usualTime), kept.Issued.Time
 }
 
 // withoutError is the error of a run without a manifest: a fallback that synced has done what was asked, unless the manifest

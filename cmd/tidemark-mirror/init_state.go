@@ -17,10 +17,12 @@ type stateOwner struct {
 	name    string // "": not known
 	as      string // to be typed before what that user runs
 	command string // still to be typed: it makes the state directory
+	uid     int    // where the name is known
+	gid     int
 }
 
 func known(uid, gid int) stateOwner {
-	return stateOwner{name: userName(uid), as: console.RunAs(uid, gid) + " "}
+	return stateOwner{name: userName(uid), as: console.RunAs(uid, gid) + " ", uid: uid, gid: gid}
 }
 
 // makeState makes the state directory. Root does not make it for itself: a mirror runs as the owner of its trees, who could

@@ -25,6 +25,7 @@ type runOptions struct {
 	repair          bool // sync where nothing newer is announced, too
 	source          *rsyncurl.URL
 	maxDelete       int
+	https           bool // the site is asked, whatever the beacon says
 }
 
 // journey is one run of the mirror, with all that it needs of the world.
@@ -35,11 +36,15 @@ type journey struct {
 	memory *memory
 	now    func() time.Time
 	look   func(context.Context) (*client.View, error)
+	mirror *mirror
 	runner func(hold []*os.File) rsync.Runner
 	held   client.LookOptions // where what is kept lies
 	path   string             // PATH of hooks
 
+	askBeacon func(ctx context.Context, trees []string) *beaconAsked // nil: none is configured
+
 	started time.Time
+	beacon  *beaconAsked   // what the beacon said; nil: it was not asked
 	view    *client.View   // what was seen last; nil: nothing valid yet
 	cause   error          // why there is none
 	wait    *treesync.Lock // held while this process is the one that waits for admission
@@ -49,12 +54,24 @@ type journey struct {
 	past     []*treeReport          // of trees in an earlier round
 	errs     []error                // what went wrong beside the trees
 	heard    map[string]bool        // notices that were told, by kind
+	checkin  *checkinReport         // nil: there was none to send
 	leftover []string               // directories to remove at the end
 }
 
-// run is the journey: look, decide, lock, sync from source to source until one is proven, remember; and again while trees
-// wait to be admitted, or where another run saw something newer meanwhile.
-func (j *journey) run(ctx context.Context) error {
+// run is the journey: the beacon, or rounds of looking and syncing; and at the end the check-in, which fails nothing.
+func (j *journey) run(ctx context.Context) (err error) {
+	if j.quiet(ctx) { // no need for the splay: that is for those who ask the site
+		err = j.result(nil)
+	} else {
+		err = j.rounds(ctx)
+	}
+	j.checkIn(ctx)
+	return err
+}
+
+// rounds: look, decide, lock, sync from source to source until one is proven, remember; and again while trees wait to be
+// admitted, or where another run saw something newer meanwhile.
+func (j *journey) rounds(ctx context.Context) error {
 	if err := j.splay(ctx); err != nil {
 		return j.stopped(err)
 	}

@@ -16,14 +16,16 @@ const runSchema = "tidemark/mirror-run/v1"
 
 // runDocument is `run --json` and `sync --json`.
 type runDocument struct {
-	Schema  string        `json:"schema"`
-	Network string        `json:"network"`
-	Mirror  string        `json:"mirror"`
-	Serial  int64         `json:"serial,omitempty"` // of the manifest that was acted on
-	DryRun  bool          `json:"dry_run,omitempty"`
-	Trees   []*treeReport `json:"trees"`
-	Exit    int           `json:"exit"`
-	Errors  []string      `json:"errors,omitempty"` // of no single tree
+	Schema  string         `json:"schema"`
+	Network string         `json:"network"`
+	Mirror  string         `json:"mirror"`
+	Serial  int64          `json:"serial,omitempty"` // of the manifest that was acted on
+	DryRun  bool           `json:"dry_run,omitempty"`
+	Beacon  *beaconReport  `json:"beacon,omitempty"` // absent: it was not asked
+	Trees   []*treeReport  `json:"trees"`
+	Checkin *checkinReport `json:"checkin,omitempty"` // absent: there was none to send
+	Exit    int            `json:"exit"`
+	Errors  []string       `json:"errors,omitempty"` // of no single tree
 }
 
 // What became of a tree, beside client's in-date, hold and gone.
@@ -105,7 +107,8 @@ func (j *journey) told() []*treeReport {
 
 // document is what --json prints.
 func (j *journey) document(err error) runDocument {
-	d := runDocument{Schema: runSchema, Network: j.cfg.Network, Mirror: j.cfg.ID, DryRun: j.opt.dry, Trees: j.told(), Exit: j.screen.call.Code(err)}
+	d := runDocument{Schema: runSchema, Network: j.cfg.Network, Mirror: j.cfg.ID, DryRun: j.opt.dry, Beacon: j.beacon.report(), Trees: j.told(),
+		Checkin: j.checkin, Exit: j.screen.call.Code(err)}
 	if j.view != nil {
 		d.Serial = j.view.Opened.Manifest.Serial
 	}

@@ -78,9 +78,10 @@ func (m *mirror) lookOptions() (client.LookOptions, error) {
 	return o, err
 }
 
-// look asks for news.
+// look asks the origin for news.
 func (m *mirror) look(ctx context.Context, o client.LookOptions) (*client.View, error) {
 	v, err := client.Look(ctx, o)
+	m.answered(o, v)
 	return v, m.foreign(err, o)
 }
 

@@ -30,9 +30,10 @@ func runCommand(p *console.Program) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.BoolFlag{Name: "now", Usage: "start at once, without this mirror's share of the splay"},
 		&cli.BoolFlag{Name: "ignore-admission", Usage: "start before this mirror's turn has come"},
+		httpsFlag(),
 	}, syncFlags()...)
 	return p.Command("run", "sync what is newer: what cron calls", "[TREE…]", flags, runAbout, func(c *console.Call) error {
-		return runJourney(c, runOptions{now: c.Bool("now"), ignoreAdmission: c.Bool("ignore-admission")})
+		return runJourney(c, runOptions{now: c.Bool("now"), ignoreAdmission: c.Bool("ignore-admission"), https: c.Bool("https")})
 	})
 }
 
@@ -116,6 +117,8 @@ func newJourney(c *console.Call, m *mirror, o runOptions) (*journey, error) {
 	j := &journey{cfg: m.cfg, opt: o, screen: newScreen(c), memory: m.memory, now: c.Now, started: c.Now(), reports: map[string]*treeReport{}, heard: map[string]bool{}}
 	look.EveryNotice, look.WarnAfter, j.held, j.path = o.dry, m.cfg.WarnAfter, look, c.Getenv("PATH")
 	j.look = func(ctx context.Context) (*client.View, error) { return m.look(ctx, look) }
+	j.askBeacon = func(ctx context.Context, trees []string) *beaconAsked { return m.askBeacon(ctx, look, trees) }
+	j.mirror = m
 	j.runner = func(hold []*os.File) rsync.Runner {
 		return &rsync.Exec{Program: m.cfg.Rsync, Path: c.Getenv("PATH"), Proxy: m.cfg.Proxy, Hold: hold}
 	}

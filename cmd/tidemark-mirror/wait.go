@@ -41,9 +41,7 @@ func (j *journey) splay(ctx context.Context) error {
 }
 
 // interval is how long to wait before the next look.
-func (j *journey) interval() time.Duration {
-	return time.Duration(j.view.Opened.Manifest.Policy.CheckInterval) * time.Second
-}
+func (j *journey) interval() time.Duration { return interval(j.view.Opened.Manifest) }
 
 // mayWait says whether to look again for trees that are not admitted yet. One process waits, without the lock, so that
 // nobody else is kept from working; and not longer than patience.
@@ -67,7 +65,7 @@ func (j *journey) mayWait(held []plan) bool {
 		j.wait = lock
 	}
 	for _, p := range held {
-		j.screen.person("%s: %s; next look in %s", p.name, p.decision.Reason, inWords(j.interval()))
+		j.screen.person("%s: %s", p.name, withNextLook(p.decision, j.interval()))
 	}
 	return true
 }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"tidemark/client"
+	"tidemark/internal/console"
+	"tidemark/internal/strictjson"
+)
+
+// checkinReport is the check-in in a run's JSON document.
+type checkinReport struct {
+	Trees     []string        `json:"trees"`    // whose last sync was to be told
+	Accepted  bool            `json:"accepted"` // by the receiver
+	Why       string          `json:"why,omitempty"`
+	OwedSince strictjson.Time `json:"owed_since,omitzero"` // a later run sends it
+}
+
+// checkIn tells the network of what was synced and proven, by this run or by one before it whose check-in was not accepted.
+// It fails nothing: what cannot be sent is owed.
+func (j *journey) checkIn(ctx context.Context) {
+	m := j.mirror
+	if m == nil || j.cfg.Checkin == nil || j.opt.dry || ctx.Err() != nil {
+		return
+	}
+	syncs, owed := m.syncs(), j.memory.checkins()
+	trees := owed.untold(syncs)
+	if len(trees) == 0 || j.restsCheckin(owed) {
+		return
+	}
+	j.checkin = &checkinReport{Trees: trees}
+	cause := j.sendCheckin(ctx, !owed.OwedSince.IsZero())
+	if cause == nil {
+		j.checkin.Accepted = true
+		j.screen.person("checked in at %s", j.cfg.Checkin.URL)
+		if err := m.accepted(syncs); err != nil { // the next run checks in once more
+			j.warnOnce("checkin memory", "%v", err)
+		}
+		return
+	}
+	if ctx.Err() != nil { // interrupted: owed all the same, and nobody's fault
+		return
+	}
+	owed, err := m.notAccepted(owed, cause)
+	j.checkin.Why, j.checkin.OwedSince = cause.Error(), owed.OwedSince
+	j.owedCheckin(owed, errors.Join(cause, err))
+}
+
+// sendCheckin seals and sends one; what is owed already only once a run.
+func (j *journey) sendCheckin(ctx context.Context, owed bool) error {
+	tries := 0 // as many as are usual
+	if owed {
+		tries = 1
+	}
+	out, err := j.mirror.seal(ctx, j.held)
+	if err != nil {
+		return err
+	}
+	return j.mirror.send(ctx, out.body, tries)
+}
+
+// restsCheckin: the receiver has said no within the last hour, and nothing was synced by this run.
+func (j *journey) restsCheckin(c checkinMemory) bool {
+	left := c.Rest.Sub(j.now())
+	return left > 0 && left <= restFor && !j.opt.now && !j.typed() && !slices.ContainsFunc(j.told(), func(r *treeReport) bool { return r.Action == doneSynced })
+}
+
+// owedCheckin tells of a check-in that was not accepted: what passes by itself to a person, or once it lasts; a key or an
+// address that is not right once a day.
+func (j *journey) owedCheckin(c checkinMemory, cause error) {
+	const text = "the check-in was not accepted, the next runs send it again: "
+	words := words(client.Notice{Text: text + cause.Error(), Hint: j.mirror.checkinAdvice(cause)})
+	switch {
+	case j.typed():
+		j.screen.warn("%s", words)
+	case !c.Rest.IsZero():
+		j.warnOnce("checkin "+fingerprint(words), "%s", words)
+	case j.now().Sub(c.OwedSince.Time) >= j.cfg.WarnAfter && j.due("checkin", j.cfg.WarnAfter):
+		j.screen.warn("since %s %s", console.Clock(c.OwedSince.Time), words)
+	}
+}
