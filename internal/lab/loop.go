@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"tidemark/manifest"
@@ -42,8 +44,10 @@ type LoopRow struct {
 	Done    int           // mirrors whose time file says the new timestamp
 	Now     []int         // mirrors that each node serves
 	Peak    []int         // the most since the row before
-	Sources int           // listed in the manifest at the new timestamp
 	Serial  int64
+	Sources int // listed in the manifest at the new timestamp ...
+	Listed  int // ... of those, mirrors
+	Slots   int // of all of them together
 }
 
 // LoopNode is what one node had to do.
@@ -52,7 +56,8 @@ type LoopNode struct {
 	Slots   int
 	Peak    int // mirrors that it served at the same time, at most
 	Served  int // connections of mirrors
-	Refused int // connections turned away: max connections
+	Refused int // connections of mirrors turned away: max connections
+	Blind   int // and of the publisher, who then knows no more of it than before
 }
 
 const (
@@ -63,7 +68,7 @@ const (
 	loopPayload = 600 << 10              // bytes that are new at the next timestamp ...
 	loopRate    = "200K"                 // ... and what each mirror's line takes in a second
 	loopSample  = 250 * time.Millisecond // between two looks at the network
-	loopFull    = 10 * time.Second       // between two full runs of the publisher; five minutes in real life
+	loopFull    = 15 * time.Second       // between two full runs of the publisher; five minutes in real life
 	loopCron    = 4 * time.Second        // between two starts of a mirror's program; minutes in real life
 )
 
@@ -117,13 +122,29 @@ func (l *loop) prepare(ctx context.Context) error {
 			l.nodes = append(l.nodes, newNodeLog(s, l.path("daemons", s.ID, "log")))
 			continue
 		}
-		m, err := l.newMirror(ctx, s, len(l.mirrors))
+		m, err := l.newMirror(s, len(l.mirrors))
 		if err != nil {
 			return err
 		}
 		l.mirrors = append(l.mirrors, m)
 	}
-	return nil
+	return l.firstLook(ctx)
+}
+
+// firstLook runs each mirror's program once: it is in date.
+func (l *loop) firstLook(ctx context.Context) error {
+	errs := make([]error, len(l.mirrors))
+	var all sync.WaitGroup
+	room := make(chan struct{}, runtime.NumCPU())
+	for i, m := range l.mirrors {
+		all.Go(func() {
+			room <- struct{}{}
+			errs[i] = m.run(ctx)
+			<-room
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // run moves the master and its nodes, lets everybody work, and looks on.
@@ -211,14 +232,14 @@ func loopServers(n int) []Server {
 		{ID: "us-msync-1", Kind: manifest.KindNode, Country: "US"},
 	}
 	for i := range servers {
-		servers[i].Slots, servers[i].MaxConnections = loopSlots, loopSlots+1 // one more: the publisher asks, too
+		servers[i].Slots, servers[i].MaxConnections = loopSlots, loopSlots
 	}
 	countries := []string{"DE", "US", "FR", "GB", "JP", "NL", "US", "SE", "DE", "CA", "FI", "PL", "FR", "US", "CZ", "SG", "IT", "DE", "US", "GB",
 		"AT", "US", "NL", "CH", "TW", "ES", "CA", "DE", "DK", "US", "NO", "FR", "AU", "GB", "US", "BE", "PT", "KR", "GR", "DE"}
 	for i := range n {
 		c := countries[i%len(countries)]
 		slots := 1 + i%2
-		servers = append(servers, Server{ID: fmt.Sprintf("mirror-%02d.%s", i+1, strings.ToLower(c)), Kind: manifest.KindMirror, Country: c, Slots: slots, MaxConnections: slots + 1})
+		servers = append(servers, Server{ID: fmt.Sprintf("mirror-%02d.%s", i+1, strings.ToLower(c)), Kind: manifest.KindMirror, Country: c, Slots: slots, MaxConnections: slots})
 	}
 	return servers
 }

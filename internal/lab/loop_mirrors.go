@@ -14,7 +14,6 @@ import (
 
 	"tidemark/internal/timefile"
 	"tidemark/keys"
-	"tidemark/manifest"
 )
 
 // loopMirror is a mirror of the loop: its daemon serves the tree that its own program keeps.
@@ -40,7 +39,7 @@ func (l *loop) keys(servers []Server) error {
 		if err := writeFile(l.path("mirrors", s.ID, "checkin.key"), string(secret)); err != nil {
 			return err
 		}
-		key, err := keys.ParseMinisign(string(public))
+		key, err := keys.ParseMinisignFile(public)
 		if err != nil {
 			return err
 		}
@@ -49,8 +48,8 @@ func (l *loop) keys(servers []Server) error {
 	return nil
 }
 
-// newMirror configures a mirror and lets it look once: it is in date.
-func (l *loop) newMirror(ctx context.Context, s *Site, number int) (*loopMirror, error) {
+// newMirror configures a mirror.
+func (l *loop) newMirror(s *Site, number int) (*loopMirror, error) {
 	dir := l.path("mirrors", s.ID)
 	m := &loopMirror{site: s, program: l.Mirror, config: filepath.Join(dir, "mirror.yaml"), after: loopCron * time.Duration(number) / time.Duration(l.Mirrors)}
 	text := fmt.Sprintf(`network: %s
@@ -65,10 +64,7 @@ checkin: {url: %q, key: %s}
 trees: {%s: {path: %s, bandwidth: %s}}
 `, loopTree, s.ID, s.Country, l.publisher.site.URL, l.publisher.site.CA, l.publisher.keys.TrustFile, filepath.Join(dir, "state"),
 		loopFrom, number+1, l.publisher.receiver.URL(), filepath.Join(dir, "checkin.key"), loopTree, filepath.Join(s.Dir, loopTree), loopRate)
-	if err := writeFile(m.config, text); err != nil {
-		return nil, err
-	}
-	return m, m.run(ctx)
+	return m, writeFile(m.config, text)
 }
 
 // run is the program once, as cron has it: without a terminal, and what it says is mailed.
@@ -140,26 +136,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
-}
-
-// published is what the site says of the tree now.
-func (l *loop) published() (serial, admit int64, sources int, err error) {
-	b, err := os.ReadFile(filepath.Join(l.publisher.keys.Site, "manifest.json"))
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	m, err := manifest.Parse(b)
-	if err != nil {
-		return 0, 0, 0, fmt.Errorf("the published manifest: %w", err)
-	}
-	for _, s := range m.Sources {
-		if s.Trees[loopTree].Timestamp == loopNext {
-			sources++
-		}
-	}
-	admit = m.Trees[loopTree].Admit
-	if m.Trees[loopTree].Timestamp != loopNext {
-		admit = -1
-	}
-	return m.Serial, admit, sources, nil
 }

@@ -23,7 +23,7 @@ type nodeLog struct {
 	file string
 
 	read    int64        // bytes
-	asked   map[int]bool // connections of mirrors that were not counted yet, by the process that serves them
+	asked   map[int]bool // connections that were not counted yet, by the process that serves them; true: of a mirror
 	serving map[int]bool // and those that were
 	peak    int          // since the last row
 	total   LoopNode
@@ -36,7 +36,7 @@ func newNodeLog(s *Site, file string) *nodeLog {
 // What a daemon of rsync writes: "2026/11/22 16:54:38 [20189] rsync on centos/ from UNDETERMINED (127.0.3.4)".
 var (
 	logLine  = regexp.MustCompile(`^\S+ \S+ \[(\d+)\] (.*)$`)
-	logAsks  = regexp.MustCompile(`^rsync allowed access on module \S+ from .*\(` + regexp.QuoteMeta(loopFrom))
+	logAsks  = regexp.MustCompile(`^rsync allowed access on module \S+ from .*\(([0-9.]+)\)$`)
 	logServe = regexp.MustCompile(`^rsync on .* from .*\(` + regexp.QuoteMeta(loopFrom))
 	logEnd   = regexp.MustCompile(`^(sent \d+ bytes |rsync error: )`)
 )
@@ -75,22 +75,25 @@ func (n *nodeLog) line(text string) {
 	if err != nil {
 		return
 	}
-	switch what := part[2]; {
-	case logAsks.MatchString(what):
-		n.asked[pid] = true
-	case strings.HasPrefix(what, "max connections ") && n.asked[pid]:
-		delete(n.asked, pid)
+	what := part[2]
+	if asks := logAsks.FindStringSubmatch(what); asks != nil {
+		n.asked[pid] = strings.HasPrefix(asks[1], loopFrom)
+		return
+	}
+	switch mirror, asked := n.asked[pid]; {
+	case strings.HasPrefix(what, "max connections ") && mirror:
 		n.total.Refused++
+	case strings.HasPrefix(what, "max connections ") && asked:
+		n.total.Blind++
 	case logServe.MatchString(what):
-		delete(n.asked, pid)
 		n.serving[pid] = true
 		n.total.Served++
 		n.peak = max(n.peak, len(n.serving))
 		n.total.Peak = max(n.total.Peak, n.peak)
 	case logEnd.MatchString(what):
-		delete(n.asked, pid)
 		delete(n.serving, pid)
 	}
+	delete(n.asked, pid)
 }
 
 // row begins a new one, and gives the peak of the one before.

@@ -10,12 +10,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tidemark/manifest"
 )
 
 // loopPublisher is the publisher's side of the loop: configuration and keys, the site behind HTTPS, the receiver of
 // check-ins, and what starts the program.
 type loopPublisher struct {
 	program, config, spool string
+	www                    string // what is published
 
 	keys     *Publisher
 	site     *Static
@@ -28,7 +31,7 @@ type loopPublisher struct {
 // startLoopPublisher publishes the network as it is.
 func startLoopPublisher(ctx context.Context, l *loop) (*loopPublisher, error) {
 	dir := l.path("publisher")
-	p := &loopPublisher{program: l.Publisher, config: filepath.Join(dir, "tidemark.yaml"), spool: filepath.Join(dir, "spool"), now: l.Now}
+	p := &loopPublisher{program: l.Publisher, config: filepath.Join(dir, "tidemark.yaml"), spool: filepath.Join(dir, "spool"), www: filepath.Join(dir, "www"), now: l.Now}
 	var err error
 	if p.keys, err = NewPublisher(dir, loopTree, l.Now()); err != nil {
 		return nil, err
@@ -36,7 +39,10 @@ func startLoopPublisher(ctx context.Context, l *loop) (*loopPublisher, error) {
 	if err := l.network.WriteInventory(filepath.Join(dir, "inventory.yaml")); err != nil {
 		return nil, err
 	}
-	if p.site, err = ServeStatic(ctx, filepath.Join(dir, "tls"), p.keys.Site); err != nil {
+	if err := os.Mkdir(p.www, 0o755); err != nil {
+		return nil, err
+	}
+	if p.site, err = ServeStatic(ctx, filepath.Join(dir, "tls"), p.www); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf(`network: %s
@@ -45,7 +51,7 @@ inventory: [inventory.yaml]
 trees: {%[1]s: {master: %s, anchors: [%q], quorum: majority}}
 sign: {openpgp: {key: %s}, ed25519: {key: %s}}
 trust: trust.json
-publish: [{dir: site}]
+publish: [{dir: www}]
 settle: 1s
 probe: {timeout: 10s}
 policy: {check_interval: 2s}
@@ -53,7 +59,7 @@ policy: {check_interval: 2s}
 	if p.receiver, err = StartReceiver(ctx, ReceiverOptions{Program: l.Publisher, Config: p.config, Text: text, Spool: p.spool, TLS: filepath.Join(dir, "tls")}); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	return p, p.run(ctx)
+	return p, p.run(ctx, "--bootstrap") // this state has no memory of a publication
 }
 
 // run is the program once.
@@ -86,6 +92,34 @@ func (p *loopPublisher) follow(ctx context.Context) {
 func (p *loopPublisher) waiting() bool {
 	entries, err := os.ReadDir(filepath.Join(p.spool, "new"))
 	return err == nil && len(entries) > 0
+}
+
+// published is what the site says of the tree now.
+func (p *loopPublisher) published() (LoopRow, error) {
+	r := LoopRow{Admit: -1}
+	b, err := os.ReadFile(filepath.Join(p.www, "manifest.json"))
+	if err != nil {
+		return r, err
+	}
+	m, err := manifest.Parse(b)
+	if err != nil {
+		return r, fmt.Errorf("the published manifest: %w", err)
+	}
+	r.Serial = m.Serial
+	if m.Trees[loopTree].Timestamp == loopNext {
+		r.Admit = m.Trees[loopTree].Admit
+	}
+	for _, s := range m.Sources {
+		if s.Trees[loopTree].Timestamp != loopNext {
+			continue
+		}
+		r.Sources++
+		r.Slots += s.Slots
+		if s.Kind == manifest.KindMirror {
+			r.Listed++
+		}
+	}
+	return r, nil
 }
 
 func (p *loopPublisher) close() error {

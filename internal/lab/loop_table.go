@@ -38,9 +38,8 @@ func (l *loop) watch(ctx context.Context) error {
 
 // look is one sample of everything.
 func (l *loop) look() (LoopRow, error) {
-	var r LoopRow
-	var err error
-	if r.Serial, r.Admit, r.Sources, err = l.published(); err != nil {
+	r, err := l.publisher.published()
+	if err != nil {
 		return r, err
 	}
 	for _, m := range l.mirrors {
@@ -99,7 +98,8 @@ func (r LoopRow) String() string {
 func (r LoopResult) Summary() []string {
 	var lines []string
 	for _, n := range r.Nodes {
-		lines = append(lines, fmt.Sprintf("%s: at most %d mirrors at a time (%d slots), %d connections, %d more turned away", n.ID, n.Peak, n.Slots, n.Served, n.Refused))
+		lines = append(lines, fmt.Sprintf("%s: at most %d mirrors at a time (%d slots), %d connections; turned away %d of mirrors, %d of the publisher",
+			n.ID, n.Peak, n.Slots, n.Served, n.Refused, n.Blind))
 	}
 	nodes := 0
 	for _, from := range r.From {

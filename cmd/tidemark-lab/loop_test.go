@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/internal/lab"
+)
+
+// TestClosedLoop: one timestamp, three nodes and forty mirrors, all with the real programs and real rsync daemons. Its log
+// draws what happened.
+func TestClosedLoop(t *testing.T) {
+	needTool(t, "rsync", "rsync")
+	bin := programs(t)
+	r, err := lab.RunLoop(t.Context(), lab.LoopOptions{Dir: t.TempDir(), Now: time.Now, Log: func(s string) { t.Log(s) },
+		Publisher: filepath.Join(bin, "tidemark"), Mirror: filepath.Join(bin, "tidemark-mirror")})
+	for _, line := range r.Summary() {
+		t.Log(line)
+	}
+	for _, said := range r.Trouble {
+		t.Log(said)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("admission", func(t *testing.T) { risesAsMirrorsFinish(t, r.Rows) })
+	nodes := []string{}
+	for _, n := range r.Nodes {
+		nodes = append(nodes, n.ID)
+		if n.Peak > n.Slots || n.Served == 0 {
+			t.Errorf("node %s served %d mirrors at a time, %d in all; expected some, and at most %d at a time", n.ID, n.Peak, n.Served, n.Slots)
+		}
+	}
+	fromMirrors := 0
+	for _, from := range r.From {
+		if !slices.Contains(nodes, from) {
+			fromMirrors++
+		}
+	}
+	if fromMirrors == 0 || fromMirrors == len(r.From) {
+		t.Errorf("%d of %d mirrors synced from other mirrors: expected the first from nodes, later ones from mirrors", fromMirrors, len(r.From))
+	}
+	for id, dir := range r.Mirrors {
+		diffs, err := lab.DiffTrees(r.Master, dir, lab.DiffOptions{})
+		// What the master has deleted may lie about until a source comes along that may say what to delete.
+		diffs = slices.DeleteFunc(diffs, func(s string) bool { return strings.HasSuffix(s, ": only in the second") })
+		if err != nil || len(diffs) > 0 {
+			t.Errorf("%s is not as the master is: %v %q", id, err, diffs)
+		}
+	}
+}
+
+// risesAsMirrorsFinish holds the table to the design: the first wave is what the nodes can feed, each mirror that is done
+// admits more, and nobody who was let in finds the door closed.
+func risesAsMirrorsFinish(t *testing.T, rows []lab.LoopRow) {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r lab.LoopRow) bool { return r.Admit < 0 })
+	if len(rows) == 0 {
+		t.Fatal("the timestamp was never announced")
+	}
+	if first := rows[0]; first.Admit != 300_000 || first.Listed != 0 {
+		t.Errorf("it began at %d with %d mirrors listed, expected 300000 (12 slots, 40 mirrors) with none", first.Admit, first.Listed)
+	}
+	steps, before := 0, int64(0)
+	for _, r := range rows {
+		want := max(before, min(1_000_000, int64(r.Listed)*1_000_000/40+int64(r.Slots)*1_000_000/40))
+		if r.Admit != want {
+			t.Errorf("serial %d admits %d with %d of 40 mirrors done and %d slots, expected %d", r.Serial, r.Admit, r.Listed, r.Slots, want)
+		}
+		if r.Admit > before {
+			steps++
+		}
+		before = r.Admit
+	}
+	if steps < 3 || before != 1_000_000 {
+		t.Errorf("it rose %d times, to %d: expected several times, and everybody in the end", steps, before)
+	}
+}
+
+// programs builds the real programs, without the race detector: they are many processes on few cores.
+func programs(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", dir+"/", "../tidemark", "../tidemark-mirror").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func needTool(t *testing.T, program, pkg string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: apt-get install -y %s", program, pkg)
+	}
+	t.Skipf("%s is missing: apt-get install -y %s", program, pkg)
+}
