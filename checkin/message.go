@@ -160,32 +160,31 @@ func (s *Senders) Open(body []byte, now time.Time) (*Message, error) {
 	return m, err
 }
 
-// open also gives the payload's digest, by which a message is known again: an envelope has parts that nobody signed.
-func (s *Senders) open(body []byte, now time.Time) (*Message, [sha256.Size]byte, error) {
-	var digest [sha256.Size]byte
+// open also gives the payload's digest.
+func (s *Senders) open(body []byte, now time.Time) (_ *Message, d digest, _ error) {
 	e, m, err := parse(body)
 	if err != nil {
-		return nil, digest, err
+		return nil, d, err
 	}
 	if m.Network != s.network {
-		return nil, digest, refuse(WrongNetwork, "network %s, expected %s", m.Network, s.network)
+		return nil, d, refuse(WrongNetwork, "network %s, expected %s", m.Network, s.network)
 	}
 	from, known := s.mirrors[m.Mirror]
 	if !known {
-		return nil, digest, refuse(UnknownSender, "the inventory has no key of %s", m.Mirror)
+		return nil, d, refuse(UnknownSender, "the inventory has no key of %s", m.Mirror)
 	}
 	if key := from.role.Keys[0].Key; e.Signatures[0].Key != key {
-		return nil, digest, refuse(BadSignature, "signed by key %s, the inventory gives %s the key %s", e.Signatures[0].Key, m.Mirror, key)
+		return nil, d, refuse(BadSignature, "signed by key %s, the inventory gives %s the key %s", e.Signatures[0].Key, m.Mirror, key)
 	}
 	if _, err := sign.Verify(e.Payload, e.Signatures, from.role, now); err != nil {
-		return nil, digest, &Refused{Reason: BadSignature, Detail: m.Mirror, err: err}
+		return nil, d, &Refused{Reason: BadSignature, Detail: m.Mirror, err: err}
 	}
 	for tree := range m.Trees {
 		if !from.trees[tree] {
-			return nil, digest, refuse(WrongTrees, "the inventory gives %s no tree %s", m.Mirror, tree)
+			return nil, d, refuse(WrongTrees, "the inventory gives %s no tree %s", m.Mirror, tree).by(m.Mirror)
 		}
 	}
-	return m, sha256.Sum256(e.Payload), nil
+	return m, digest(sha256.Sum256(e.Payload)), nil
 }
 
 // parse reads the form of a body: nothing of it is proven yet.

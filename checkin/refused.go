@@ -1,11 +1,14 @@
 package checkin
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Reason says in one word why a check-in was refused; the words are stable.
 type Reason string
 
-// The reasons. Open gives the first six, a receiver all.
+// The reasons. Open gives the first group, a receiver all.
 const (
 	TooLarge      Reason = "too-large" // more than MaxBody bytes
 	Malformed     Reason = "malformed" // no envelope with one minisign signature over a message, each in its strict form
@@ -24,20 +27,19 @@ const (
 	Incomplete  Reason = "incomplete" // the body did not come to its end
 )
 
-// Refused says why a check-in does not count. Detail is for the receiver's operator: what is answered to the sender does not
+// Refused says why a check-in does not count. It is for the receiver's operator: what is answered to the sender does not
 // tell an unknown sender from a wrong signature.
 type Refused struct {
 	Reason Reason
+	Mirror string // who sent it, once the signature was verified; "" before: what was not proven names nobody
 	Detail string
-	err    error
+
+	err   error
+	retry time.Duration // when to try again; 0: never
 }
 
 func (r *Refused) Error() string {
-	text := "check-in refused (" + string(r.Reason) + "): " + r.Detail
-	if r.err != nil {
-		text += ": " + r.err.Error()
-	}
-	return text
+	return "check-in refused (" + string(r.Reason) + "): " + r.whole()
 }
 
 // Unwrap gives the cause, where there is one beneath.
@@ -45,4 +47,24 @@ func (r *Refused) Unwrap() error { return r.err }
 
 func refuse(reason Reason, format string, args ...any) *Refused {
 	return &Refused{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// by names the sender, whose signature was verified.
+func (r *Refused) by(mirror string) *Refused {
+	r.Mirror = mirror
+	return r
+}
+
+// after says when to try again.
+func (r *Refused) after(d time.Duration) *Refused {
+	r.retry = d
+	return r
+}
+
+// whole is the refusal's text without its reason: what was found, what was expected.
+func (r *Refused) whole() string {
+	if r.err == nil {
+		return r.Detail
+	}
+	return r.Detail + ": " + r.err.Error()
 }
