@@ -101,12 +101,12 @@ func TestDecide_TheTurnIsTrue(t *testing.T) {
 // The words and the decision agree: who waits is told a place above what is admitted.
 func TestDecide_Words(t *testing.T) {
 	d := Decision{Place: 314_900, Admitted: 312_000}
-	if d.queue() != "admitted 31 %, you are at 32 %" {
-		t.Error(d.queue())
+	if d.Queue() != "admitted 31 %, you are at 32 %" {
+		t.Error(d.Queue())
 	}
 	d.Admitted = 315_000
-	if d.queue() != "admitted 32 %, you are at 31 %" {
-		t.Error(d.queue())
+	if d.Queue() != "admitted 32 %, you are at 31 %" {
+		t.Error(d.Queue())
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	NoteTrustMissing = "trust-unreachable" // the chain's end could not be seen
 	NoteFork         = "fork"              // documents of a fork are kept
 	NoteDamaged      = "damaged"           // a state file was set aside
+	NoteBeacon       = "beacon"            // the beacon is not used
 	NoteUnsaved      = "unsaved"           // when things were told, and for how long they go on, could not be remembered
 )
 

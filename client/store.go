@@ -102,7 +102,7 @@ func (s *store) sweep() {
 }
 
 func ours(name string) bool {
-	return name == SeenFile || name == BundleFile || name == originFile ||
+	return name == SeenFile || name == BundleFile || name == originFile || name == beaconFile ||
 		strings.HasSuffix(name, ".json") && (strings.HasPrefix(name, "trust-") || strings.HasPrefix(name, "fork-"))
 }
 

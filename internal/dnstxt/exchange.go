@@ -72,7 +72,16 @@ func (a *asker) exchange(ctx context.Context, network, server string, edns bool)
 	case limited.Err() != nil:
 		return nil, fmt.Errorf("%w within %v", ErrSilent, a.Timeout)
 	}
-	return nil, err
+	return nil, plain(err)
+}
+
+// plain leaves out the ports of this side, which are others each time: the same failure has the same words.
+func plain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 func (a *asker) question(edns bool) (packed []byte, id uint16, err error) {
