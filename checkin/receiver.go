@@ -75,6 +75,9 @@ func NewReceiver(o ReceiverOptions) *Receiver {
 	return r
 }
 
+// Senders are those that may check in now.
+func (r *Receiver) Senders() *Senders { return r.senders.Load() }
+
 // SetSenders replaces the senders: the inventory was read again. What is remembered of those who are gone is forgotten.
 func (r *Receiver) SetSenders(s *Senders) {
 	r.senders.Store(s)

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/checkin"
+	"tidemark/config"
+	"tidemark/internal/console"
+)
+
+const (
+	checkinPoll  = 30 * time.Second // between two looks at the files of the inventory and the certificate
+	checkinGrace = 10 * time.Second // for requests that are being answered when the end is asked for
+)
+
+func checkinCommand(e *console.Program) *cli.Command {
+	return e.Group("checkin", "hear of mirrors that have finished a sync",
+		e.Command("serve", "listen for check-ins of mirrors and keep them for the next run", "", []cli.Flag{
+			&cli.StringFlag{Name: "listen", Usage: "ADDRESS:PORT instead of checkin.listen of the configuration; port 0 is any free one"},
+		}, `Listens, by default at 127.0.0.1:8440 behind a web server that has TLS, and answers every check-in that is signed with the
+key of its mirror in the inventory; each lies in the spool before it is accepted. "tidemark run" takes it from there, and
+"tidemark run --checkins", called when the spool's directory "new" is not empty, looks at those mirrors at once.
+A check-in marks nobody good.
+
+It runs until SIGTERM or SIGINT. It reads the configuration and the inventory, never a signing key, and writes into the
+spool alone: run it as a user of its own. The inventory and the certificate are read again when their files change, and
+on SIGHUP; other settings need a new start.
+
+Configuration:
+  checkin:
+    spool: /var/spool/tidemark
+    listen: 127.0.0.1:8440      # cert: and key: for TLS of its own
+    per_mirror: 1m              # a mirror's check-ins are accepted at this pace, three at once
+    per_second: 20              # of all mirrors
+
+Example:
+  tidemark checkin serve --config /etc/tidemark/tidemark.yaml`, serveCheckins))
+}
+
+// checkinServer is the running receiver.
+type checkinServer struct {
+	*console.Call
+	cfg      *config.Publisher
+	receiver *checkin.Receiver
+	cert     atomic.Pointer[tls.Certificate] // nil: plain HTTP
+
+	inventory, tls watched
+	counted        checkin.Stats // what the last line of the log said
+}
+
+// serveDocument is `checkin serve --json`, printed once it listens.
+type serveDocument struct {
+	Schema  string `json:"schema"`
+	Network string `json:"network"`
+	Listen  string `json:"listen"` // address and port
+	URL     string `json:"url"`
+	Spool   string `json:"spool"`
+	Mirrors int    `json:"mirrors"` // that may check in
+}
+
+func serveCheckins(c *console.Call) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	if cfg.Checkin == nil {
+		return console.Exit(console.Misuse, fmt.Errorf("%s: no checkin: is configured", cfg.File), "add to it: checkin: {spool: /var/spool/tidemark}")
+	}
+	s, err := openCheckins(c, cfg)
+	if err != nil {
+		return err
+	}
+	// SIGHUP, which ends other commands, asks for the files to be read again
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context.Context), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	go s.watch(ctx, hup)
+	return s.serve(ctx, l)
+}
+
+// openCheckins makes what can be found wrong before anybody is listened to.
+func openCheckins(c *console.Call, cfg *config.Publisher) (*checkinServer, error) {
+	s := &checkinServer{Call: c, cfg: cfg, inventory: watch(append(slices.Clone(cfg.Inventory), cfg.File)...), tls: watch(cfg.Checkin.Cert, cfg.Checkin.Key)}
+	senders, err := checkin.NewSenders(cfg.Network, cfg.Servers)
+	if err != nil {
+		return nil, console.Exit(console.Misuse, err, "correct the inventory; see: tidemark config check")
+	}
+	if senders.Len() == 0 {
+		c.Warn("nobody can check in: no server of the inventory has a key")
+	}
+	spool, err := checkin.OpenSpool(cfg.Checkin.Spool)
+	if err == nil {
+		err = spool.Writable()
+	}
+	if err != nil {
+		return nil, console.Hinted(err, "let this user write there; see the directories and modes in contrib/systemd/README.md")
+	}
+	if cfg.Checkin.Cert != "" {
+		if err := s.readCertificate(); err != nil {
+			return nil, console.Hinted(err, "check cert and key of checkin: in the configuration, and who may read them")
+		}
+	}
+	s.receiver = checkin.NewReceiver(checkin.ReceiverOptions{Senders: senders, Keep: spool.Put, Now: c.Now,
+		PerMirror: cfg.Checkin.PerMirror, PerSecond: cfg.Checkin.PerSecond, Log: c.Log})
+	return s, nil
+}
+
+// listen also says where.
+func (s *checkinServer) listen() (net.Listener, error) {
+	at := s.cfg.Checkin.Listen
+	if given := s.String("listen"); given != "" {
+		at = given
+	}
+	if _, _, err := net.SplitHostPort(at); err != nil {
+		return nil, console.Exit(console.Misuse, fmt.Errorf("--listen %q: %w", at, err), "e.g. --listen 127.0.0.1:8440")
+	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, console.Hinted(fmt.Errorf("listen for check-ins: %w", err), "choose another address: --listen, or checkin.listen in the configuration")
+	}
+	d := serveDocument{Schema: "tidemark/checkin-serve/v1", Network: s.cfg.Network, Listen: l.Addr().String(), URL: "http://" + l.Addr().String() + "/",
+		Spool: s.cfg.Checkin.Spool, Mirrors: s.receiver.Senders().Len()}
+	if s.cert.Load() != nil {
+		d.URL = "https://" + d.Listen + "/"
+	}
+	s.Say("listening at %s: %d mirrors of %s may check in, spool %s", d.URL, d.Mirrors, d.Network, d.Spool)
+	if err := s.Document(d); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// serve answers until ctx ends, and then what was being answered.
+func (s *checkinServer) serve(ctx context.Context, l net.Listener) error {
+	o := checkin.ServerOptions{Log: s.Log}
+	server := checkin.NewServer(s.receiver, o)
+	ended := make(chan error, 1)
+	go func() {
+		l := checkin.Limit(l, o)
+		if s.cert.Load() == nil {
+			ended <- server.Serve(l)
+			return
+		}
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil }}
+		ended <- server.ServeTLS(l, "", "")
+	}()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("listen for check-ins: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkinGrace)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		server.Close() // slow ones: nothing was promised to them
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("listen for check-ins: %w", err)
+	}
+	stats := s.receiver.Stats()
+	s.Log.Info("no longer listening", "accepted", stats.Accepted)
+	return nil
+}
+
+// watch reads again what has changed, and counts, until ctx ends.
+func (s *checkinServer) watch(ctx context.Context, hup <-chan os.Signal) {
+	tick := time.NewTicker(checkinPoll)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			s.reload(true)
+		case <-tick.C:
+			s.reload(false)
+			if n%2 == 0 {
+				s.tally()
+			}
+		}
+	}
+}
+
+// reload takes over the inventory and the certificate where their files changed, or in any case. What cannot be read is
+// warned of, and what was before stays in force.
+func (s *checkinServer) reload(anyway bool) {
+	if s.inventory.changed() || anyway {
+		if err := s.readInventory(); err != nil {
+			s.Warn("the inventory is not taken over, that of before stays in force: %v", err)
+		}
+	}
+	if s.cert.Load() != nil && (s.tls.changed() || anyway) {
+		if err := s.readCertificate(); err != nil {
+			s.Warn("the certificate is not taken over, that of before stays in force: %v", err)
+		}
+	}
+}
+
+func (s *checkinServer) readInventory() error {
+	cfg, err := config.LoadPublisher(s.cfg.File)
+	if err != nil {
+		return err
+	}
+	if cfg.Network != s.cfg.Network {
+		return fmt.Errorf("network is %s now, was %s: start the receiver anew", cfg.Network, s.cfg.Network)
+	}
+	senders, err := checkin.NewSenders(cfg.Network, cfg.Servers)
+	if err != nil {
+		return err
+	}
+	s.inventory.paths = append(slices.Clone(cfg.Inventory), cfg.File)
+	s.receiver.SetSenders(senders)
+	s.Log.Info("inventory read", "mirrors", senders.Len())
+	return nil
+}
+
+func (s *checkinServer) readCertificate() error {
+	pair, err := tls.LoadX509KeyPair(s.cfg.Checkin.Cert, s.cfg.Checkin.Key)
+	if err != nil {
+		return fmt.Errorf("certificate: %w", err)
+	}
+	s.cert.Store(&pair)
+	return nil
+}
+
+// tally writes one line about all that was refused since the last one.
+func (s *checkinServer) tally() {
+	now, was := s.receiver.Stats(), s.counted
+	s.counted = now
+	var counts []any
+	for _, reason := range slices.Sorted(maps.Keys(now.Refused)) {
+		if n := now.Refused[reason] - was.Refused[reason]; n > 0 {
+			counts = append(counts, slog.Int64(string(reason), n))
+		}
+	}
+	if len(counts) > 0 {
+		s.Log.Warn("check-ins refused", append(counts, slog.Int64("accepted", now.Accepted-was.Accepted))...)
+	}
+}
