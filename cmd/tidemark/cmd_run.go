@@ -18,15 +18,31 @@ func runCommand(e *console.Program) *cli.Command {
 	return e.Command("run", "probe, decide, sign and publish: what cron calls", "", []cli.Flag{
 		&cli.BoolFlag{Name: "force", Usage: "publish what was verified even when the guard speaks"},
 		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
+		&cli.BoolFlag{Name: "checkins", Usage: "look only at the mirrors that checked in since the last run"},
 		console.DryRun(),
 	}, `Looks at the masters, asks every node and mirror, decides what can be announced, signs it and publishes it.
-Nothing is published when nothing changed and less than half of the validity is over.
+Nothing is published when nothing changed and less than half of the validity is over. Where checkin: is configured, it
+takes what "tidemark checkin serve" has put into the spool, and looks more closely at those mirrors.
+
+With --checkins it looks at those mirrors alone, at no master and at nobody else, and publishes when they became sources:
+meant for a systemd path unit, which starts it at any moment. It waits up to ten minutes for a run that is under way. With
+nothing in the spool it ends at once. A check-in makes nobody good: it is a hint to look now.
 
 Exit codes: 0 done, 1 failed, 2 configuration, 3 the guard spoke, 4 refused (signature, trust, clock),
 5 another run holds the lock or was faster, 7 published, but a tree waits longer than max_wait for its quorum.
 
 Example, every five minutes; cron mails what goes wrong, and nothing else:
-  */5 * * * *  root  tidemark run -q --config /etc/tidemark/tidemark.yaml`, func(c *console.Call) error {
+  */5 * * * *  root  tidemark run -q --config /etc/tidemark/tidemark.yaml
+Example, what a path unit starts when a mirror has checked in:
+  tidemark run --checkins -q`, func(c *console.Call) error {
+		if c.Bool("checkins") {
+			for _, with := range []string{"dry-run", "bootstrap"} {
+				if c.Bool(with) {
+					return console.Usage("--checkins and --%s: only one of them", with)
+				}
+			}
+			return runCheckins(c)
+		}
 		p, err := openPublisher(c, c.Dry)
 		if err != nil {
 			return err
@@ -52,6 +68,9 @@ type runDocument struct {
 	Trees     []quorum.TreeReport `json:"trees"`
 	Guard     quorum.GuardReport  `json:"guard"`
 	Sources   int                 `json:"sources"`
+	Checkins  []checkinDocument   `json:"checkins,omitempty"`
+	Refused   int                 `json:"checkins_refused,omitempty"` // what lay in the spool and is no check-in
+	Beacon    *beaconOutcome      `json:"beacon,omitempty"`
 	Problems  []string            `json:"problems,omitempty"`
 }
 
@@ -62,7 +81,11 @@ func (p *publisher) tell(o *outcome) error {
 		sources = len(m.Sources)
 	}
 	doc := runDocument{Schema: "tidemark/run/v1", Network: p.cfg.Network, Published: o.published != nil, Why: o.why, DryRun: p.Dry,
-		Trees: o.decision.Trees, Guard: o.decision.Guard, Sources: sources}
+		Trees: o.decision.Trees, Guard: o.decision.Guard, Sources: sources,
+		Checkins: o.checkedIn(), Refused: o.checkins.refused, Beacon: p.beaconTold}
+	for _, d := range doc.Checkins {
+		p.Say("%s", d.line())
+	}
 	for _, t := range o.decision.Trees {
 		p.Say("%-10s %s", t.Tree, treeLine(t))
 	}
@@ -75,6 +98,7 @@ func (p *publisher) tell(o *outcome) error {
 	default:
 		p.Say("not published: %s", o.why)
 	}
+	p.sayBeacon()
 	for _, err := range o.trouble {
 		doc.Problems = append(doc.Problems, err.Error())
 	}

@@ -25,47 +25,89 @@ type outcome struct {
 	published *publish.Release // nil: nothing was published
 	why       string           // why, or why not
 	expires   time.Time
-	trouble   []error // what failed beside: masters, copies
+	trouble   []error // what failed beside: masters, copies, the spool
+	checkins  checkins
 }
 
 // publishRun is the main job: look, ask, decide, sign, check as a client, publish, remember.
 func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*outcome, error) {
-	if err := p.keysThere(); err != nil {
+	s, prev, err := p.begin(ctx, bootstrap)
+	if err != nil {
 		return nil, err
+	}
+	r := round{site: s, prev: prev, force: force}
+	if r.readings, r.memory, err = p.lookAtMasters(ctx, prev.previous(), force); err != nil {
+		return nil, err
+	}
+	var spoolTrouble error
+	r.checkins, spoolTrouble = p.takeCheckins()
+	if err := p.askServers(ctx, &r.readings, r.memory, r.checkins.claims, force); err != nil {
+		return nil, err
+	}
+	o, err := p.conclude(ctx, r)
+	if o != nil && spoolTrouble != nil {
+		o.trouble = append(o.trouble, spoolTrouble)
+	}
+	return o, err
+}
+
+// begin finds the site and what was published last, and finishes what an earlier run left.
+func (p *publisher) begin(ctx context.Context, bootstrap bool) (*site, *predecessor, error) {
+	if err := p.keysThere(); err != nil {
+		return nil, nil, err
 	}
 	s, err := look(ctx, p.cfg.Publish[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	prev, err := p.predecessor(ctx, s, bootstrap)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := p.finishReserved(ctx, s); err != nil {
-		return nil, err
-	}
-	readings, mem, err := p.ask(ctx, prev.previous(), force)
-	if err != nil {
-		return nil, err
-	}
-	o := &outcome{decision: quorum.Decide(readings, p.policy(force), prev.previous(), mem, p.Now())}
+	return s, prev, p.finishReserved(ctx, s)
+}
+
+// round is what a run has when all was asked.
+type round struct {
+	site     *site
+	prev     *predecessor
+	readings quorum.Readings
+	memory   quorum.Memory
+	checkins checkins
+	force    bool
+}
+
+// conclude decides, publishes what is due, and remembers; then the check-ins are done with.
+func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
+	s, prev := r.site, r.prev
+	o := &outcome{decision: quorum.Decide(r.readings, p.policy(r.force), prev.previous(), r.memory, p.Now()), checkins: r.checkins}
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}
-	o.trouble = append(masterTrouble(readings), refusedMasters(readings, o.decision.Trees, p.Now())...)
-	due := false
+	if r.readings.Asked != nil {
+		p.keepMasterTrouble(o.decision.Trees)
+	}
+	o.trouble = append(masterTrouble(r.readings), refusedMasters(r.readings, o.decision.Trees, p.Now())...)
+	var due bool
+	var err error
 	if due, o.why = p.due(o.decision, prev, s); due && !p.Dry {
 		if o.published, err = p.release(ctx, o.decision.Manifest, prev, s); err != nil {
-			return nil, errors.Join(err, p.rememberFailure(o, mem, err))
+			return nil, errors.Join(err, p.rememberFailure(o, r.memory, err))
 		}
 		o.expires = o.published.Expires
 		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
 	}
-	if !p.Dry {
-		o.trouble = append(o.trouble, p.beaconStep(ctx, o, prev)...)
-		err = p.remember(ctx, o, s)
+	if p.Dry {
+		return o, nil
 	}
-	return o, err
+	o.trouble = append(o.trouble, p.beaconStep(ctx, o, prev)...)
+	if err := p.remember(ctx, o, s); err != nil {
+		return o, err
+	}
+	if err := r.checkins.done(); err != nil {
+		o.trouble = append(o.trouble, err)
+	}
+	return o, nil
 }
 
 // beaconStep keeps the beacon at what is published, now or before.
@@ -213,8 +255,17 @@ func (p *publisher) finishReserved(ctx context.Context, s *site) error {
 	return nil
 }
 
-// ask looks at the masters, twice where something is new, then asks every server. What was recorded is saved at once.
+// ask looks at the masters, then asks every server.
 func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool) (quorum.Readings, quorum.Memory, error) {
+	r, mem, err := p.lookAtMasters(ctx, prev, force)
+	if err != nil {
+		return r, mem, err
+	}
+	return r, mem, p.askServers(ctx, &r, mem, nil, force)
+}
+
+// lookAtMasters looks twice where something is new. What was recorded is saved at once.
+func (p *publisher) lookAtMasters(ctx context.Context, prev *manifest.Manifest, force bool) (quorum.Readings, quorum.Memory, error) {
 	r := quorum.Readings{Schema: probeSchema, Network: p.cfg.Network}
 	mem, err := p.state.memory()
 	if err != nil {
@@ -246,11 +297,20 @@ func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool
 			return r, mem, err
 		}
 	}
+	return r, mem, ctx.Err()
+}
+
+// askServers asks every server, or those of r.Asked, and looks deeper where a mirror claims something new.
+func (p *publisher) askServers(ctx context.Context, r *quorum.Readings, mem quorum.Memory, claims quorum.Claims, force bool) error {
+	asks := quorum.Plan(mem, p.policy(force), p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	if r.Asked != nil {
+		asks = quorum.Only(asks, r.Asked)
+	}
 	o := p.probeOptions()
 	done := p.progress("asking servers", &o)
-	r.Servers = probe.All(ctx, quorum.Plan(mem, pol, p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))), o)
+	r.Servers = probe.All(ctx, claims.Heed(asks, mem), o)
 	done()
-	return r, mem, ctx.Err()
+	return ctx.Err()
 }
 
 func (p *publisher) only(trees []string) (asks []probe.MasterAsk) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -48,15 +50,29 @@ const siteSchema = "tidemark/site-state/v1"
 type holder struct {
 	PID   int             `json:"pid"`
 	Since strictjson.Time `json:"since"`
+	For   purpose         `json:"for,omitempty"`
 }
+
+// purpose is what the lock is held for.
+type purpose string
+
+const (
+	forAnything purpose = ""
+	forCheckins purpose = "checkins" // a short run that comes at any moment: the others wait for it
+)
 
 // openState locks the state directory, which must exist. The lock ends with the process, whatever becomes of it.
 func openState(c *console.Call, dir string) (*state, error) {
+	return lockState(c, dir, forAnything, 0)
+}
+
+// lockState is openState for a purpose. It waits for the lock up to patience, and for one that is held for check-ins in any case.
+func lockState(c *console.Call, dir string, why purpose, patience time.Duration) (*state, error) {
 	if err := c.StateDir(dir); err != nil {
 		return nil, err
 	}
 	s := &state{dir: dir, lock: flock.New(dir, flock.SetFlag(os.O_RDONLY))}
-	got, err := s.lock.TryLock()
+	got, err := s.await(c.Context.Context, patience)
 	if err != nil {
 		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
 	}
@@ -65,18 +81,52 @@ func openState(c *console.Call, dir string) (*state, error) {
 	}
 	os.Chmod(dir, 0o700) // private servers are named in it, and whoever may read it may hold the lock; not ours to change: never mind
 	s.sweep()
-	if err := s.save("lock.json", holder{PID: os.Getpid(), Since: strictjson.At(c.Now())}); err != nil {
+	if err := s.save("lock.json", holder{PID: os.Getpid(), Since: strictjson.At(c.Now()), For: why}); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
+// await tries to get the lock until patience is over.
+func (s *state) await(ctx context.Context, patience time.Duration) (got bool, err error) {
+	for begun := time.Now(); ; {
+		got, err := s.lock.TryLock()
+		if got || err != nil {
+			return got, err
+		}
+		most := patience
+		switch h, known := s.held(); {
+		case known && h.For == forCheckins:
+			most = max(patience, lockPatience)
+		case !known:
+			most = max(patience, lockNamed) // it may be about to say what it is
+		}
+		if time.Since(begun) >= most {
+			return false, nil
+		}
+		if err := sleep(ctx, lockPoll); err != nil {
+			return false, err
+		}
+	}
+}
+
+const (
+	lockPatience = 10 * time.Minute // how long a run and one for check-ins wait for each other
+	lockPoll     = 100 * time.Millisecond
+	lockNamed    = time.Second
+)
+
+// held is who has the lock, when that is known: who had it before is dead, or is not the process of that name.
+func (s *state) held() (h holder, known bool) {
+	b, err := os.ReadFile(s.path("lock.json"))
+	known = err == nil && json.Unmarshal(b, &h) == nil && syscall.Kill(h.PID, 0) == nil
+	return h, known
+}
+
 // holder names who has the lock, as far as can be known.
 func (s *state) holder() string {
-	var h holder
-	b, err := os.ReadFile(s.path("lock.json"))
-	if err == nil && json.Unmarshal(b, &h) == nil && syscall.Kill(h.PID, 0) == nil {
+	if h, known := s.held(); known {
 		return fmt.Sprintf("process %d, since %s,", h.PID, console.Clock(h.Since.Time))
 	}
 	return "another process"
