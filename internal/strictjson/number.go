@@ -7,9 +7,8 @@ import (
 )
 
 func (d *decoder) numeric(v reflect.Value, c byte) *Error {
-	expected := wanted(v.Type())
-	if err := d.expect(c == '-' || '0' <= c && c <= '9', c, expected); err != nil {
-		return err
+	if c != '-' && (c < '0' || c > '9') {
+		return d.expect(false, c, wanted(v.Type()))
 	}
 	at := d.pos
 	text, err := d.number()

@@ -18,13 +18,24 @@ func (f field) optional() bool { return f.omitEmpty || f.omitZero }
 
 type structInfo struct {
 	fields []field
-	byName map[string]int
+}
+
+// find is the place of a member among the fields. Documents mostly have them in order: it looks from the one after the
+// last first.
+func (info *structInfo) find(name string, after int) (int, bool) {
+	for n := range info.fields {
+		i := (after + 1 + n) % len(info.fields)
+		if info.fields[i].name == name {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // structOf lists the members of a struct type in order; the members of an embedded
 // struct without a tag are its own.
 func structOf(t reflect.Type) *structInfo {
-	info := &structInfo{byName: make(map[string]int)}
+	info := &structInfo{}
 	info.add(t, nil)
 	return info
 }
@@ -46,7 +57,6 @@ func (info *structInfo) add(t reflect.Type, prefix []int) {
 			name = f.Name
 		}
 		opts := strings.Split(options, ",")
-		info.byName[name] = len(info.fields)
 		info.fields = append(info.fields, field{
 			name: name, index: index,
 			omitEmpty: slices.Contains(opts, "omitempty"), omitZero: slices.Contains(opts, "omitzero"),
@@ -75,8 +85,9 @@ func (d *decoder) structure(v reflect.Value, c byte) *Error {
 		seen = make([]bool, len(info.fields))
 	}
 	var unknown map[string]bool
+	last := -1
 	err := d.object(func(name string, at int) *Error {
-		i, known := info.byName[name]
+		i, known := info.find(name, last)
 		if !known {
 			if unknown == nil {
 				unknown = make(map[string]bool)
@@ -86,7 +97,7 @@ func (d *decoder) structure(v reflect.Value, c byte) *Error {
 		if seen[i] {
 			return d.duplicate(name, at)
 		}
-		seen[i] = true
+		seen[i], last = true, i
 		return d.value(v.FieldByIndex(info.fields[i].index)).nested(name)
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ func Unmarshal(data []byte, v any) error {
 	if bytes.HasPrefix(data, []byte("\uFEFF")) {
 		return &Error{Kind: BOM, Detail: "the document begins with a byte order mark, expected none"}
 	}
-	d := decoder{scanner: scanner{data: data, words: make(map[string]string)}, structs: make(map[reflect.Type]*structInfo)}
+	d := decoder{scanner: scanner{data: data}, structs: make(map[reflect.Type]*structInfo)}
 	fresh := reflect.New(dst.Type().Elem()).Elem()
 	if err := d.value(fresh); err != nil {
 		return err
@@ -198,14 +198,12 @@ func (d *decoder) slice(v reflect.Value, c byte) *Error {
 	if err := d.expect(c == '[', c, "an array"); err != nil {
 		return err
 	}
-	out := reflect.MakeSlice(v.Type(), 0, 2)
-	zero := reflect.Zero(v.Type().Elem())
-	err := d.array(func(i int) *Error {
-		out = reflect.Append(out, zero)
-		return d.value(out.Index(i))
+	v.Set(reflect.MakeSlice(v.Type(), 0, 2))
+	return d.array(func(i int) *Error {
+		v.Grow(1) // reflect.Append would make a new header for each element
+		v.SetLen(i + 1)
+		return d.value(v.Index(i))
 	})
-	v.Set(out)
-	return err
 }
 
 func (d *decoder) base64(v reflect.Value, c byte) *Error {
@@ -237,7 +235,7 @@ func (d *decoder) mapping(v reflect.Value, c byte) *Error {
 		if bad != nil {
 			return bad
 		}
-		if out.MapIndex(key).IsValid() {
+		if out.Len() > 0 && out.MapIndex(key).IsValid() {
 			return d.duplicate(name, at)
 		}
 		elem.SetZero()
