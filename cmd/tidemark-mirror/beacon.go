@@ -44,7 +44,21 @@ func (m *mirror) askBeacon(ctx context.Context, look client.LookOptions, trees [
 		return asked
 	}
 	asked.look = client.LookBeacon(ctx, m.beaconOptions(look, asked.held), trees)
+	asked.expect(trees)
 	return asked
+}
+
+// expect leaves it to the site to say what became of a tree that the beacon does not have.
+func (b *beaconAsked) expect(trees []string) {
+	if !b.look.Quiet {
+		return
+	}
+	for _, name := range trees {
+		if _, ok := b.look.Beacon.Trees[name]; !ok {
+			b.look.Quiet, b.look.Why = false, "the beacon has no tree "+name+": HTTPS decides"
+			return
+		}
+	}
 }
 
 // beaconOptions say how the beacon is asked; held is where what the time files say is put down.
@@ -191,7 +205,7 @@ func (j *journey) ignored(n *client.Notice) {
 	case j.typed():
 		j.screen.warn("%s", words(*n))
 	case !n.Since.IsZero() && j.now().Before(n.Since.Add(j.cfg.WarnAfter)):
-	case j.due("beacon "+fingerprint(n.Text), aDay):
+	case j.due(n.Kind, aDay): // whatever it says: who forges records must not send the mail as well
 		j.screen.warn("%s", words(*n))
 	}
 }

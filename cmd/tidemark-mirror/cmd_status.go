@@ -44,6 +44,7 @@ type statusDocument struct {
 	Manifest    *keptManifest   `json:"manifest,omitempty"` // the kept one, while it is in force
 	Problem     string          `json:"problem,omitempty"`  // why there is none in force
 	Trust       trustVersion    `json:"trust"`
+	Beacon      *beaconStatus   `json:"beacon,omitempty"`  // absent: none is configured
 	Key         string          `json:"key,omitempty"`     // this mirror's public key: what the network's inventory needs
 	Checkin     *checkinStatus  `json:"checkin,omitempty"` // absent: none is configured
 	Trees       []treeStatus    `json:"trees"`
@@ -113,6 +114,9 @@ func (m *mirror) status() error {
 	}
 	d.warnTrustEnd()
 	d.Key, d.Checkin = m.publicKey(), m.checkinStatus()
+	if d.Beacon = m.beaconStatus(); d.Beacon != nil && view != nil {
+		d.Notices = slices.DeleteFunc(d.Notices, func(n notice) bool { return n.Kind == client.NoteOld && d.Beacon.explains(view.Opened.Manifest) })
+	}
 	if d.Trees, err = m.treeStatuses(view); err != nil {
 		return err
 	}
@@ -180,6 +184,9 @@ func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 		m.Say("  manifest  none in force: %s", d.Problem)
 	}
 	m.Say("  trust     version %d, ends %s (in %s)", trust.Version, console.Clock(trust.Expires.Time), console.Span(trust.Expires.Sub(d.At.Time)))
+	if d.Beacon != nil {
+		m.Say("  beacon    %s", d.Beacon)
+	}
 	if d.Checkin != nil {
 		m.Say("  check-in  %s", d.Checkin)
 	}

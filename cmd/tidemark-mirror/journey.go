@@ -93,6 +93,7 @@ func (j *journey) rounds(ctx context.Context) error {
 		case len(held) == 0 || !j.mayWait(held):
 			return j.result(nil)
 		default:
+			j.checkIn(ctx) // of the trees that did not have to wait
 			if err := sleep(ctx, j.interval()); err != nil {
 				return j.stopped(err)
 			}

@@ -275,14 +275,24 @@ func result(t *testing.T, c *exec.Cmd) (stdout, stderr string, exit int) {
 	return out.String(), errs.String(), c.ProcessState.ExitCode()
 }
 
-// followsRunSchema validates what --json printed.
+// followsRunSchema validates what run --json printed.
 func followsRunSchema(t *testing.T, text string) {
+	t.Helper()
+	if name := followsSchema(t, text); name != runSchema {
+		t.Errorf("the document is %q, expected %s", name, runSchema)
+	}
+}
+
+// followsSchema validates what --json printed against the schema that it names.
+func followsSchema(t *testing.T, text string) (name string) {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		t.Fatalf("%v in:\n%s", err, text)
 	}
-	b, err := schema.Get(runSchema)
+	members, _ := doc.(map[string]any)
+	name, _ = members["schema"].(string)
+	b, err := schema.Get(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,16 +301,17 @@ func followsRunSchema(t *testing.T, text string) {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource(runSchema, parsed); err != nil {
+	if err := c.AddResource(name, parsed); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := c.Compile(runSchema)
+	compiled, err := c.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := compiled.Validate(doc); err != nil {
 		t.Errorf("%v in:\n%s", err, text)
 	}
+	return name
 }
 
 // expect runs the program and wants that exit code; it gives all that was said.

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/internal/console"
+	"tidemark/internal/lab"
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
+	"tidemark/sign"
+)
+
+const beaconName = "_tidemark.centos.example.org"
+
+// paper is a network on paper: nobody answers at the addresses of its sources. Its site is a real nginx, its beacon stands
+// in a real DNS server, and both count what they are asked. The mirror holds T0, which is what is announced.
+type paper struct {
+	*scene
+	dns *lab.DNS
+	web *lab.Web
+	m   *manifest.Manifest // published last
+}
+
+func newPaper(t *testing.T) *paper {
+	t.Helper()
+	needTool(t, "nginx")
+	now := time.Now()
+	p := &paper{scene: &scene{T: t, dir: t.TempDir(), now: now, t0: now.Add(-2 * time.Hour).Unix(), t1: now.Add(-time.Hour).Unix()}}
+	p.config = p.path("mirror.yaml")
+	var err error
+	p.pub, err = lab.NewPublisher(p.path("net"), "centos", now.Add(-20*time.Minute))
+	p.must(err)
+	p.pub.Validity = 7 * 24 * time.Hour
+	p.web, err = lab.StartSite(t.Context(), p.path("web"), p.pub.Site, lab.WebOptions{})
+	p.must(err)
+	t.Cleanup(func() { p.web.Stop() })
+	p.dns, err = lab.StartDNS(t.Context())
+	p.must(err)
+	t.Cleanup(func() { p.dns.Close() })
+	p.url = p.web.URL
+	p.lines = []string{"splay: 0s", "country: FI", "ca: " + p.web.CA, fmt.Sprintf("beacon: {name: %s, servers: [%q]}", beaconName, p.dns.Addr)}
+	p.mkdir("disk/mirror")
+	p.hold(p.t0)
+	p.publish(p.t0)
+	return p
+}
+
+// hold sets the mirror's time file.
+func (p *paper) hold(ts int64) {
+	p.Helper()
+	p.must(os.WriteFile(filepath.Join(p.mirror(), lab.TimeFile), fmt.Appendln(nil, ts), 0o644))
+}
+
+// publish announces ts at the site, and in the beacon.
+func (p *paper) publish(ts int64) {
+	p.Helper()
+	p.announceTo(ts)
+	p.dns.SetText(beaconName, p.text(nil))
+}
+
+// announceTo announces ts at the site alone.
+func (p *paper) announceTo(ts int64) {
+	p.Helper()
+	offer, err := lab.Offer("near", manifest.KindMirror, "FI", "centos", "rsync://127.0.0.1:1/centos/", ts, p.now)
+	p.must(err)
+	p.m = &manifest.Manifest{Sources: []manifest.Source{offer}, Policy: lab.Policy(), Trees: map[string]manifest.Tree{"centos": {
+		Timestamp: ts, Announced: strictjson.At(p.now), TimeFile: lab.TimeFile, Files: 10, Bytes: 1000, Admit: manifest.FullAdmission,
+		Nodes:   manifest.Nodes{Verified: 1, Counted: 1, Quorum: 1},
+		Anchors: []manifest.Anchor{{Path: "7/repodata/repomd.xml", Size: 1, SHA256: strings.Repeat("a", 64)}}}}}
+	p.must(p.pub.Publish(p.m))
+}
+
+// text is the beacon of what is published, changed before it is signed.
+func (p *paper) text(change func(*manifest.Beacon)) string {
+	p.Helper()
+	return p.signed(change, p.pub.Signers[1])
+}
+
+func (p *paper) signed(change func(*manifest.Beacon), s sign.Signer) string {
+	p.Helper()
+	b := manifest.BeaconOf(p.m, s.Key().Key)
+	if change != nil {
+		change(&b)
+	}
+	var err error
+	b.Signature, err = s.(sign.RawSigner).SignRaw(context.Background(), []byte(b.Signed()))
+	p.must(err)
+	return b.Text()
+}
+
+// learn lets the mirror ask the site once, after which it knows what the beacon is compared with; then counting starts.
+func (p *paper) learn() {
+	p.Helper()
+	p.expect(0, "check", "--https")
+	p.count()
+}
+
+// count gives what was asked since it was called last.
+func (p *paper) count() (dns lab.DNSCounts, https int) {
+	p.Helper()
+	asked, err := p.web.Requests(p.Context())
+	p.must(err)
+	dns, https = p.dns.Counts(), len(asked)
+	p.must(p.web.Reset(p.Context()))
+	p.dns.Reset()
+	return dns, https
+}
+
+// quietly wants one DNS question since the last count, and no request at the site.
+func (p *paper) quietly() {
+	p.Helper()
+	if dns, https := p.count(); dns.Questions != 1 || dns.Connections != 0 || https != 0 {
+		p.Errorf("asked %+v and %d requests at the site, expected one question to DNS alone", dns, https)
+	}
+}
+
+// overHTTPS wants that the site was asked since the last count.
+func (p *paper) overHTTPS() {
+	p.Helper()
+	if _, https := p.count(); https == 0 {
+		p.Error("the site was not asked")
+	}
+}
+
+// document runs the command with --json, in the schema it names.
+func (p *paper) document(exit int, into any, args ...string) string {
+	p.Helper()
+	stdout, stderr, got := p.run(append(args, "--json")...)
+	if got != exit {
+		p.Fatalf("tidemark-mirror %s: exit code %d, expected %d\n%s%s", strings.Join(args, " "), got, exit, stdout, stderr)
+	}
+	followsSchema(p.T, stdout)
+	if into != nil {
+		p.must(json.Unmarshal([]byte(stdout), into))
+	}
+	return stdout
+}
+
+// inProcess runs the program here at that time, without a terminal.
+func (p *paper) inProcess(now time.Time, args ...string) (said string, exit int) {
+	p.Helper()
+	p.configure()
+	var out bytes.Buffer
+	exit = run(append([]string{"tidemark-mirror", args[0], "--config", p.config}, args[1:]...),
+		world{Env: console.Env{Stdout: &out, Stderr: &out, Getenv: os.Getenv, Now: func() time.Time { return now }}})
+	return out.String(), exit
+}
