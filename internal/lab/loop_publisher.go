@@ -163,13 +163,16 @@ func StartReceiver(ctx context.Context, o ReceiverOptions) (*Receiver, error) {
 	if o.Lines != "" {
 		lines = append(lines, o.Lines)
 	}
-	var err error
-	r.Service, err = serve(ctx, filepath.Join(filepath.Dir(o.Config), "receiver"), launch{name: "tidemark checkin serve", hint: "build it first: make build",
+	service, err := serve(ctx, filepath.Join(filepath.Dir(o.Config), "receiver"), launch{name: "tidemark checkin serve", hint: "build it first: make build",
 		command: func(at netip.AddrPort) ([]string, error) {
 			text := fmt.Sprintf("%scheckin: {listen: %q, %s}\n", o.Text, at, strings.Join(lines, ", "))
 			return []string{o.Program, "checkin", "serve", "--config", o.Config}, writeFile(o.Config, text)
 		}})
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	r.Service = service
+	return r, nil
 }
 
 // URL is where mirrors check in.
