@@ -67,7 +67,7 @@ func (p *publisher) keepBeacon(ctx context.Context, m *manifest.Manifest) (troub
 	k := &beaconKeeper{publisher: p, m: m, o: o, memory: p.beaconMemory()}
 	if err := k.put(ctx); err != nil {
 		o.Why = err.Error()
-		trouble = append(trouble, k.explain(err))
+		trouble = append(trouble, p.beaconTrouble(err, ""))
 	}
 	trouble = append(trouble, k.lookRound(ctx)...)
 	if err := p.state.save(beaconFile, k.memory); err != nil {
@@ -153,13 +153,7 @@ func (k *beaconKeeper) put(ctx context.Context) (err error) {
 	if k.place, err = k.beaconPlace(ctx); err != nil {
 		return err
 	}
-	owed := k.memory.Owed && k.cfg.Beacon.ZoneFile != nil // it was written, and perhaps never loaded
-	set, why, err := k.replace(ctx, k.cfg.Beacon.Name, func(have publish.RRset) string {
-		if why := k.stale(have); why != "" || !owed {
-			return why
-		}
-		return "an earlier run did not end well"
-	}, k.signed)
+	set, why, err := k.replace(ctx, k.cfg.Beacon.Name, k.stale, k.signed)
 	if err != nil {
 		return err
 	}
@@ -171,11 +165,7 @@ func (k *beaconKeeper) put(ctx context.Context) (err error) {
 	if b, fault := k.readBeacon(set.Records); fault == nil {
 		k.o.Serial, k.o.Expires = b.Serial, strictjson.At(time.Unix(b.Expires, 0))
 	}
-	if err := k.putPlain(ctx); err != nil {
-		return err
-	}
-	k.memory.Owed = false
-	return nil
+	return k.putPlain(ctx)
 }
 
 func (k *beaconKeeper) putPlain(ctx context.Context) error {
@@ -189,7 +179,7 @@ func (k *beaconKeeper) putPlain(ctx context.Context) error {
 			return ""
 		}
 		return "the plain record differs"
-	}, func(context.Context, publish.RRset) (publish.RRset, error) { return want, nil })
+	}, func(context.Context) (publish.RRset, error) { return want, nil })
 	if err != nil {
 		return fmt.Errorf("plain record %s: %w", b.PlainName, err)
 	}
@@ -202,21 +192,17 @@ func (k *beaconKeeper) putPlain(ctx context.Context) error {
 
 // replace writes a name's records anew when stale gives a reason, and returns what stands then. Who loses a race looks and
 // decides once more.
-func (k *beaconKeeper) replace(ctx context.Context, name string, stale func(publish.RRset) string, fresh func(context.Context, publish.RRset) (publish.RRset, error)) (set publish.RRset, why string, err error) {
+func (k *beaconKeeper) replace(ctx context.Context, name string, stale func(publish.RRset) string, fresh func(context.Context) (publish.RRset, error)) (set publish.RRset, why string, err error) {
 	for try := 0; ; try++ {
 		have, err := k.place.Get(ctx, name)
 		if err != nil {
-			return have, "", fmt.Errorf("read the record: %w", err)
+			return have, "", k.explain(fmt.Errorf("read the record: %w", err))
 		}
 		if why = stale(have); why == "" {
 			return have, "", nil
 		}
-		next, err := fresh(ctx, have)
+		next, err := fresh(ctx)
 		if err != nil {
-			return have, why, err
-		}
-		k.memory.Owed = true // a run that is killed, or whose reload fails, leaves it to the next one
-		if err := k.state.save(beaconFile, k.memory); err != nil {
 			return have, why, err
 		}
 		k.Log.Info("write the record", "name", name, "why", why)
@@ -225,7 +211,7 @@ func (k *beaconKeeper) replace(ctx context.Context, name string, stale func(publ
 			return next, why, nil
 		}
 		if try > 0 || !errors.Is(err, publish.ErrConflict) {
-			return have, why, fmt.Errorf("write the record: %w", err)
+			return have, why, k.explain(fmt.Errorf("write the record: %w", err))
 		}
 	}
 }
@@ -252,11 +238,8 @@ func (k *beaconKeeper) stale(have publish.RRset) string {
 	return ""
 }
 
-// signed is the record to put, verified as a mirror would before anybody sees it. One that may stay is put again as it is.
-func (k *beaconKeeper) signed(ctx context.Context, have publish.RRset) (publish.RRset, error) {
-	if k.stale(have) == "" {
-		return have, nil
-	}
+// signed is the record to put, verified as a mirror would before anybody sees it.
+func (k *beaconKeeper) signed(ctx context.Context) (publish.RRset, error) {
 	b, err := k.beacon(ctx, k.m)
 	if err != nil {
 		return publish.RRset{}, err

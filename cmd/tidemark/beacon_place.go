@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
+	"strings"
 
 	"tidemark/internal/console"
-	"tidemark/internal/dnstxt"
 	"tidemark/publish"
 	"tidemark/publish/route53"
 )
@@ -33,52 +32,42 @@ func (p *publisher) beaconPlace(ctx context.Context) (publish.TXT, error) {
 	}
 }
 
-// nameServers lists what readers' resolvers ask: found through the primary, else through the system's resolvers.
+// nameServers lists what readers' resolvers ask: those of the zone, found through the primary where there is one, unless the
+// configuration or the command line gives others.
 func (p *publisher) nameServers(ctx context.Context, name string, given []string) ([]publish.NameServer, error) {
 	o := publish.NameServersOptions{Given: given}
-	b := p.cfg.Beacon
-	if len(given) == 0 && b != nil {
-		o.Given = b.Servers
-	}
-	if b != nil && b.RFC2136 != nil {
-		o.Zone, o.Ask = b.RFC2136.Zone, []string{withPort(b.RFC2136.Server)}
-	} else if len(o.Given) == 0 {
-		var err error
-		if o.Ask, err = dnstxt.System(resolvConf); err != nil {
-			return nil, err
+	if b := p.cfg.Beacon; b != nil {
+		if len(given) == 0 {
+			o.Given = b.Servers
+		}
+		if b.RFC2136 != nil && (name == b.Name || name == b.PlainName) {
+			o.Zone, o.Ask = b.RFC2136.Zone, []string{withPort(b.RFC2136.Server)}
 		}
 	}
 	return publish.NameServers(ctx, name, o)
 }
-
-// resolvConf names the system's resolvers (resolv.conf(5)).
-const resolvConf = "/etc/resolv.conf"
 
 // withPort adds DNS's port where none is given.
 func withPort(server string) string {
 	if _, _, err := net.SplitHostPort(server); err == nil {
 		return server
 	}
-	return net.JoinHostPort(server, "53")
+	return net.JoinHostPort(strings.Trim(server, "[]"), "53")
 }
 
-// explain says what to do about a record that could not be written.
+// explain says what to do about a place that could not be read or written, unless the error knows.
 func (k *beaconKeeper) explain(err error) error {
-	b, hint := k.cfg.Beacon, ""
+	b := k.cfg.Beacon
+	if own := (interface{ Hint() string })(nil); errors.As(err, &own) && own.Hint() != "" {
+		return err
+	}
 	switch {
 	case errors.Is(err, publish.ErrConflict):
-		hint = "somebody else writes this record, too: find out who; the next run tries again"
-	case errors.Is(err, fs.ErrPermission):
-		hint = "check the owner and mode of that file, or run as the user that owns it"
+		return console.Hinted(err, "somebody else writes this record, too: find out who; the next run tries again")
 	case b.RFC2136 != nil:
-		hint = fmt.Sprintf("check beacon.rfc2136: server %s must be up, know the key of %s (same name, algorithm and secret, clocks within 5 minutes), and allow it to update TXT at this name; the next run tries again", b.RFC2136.Server, b.RFC2136.TSIGFile)
+		return console.Hinted(err, "check beacon.rfc2136: server %s must be up, know the key of %s (same name, algorithm and secret; clocks within 5 minutes), and let it update TXT at this name; the next run tries again", b.RFC2136.Server, b.RFC2136.TSIGFile)
 	case b.Route53 != nil:
-		hint = fmt.Sprintf("check that the credentials may list and change records of the hosted zone %s; the next run tries again", b.Route53.Zone)
-	default:
-		hint = fmt.Sprintf("check that this user may write %s, and that the reload command works by hand; the next run tries again", b.ZoneFile.Path)
+		return console.Hinted(err, "check that the credentials may list and change records of the hosted zone %s; the next run tries again", b.Route53.Zone)
 	}
-	if own := (interface{ Hint() string })(nil); errors.As(err, &own) && own.Hint() != "" {
-		hint = own.Hint()
-	}
-	return k.beaconTrouble(err, "%s", hint)
+	return console.Hinted(err, "check that this user may write %s, and that the reload command works by hand; the next run tries again", b.ZoneFile.Path)
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"tidemark/internal/console"
@@ -21,7 +19,6 @@ type beaconMemory struct {
 	Schema string                     `json:"schema"`
 	Text   string                     `json:"text,omitempty"`    // put last
 	PutAt  strictjson.Time            `json:"put_at,omitzero"`   // when
-	Owed   bool                       `json:"owed,omitempty"`    // a write began that has not ended well
 	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name and address: when its lag was told
 }
 
@@ -55,7 +52,11 @@ func (l beaconLag) key() string { return l.Name + " " + l.Address }
 // secondaries wait for a NOTIFY, else once.
 func (k *beaconKeeper) lookRound(ctx context.Context) (trouble []error) {
 	patience := cmp.Or(k.beaconPatience, beaconPatience)
-	ctx, stop := context.WithTimeout(ctx, beaconAskTime+patience)
+	within := beaconAskTime
+	if slices.ContainsFunc(k.stands, func(r record) bool { return r.fresh }) {
+		within += patience
+	}
+	ctx, stop := context.WithTimeout(ctx, within)
 	defer stop()
 	var said []publish.Said
 	wrote, deadline := false, k.Now().Add(patience)
@@ -89,10 +90,10 @@ func (k *beaconKeeper) lags(r record, said []publish.Said) (out []beaconLag) {
 	for _, s := range said {
 		says := ""
 		switch {
-		case s.Err != nil && noRoute(s.Err) && s.Name != "" && reached[s.Name]:
+		case s.NoRoute() && s.Name != "" && reached[s.Name]:
 		case s.Err != nil:
 			says = "cannot be asked: " + s.Err.Error()
-		case !r.set.Same(publish.RRset{Records: s.Answer.Records}):
+		case !s.Holds(r.set):
 			says = "says " + k.says(r.name, s.Answer.Records)
 		}
 		if says != "" {
@@ -100,10 +101,6 @@ func (k *beaconKeeper) lags(r record, said []publish.Said) (out []beaconLag) {
 		}
 	}
 	return out
-}
-
-func noRoute(err error) bool {
-	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
 // says is what the records of a name mean, in words.
@@ -168,7 +165,10 @@ func (k *beaconKeeper) lagTrouble(l beaconLag) error {
 		}
 	}
 	server := l.Address
-	if l.Server != "" {
+	switch {
+	case l.Server != "" && l.Address == "":
+		server = l.Server
+	case l.Server != "":
 		server = l.Server + " (" + l.Address + ")"
 	}
 	what := ""

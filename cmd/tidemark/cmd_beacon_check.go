@@ -46,7 +46,8 @@ type beaconAnswer struct {
 	Server   string           `json:"server,omitempty"` // "" when it was given as an address
 	Resolver bool             `json:"resolver,omitempty"`
 	Address  string           `json:"address"`
-	Error    string           `json:"error,omitempty"` // it could not be asked
+	Error    string           `json:"error,omitempty"`    // it could not be asked
+	NoRoute  bool             `json:"no_route,omitempty"` // from this machine; another address of that server was asked
 	Records  []string         `json:"records,omitempty"`
 	TTL      int              `json:"ttl"`
 	Serial   int64            `json:"serial,omitempty"`
@@ -147,13 +148,18 @@ func (d *beaconCheckDocument) ask(ctx context.Context, p *publisher, kind, name 
 	if err != nil {
 		d.problem(p.Call, fmt.Errorf("the authoritative servers of %s: %w", name, err))
 	}
-	for _, s := range publish.AskAll(ctx, name, servers, 0) {
-		d.add(p, beaconAnswer{Kind: kind, Name: name, Server: s.Name, Address: s.Address}, s.Answer, s.Err)
+	said, reached := publish.AskAll(ctx, name, servers, 0), map[string]bool{}
+	for _, s := range said {
+		reached[s.Name] = reached[s.Name] || s.Err == nil
+	}
+	for _, s := range said {
+		passed := s.NoRoute() && s.Name != "" && reached[s.Name]
+		d.add(p, beaconAnswer{Kind: kind, Name: name, Server: s.Name, Address: s.Address, NoRoute: passed}, s.Answer, s.Err)
 	}
 	if len(given) > 0 {
 		return
 	}
-	resolvers, err := dnstxt.System(resolvConf)
+	resolvers, err := dnstxt.System("/etc/resolv.conf")
 	if err != nil {
 		d.problem(p.Call, err)
 		return
@@ -243,7 +249,7 @@ func (d *beaconCheckDocument) result() string {
 		switch {
 		case r.Kind == "beacon" && r.Error == "" && !r.Verifies && r.Reason != faultNone:
 			return beaconRefused
-		case !r.Same:
+		case !r.Same && !r.NoRoute:
 			out = beaconLags
 		}
 	}
@@ -263,7 +269,7 @@ func (d *beaconCheckDocument) show(c *console.Call) {
 		if r.Resolver {
 			server = "(resolver)"
 		}
-		w.AppendRow(table.Row{r.Name, server, r.Address, d.answer(r), r.TTL, verifies(r), asPublished(r)})
+		w.AppendRow(table.Row{r.Name, server, cmp.Or(r.Address, "-"), d.answer(r), r.TTL, verifies(r), asPublished(r)})
 	}
 	c.Say("%s", console.Render(w))
 }
@@ -279,6 +285,8 @@ func trees(t map[string]int64) string {
 // answer is what was said, in words.
 func (d *beaconCheckDocument) answer(r beaconAnswer) string {
 	switch {
+	case r.NoRoute:
+		return "no route from here"
 	case r.Error != "":
 		return "cannot be asked: " + r.Error
 	case len(r.Records) == 0:
@@ -339,7 +347,7 @@ func (d *beaconCheckDocument) verdict(p *publisher) error {
 		return console.Exit(console.Refused, fmt.Errorf("the record of %s does not verify at %s", d.Name, who),
 			"the next run writes it anew at the primary: tidemark run --config %s; if a server keeps it, look who else writes there. Mirrors do not go by it, they ask HTTPS", p.cfg.File)
 	case beaconLags:
-		who := cmp.Or(bad(func(r beaconAnswer) bool { return !r.Same }), "its authoritative servers")
+		who := cmp.Or(bad(func(r beaconAnswer) bool { return !r.Same && !r.NoRoute }), "its authoritative servers")
 		return console.Exit(console.Failed, fmt.Errorf("the record of %s lags, or cannot be asked for, at %s", d.Name, who),
 			"a record that is missing everywhere is written by: tidemark run --config %s; a secondary needs a NOTIFY, and must be let transfer the zone; a resolver lags for the TTL at most", p.cfg.File)
 	}

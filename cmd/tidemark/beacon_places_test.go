@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/internal/console"
+	"tidemark/internal/lab"
+)
+
+// A place that does not take the records is told, with what to do; nothing else is touched, and the next run catches up.
+func TestKeepBeacon_Trouble(t *testing.T) {
+	t.Parallel()
+	w := newBeaconWorld(t)
+	m := w.document(stamp1, stamp1)
+	wrong := filepath.Join(w.dir, "wrong.key")
+	w.write("wrong.key", "key \"tidemark-lab\" {\n\talgorithm hmac-sha256;\n\tsecret \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\";\n};\n")
+	w.write("no.key", "secret\n")
+	right, dead := w.place, "127.0.0.1:9"
+	for _, tt := range []struct{ name, place, text, hint string }{
+		{"wrong TSIG key", strings.Replace(right, w.named.KeyFile, wrong, 1), "read|write the record", "know the key of " + wrong},
+		{"no TSIG key", strings.Replace(right, w.named.KeyFile, filepath.Join(w.dir, "no.key"), 1), "TSIG key", "tsig-keygen"},
+		{"no key file", strings.Replace(right, w.named.KeyFile, filepath.Join(w.dir, "missing"), 1), "no such file", "tsig-keygen"},
+		{"server down", strings.Replace(right, w.named.Addr.String(), dead, 1), "the record", "server " + dead + " must be up"},
+	} {
+		w.place = tt.place
+		w.configure()
+		o, _, trouble := w.keep(m)
+		if o.State != beaconFailed || len(trouble) != 1 || w.text(beaconName) != "" {
+			t.Fatalf("%s: %+v, %v, record %s", tt.name, o, trouble, w.text(beaconName))
+		}
+		said := false
+		for _, text := range strings.Split(tt.text, "|") {
+			said = said || strings.Contains(trouble[0].Error(), text)
+		}
+		_, errs := report(trouble[0])
+		if !said || !strings.Contains(errs, tt.hint) {
+			t.Errorf("%s: %s, expected %q and %q", tt.name, errs, tt.text, tt.hint)
+		}
+	}
+	w.place = right
+	w.configure()
+	w.good(nil, beaconWritten)
+}
+
+// report is how an error looks on the screen, and its exit code.
+func report(err error) (code int, errs string) {
+	var b strings.Builder
+	e := &console.Program{Env: console.Env{Stderr: &b}, Name: "tidemark", Judge: judge}
+	return e.Report(err), b.String()
+}
+
+// A secondary that lags is named with what it says; runs that write nothing tell it once an hour.
+func TestKeepBeacon_Lagging(t *testing.T) {
+	t.Parallel()
+	w := newBeaconWorld(t)
+	m := w.document(stamp1, stamp1)
+	w.good(m, beaconWritten)
+	second := startNamed(t, lab.NamedOptions{Of: w.named})
+	w.served = append(w.served, second.Addr.String())
+	w.configure()
+	w.good(nil, beaconUnchanged)
+
+	w.now = w.now.Add(time.Minute)
+	o, out, trouble := w.keep(w.document(stamp2, stamp2))
+	if len(trouble) != 2 || o.State != beaconWritten || len(o.Lagging) != 2 || out != "beacon "+beaconName+": serial 2 (timestamps changed), at 1 of 2 servers\n" {
+		t.Fatalf("%s%+v, %v", out, o, trouble)
+	}
+	code, errs := report(trouble[0])
+	for _, want := range []string{"beacon " + beaconName + ": server " + second.Addr.String() + " says serial 1, expires in 23h; expected serial 2, expires in 24h", "hint: ", "NOTIFY", "beacon --check"} {
+		if !strings.Contains(errs, want) || code != 1 {
+			t.Errorf("no %q in (exit code %d)\n%s", want, code, errs)
+		}
+	}
+	if _, errs := report(trouble[1]); !strings.Contains(errs, fmt.Sprintf("plain record %s: server %s says \"%d:%[3]d\"; expected \"%d:%[4]d\"", plainName, second.Addr, stamp1, stamp2)) {
+		t.Error(errs)
+	}
+	w.now = w.now.Add(59 * time.Minute)
+	if o, _, trouble := w.keep(nil); len(trouble) > 0 || len(o.Lagging) != 2 || o.Agree != 1 {
+		t.Errorf("told within the hour: %v, %+v", trouble, o)
+	}
+	w.now = w.now.Add(time.Minute)
+	if _, _, trouble := w.keep(nil); len(trouble) != 2 {
+		t.Errorf("not told after an hour: %v", trouble)
+	}
+	if err := second.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if _, _, trouble := w.keep(nil); len(trouble) != 2 || !strings.Contains(trouble[0].Error(), "cannot be asked: ") {
+		t.Errorf("a server that is down: %v", trouble)
+	}
+	w.served = w.served[:1]
+	w.configure()
+	w.good(nil, beaconUnchanged)
+}
+
+// A fragment holds both records; the reload command is run after a write, and again when it failed.
+func TestKeepBeacon_ZoneFile(t *testing.T) {
+	t.Parallel()
+	w := newBeaconWorld(t)
+	d, err := lab.StartDNS(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	fragment, reloaded := filepath.Join(w.dir, "beacon.zone"), filepath.Join(w.dir, "reloaded")
+	w.served = []string{d.Addr.String()}
+	w.place = fmt.Sprintf("zone_file: {path: %s, reload: [/bin/cp, %[1]s, %s]}", fragment, filepath.Join(w.dir, "missing", "x"))
+	w.configure()
+	o, _, trouble := w.keep(w.document(stamp1, stamp2))
+	if len(trouble) == 0 || o.State != beaconFailed {
+		t.Fatalf("%+v, %v", o, trouble)
+	}
+	if _, errs := report(trouble[0]); !strings.Contains(errs, "reload command works by hand") {
+		t.Error(errs)
+	}
+	w.place = fmt.Sprintf("zone_file: {path: %s, reload: [/bin/cp, %[1]s, %s]}", fragment, reloaded)
+	w.configure()
+	if o, _, _ := w.keep(nil); o.State != beaconWritten {
+		t.Fatalf("the reload that failed was not tried again: %+v", o)
+	}
+	text := string(must(os.ReadFile(reloaded)))
+	for _, want := range []string{beaconName + ". ", plainName + ". ", fmt.Sprintf(`"%d:%d"`, stamp2, stamp1), `"v=tm1 n=centos s=1 `} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("%q is not once in\n%s", want, text)
+		}
+	}
+	record := text[strings.Index(text, "v=tm1"):]
+	d.SetText(beaconName, record[:strings.Index(record, `"`)])
+	d.SetText(plainName, fmt.Sprintf("%d:%d", stamp2, stamp1))
+	if err := os.Remove(reloaded); err != nil {
+		t.Fatal(err)
+	}
+	w.keep(nil)
+	if _, err := os.Stat(reloaded); err == nil {
+		t.Error("nothing was written, and the reload command was run")
+	}
+	w.write("beacon.zone", "; lost\n")
+	if o, _, _ := w.keep(nil); o.State != beaconWritten {
+		t.Errorf("a fragment that was emptied is left: %+v", o)
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"tidemark/internal/lab"
+	"tidemark/schema"
+)
+
+// beacon --check tells what each server says, and its exit code is the gravest of it.
+func TestBeaconCheck(t *testing.T) {
+	t.Parallel()
+	w := newBeaconWorld(t)
+	d, err := lab.StartDNS(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	w.good(w.document(stamp1, stamp1), beaconWritten)
+	genuine := w.stands().Text()
+	old := w.stands()
+	w.now = w.now.Add(time.Minute)
+	w.good(w.document(stamp2, stamp2), beaconWritten)
+	fresh := w.stands().Text()
+	for _, key := range []string{w.pub.OpenPGPKey, w.pub.MinisignKey} { // needs no private key
+		if err := os.Remove(key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain := fmt.Sprintf("%d:%[1]d", stamp2)
+	old.Network = "debian"
+	stranger, err := lab.TestMinisign(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unquoted := func(s string) string { return strings.Trim(s, `"`) }
+	for _, tt := range []struct {
+		name   string
+		beacon [][]string
+		plain  string
+		fault  lab.DNSFault
+		code   int
+		want   string
+	}{
+		{"the same", [][]string{{fresh}}, plain, "", 0, "expires in 24h, centos:1488376381,vault:1488376381 60 yes yes"},
+		{"older", [][]string{{genuine}}, plain, "", 1, "no: centos 1488372781, expected 1488376381; vault 1488372781, expected 1488376381"},
+		{"plain older", [][]string{{fresh}}, "1:2", "", 1, `"1:2" 60 not signed no: expected ` + plain},
+		{"no record", nil, plain, "", 1, "no record 0 no: no record -"},
+		{"several", [][]string{{fresh}, {genuine}}, plain, "", 4, "no: 2 records"},
+		{"foreign", [][]string{{"v=spf1 -all"}}, plain, "", 4, "no: not a beacon"},
+		{"changed", [][]string{{strings.Replace(fresh, "s=2", "s=3", 1)}}, plain, "", 4, "no: key"},
+		{"strange key", [][]string{{unquoted(w.forge(w.stands(), stranger))}}, plain, "", 4, "no: unknown key"},
+		{"other network", [][]string{{unquoted(w.forge(old, w.pub.Signers[1]))}}, plain, "", 4, "no: of another network, debian"},
+		{"refuses", [][]string{{fresh}}, plain, lab.DNSRefused, 1, "cannot be asked: "},
+	} {
+		d.Set(beaconName, tt.beacon...)
+		d.SetText(plainName, tt.plain)
+		d.Fault(tt.fault)
+		args := []string{"beacon", "--check", "--server", w.named.Addr.String(), "--server", d.Addr.String()}
+		code, out, errs := w.program(args, nil)
+		if code != tt.code || !strings.Contains(strings.Join(strings.Fields(out), " "), tt.want) || (code != 0) != strings.Contains(errs, "hint: ") {
+			t.Errorf("%s: exit code %d, expected %d and %q:\n%s%s", tt.name, code, tt.code, tt.want, out, errs)
+		}
+		t.Logf("%s\n%s%s", tt.name, out, errs)
+		jcode, doc, _ := w.program(append(args, "--json"), nil)
+		if err := followsDocument("tidemark/beacon-check/v1", doc); err != nil || jcode != code {
+			t.Errorf("%s: exit code %d, %v\n%s", tt.name, jcode, err, doc)
+		}
+	}
+	d.Fault("")
+	d.SetText(beaconName, fresh)
+	if code, out, errs := w.program([]string{"beacon", "--check", beaconName + ".", "--server", d.Addr.String(), "-q"}, nil); code != 0 || out != "" {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	w.unasked(d, genuine, fresh)
+}
+
+// unasked is the check without the site: the answers are held against each other.
+func (w *beaconWorld) unasked(d *lab.DNS, old, fresh string) {
+	w.Helper()
+	if err := os.RemoveAll(w.pub.Site); err != nil {
+		w.Fatal(err)
+	}
+	args := []string{"beacon", "--check", "--server", w.named.Addr.String(), "--server", d.Addr.String(), "--json"}
+	for text, want := range map[string]int{fresh: 0, old: 1} {
+		d.SetText(beaconName, text)
+		d.SetText(plainName, fmt.Sprintf("%d:%[1]d", stamp2))
+		code, doc, errs := w.program(args, nil)
+		var got beaconCheckDocument
+		if err := json.Unmarshal([]byte(doc), &got); err != nil || code != want || got.Published != nil || !strings.Contains(errs, "warning: what is published cannot be asked for") {
+			w.Errorf("exit code %d, expected %d, %v\n%s%s", code, want, err, doc, errs)
+		}
+	}
+	w.now = w.now.Add(30 * time.Hour)
+	d.SetText(beaconName, fresh)
+	if code, out, errs := w.program(args[:len(args)-1], nil); code != 4 || !strings.Contains(out, "no: expired at ") {
+		w.Errorf("exit code %d, expected 4\n%s%s", code, out, errs)
+	}
+}
+
+// followsDocument validates a document.
+func followsDocument(name, doc string) error {
+	b, err := schema.Get(name)
+	if err != nil {
+		return err
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(name, parsed); err != nil {
+		return err
+	}
+	s, err := c.Compile(name)
+	if err != nil {
+		return err
+	}
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(doc))
+	if err != nil {
+		return err
+	}
+	return s.Validate(v)
+}
+
+func TestBeacon_Usage(t *testing.T) {
+	t.Parallel()
+	w := &beaconWorld{T: t, dir: t.TempDir()}
+	for _, args := range [][]string{{"beacon", "name.example.org"}, {"beacon", "--server", "127.0.0.1"}} {
+		if code, _, errs := w.program(args, nil); code != 2 || !strings.Contains(errs, "beacon --check") {
+			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		}
+	}
+}
