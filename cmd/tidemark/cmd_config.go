@@ -1,17 +1,22 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"tidemark/internal/console"
+	"tidemark/publish"
 )
 
 func configCommand(e *console.Program) *cli.Command {
 	return e.Group("config", "check the configuration",
 		e.Command("check", "say everything that is wrong with the configuration, at once", "", nil,
-			`Reads the configuration, the inventory, the trust and the signing keys, as "run" would, and asks nobody.
+			`Reads the configuration, the inventory, the trust and the signing keys, as "run" would, the key for DNS updates and the
+certificate of "checkin serve", and asks nobody.
 
 Example:
   tidemark config check --config /etc/tidemark/tidemark.yaml`, checkConfig))
@@ -44,6 +49,9 @@ func checkConfig(c *console.Call) error {
 			d.Mirrors++
 		}
 	}
+	if err := p.checkFiles(); err != nil {
+		return err
+	}
 	for _, w := range p.cfg.Warnings() {
 		d.Warnings = append(d.Warnings, w.Text+": "+w.Hint)
 	}
@@ -60,3 +68,28 @@ func checkConfig(c *console.Call) error {
 	}
 	return c.Document(d)
 }
+
+// checkFiles reads what a run, or the receiver of check-ins, would first miss when it is needed.
+func (p *publisher) checkFiles() error {
+	var problems []error
+	if b := p.cfg.Beacon; b != nil && b.RFC2136 != nil {
+		data, err := console.ReadFile(b.RFC2136.TSIGFile, maxTSIG)
+		if err == nil {
+			_, err = publish.ParseTSIG(data)
+		}
+		if err != nil {
+			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("beacon.rfc2136.tsig_file %s: %w", b.RFC2136.TSIGFile, err),
+				"tsig-keygen -a hmac-sha256 NAME makes a key: the same goes into the server's configuration; this user must be able to read it"))
+		}
+	}
+	if in := p.cfg.Checkin; in != nil && in.Cert != "" {
+		if _, err := tls.LoadX509KeyPair(in.Cert, in.Key); err != nil {
+			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("checkin.cert %s, checkin.key %s: %w", in.Cert, in.Key, err),
+				"expected PEM files, the certificate before those above it, and its own key; this user must be able to read them"))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// maxTSIG bounds the key file, in bytes.
+const maxTSIG = 64 << 10

@@ -23,7 +23,7 @@ func sourcesCommand(e *console.Program) *cli.Command {
 			&cli.StringFlag{Name: "tree", Usage: "only this `TREE`"},
 			&cli.BoolFlag{Name: "published", Usage: "by the sources that are published now, not as if every server were verified"},
 			&cli.StringSliceFlag{Name: "without", Usage: "as if the source `ID` had failed (may be repeated)"},
-			&cli.BoolFlag{Name: "all", Usage: "list the sources to which nobody would go first, too"},
+			&cli.BoolFlag{Name: "all", Usage: "list every source, not the busiest alone"},
 		}, `Ranks the sources for each mirror of the inventory, as that mirror will do itself, and counts who comes first: at which
 source how many mirrors would begin a sync, and how many that is for each of its slots. Then it says how near that is, and
 what happens when the busiest source fails. Nobody is asked.
@@ -51,8 +51,9 @@ type simulateDocument struct {
 type simulatedTree struct {
 	Tree          string            `json:"tree"`
 	Mirrors       int               `json:"mirrors"`
-	Unserved      []string          `json:"unserved"` // mirrors without any source
-	OnNodes       int               `json:"on_nodes"` // mirrors for which a node comes first
+	Unserved      []string          `json:"unserved"`   // mirrors without any source
+	NoCountry     int               `json:"no_country"` // mirrors whose country is not known: nothing is near them
+	OnNodes       int               `json:"on_nodes"`   // mirrors for which a node comes first
 	SameCountry   int               `json:"same_country"`
 	SameContinent int               `json:"same_continent"` // those of the same country included
 	Sources       []simulatedSource `json:"sources"`        // the busiest first
@@ -109,8 +110,11 @@ func simulateSources(c *console.Call) error {
 		if err != nil {
 			return err
 		}
-		d.Trees = append(d.Trees, t)
+		if len(d.Trees) > 0 {
+			c.Say("")
+		}
 		sayTree(c, t, d.Serial)
+		d.Trees = append(d.Trees, t)
 	}
 	return c.Document(d)
 }
@@ -180,7 +184,6 @@ func leaveOut(m *manifest.Manifest, without []string) error {
 
 // choice is where one mirror would go, and where next; nil: nowhere.
 type choice struct {
-	mirror      string
 	first, next *manifest.Source
 }
 
@@ -195,7 +198,10 @@ func simulate(ctx context.Context, m *manifest.Manifest, tree string, servers []
 		if err := ctx.Err(); err != nil {
 			return t, err
 		}
-		one := choice{mirror: s.ID}
+		one := choice{}
+		if s.Country == "" {
+			t.NoCountry++
+		}
 		if ranked := client.Choose(m, tree, manifest.Client{ID: s.ID, Country: s.Country, ASN: s.ASN}); len(ranked) > 0 {
 			one.first = ranked[0].Source
 			if len(ranked) > 1 {

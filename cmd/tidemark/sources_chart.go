@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
 	"tidemark/internal/console"
@@ -17,6 +19,7 @@ const (
 	leastBar   = 10
 	mostBar    = 60
 	shownMoves = 6
+	busiest    = 30 // sources that are listed without --all
 )
 
 // sayTree prints the table with its bars, and what it comes to.
@@ -30,29 +33,56 @@ func sayTree(c *console.Call, t simulatedTree, serial int64) {
 		c.Say("no mirror of the inventory carries it")
 		return
 	}
-	shown := t.Sources
+	shown, rest := t.Sources, ""
 	if !c.Bool("all") {
-		for len(shown) > 0 && shown[len(shown)-1].Mirrors == 0 {
-			shown = shown[:len(shown)-1]
-		}
+		shown, rest = cut(t.Sources)
 	}
-	c.Say("\n%s", chart(shown, screenWidth(c), blocks(c.Getenv)))
-	if idle := len(t.Sources) - len(shown); idle > 0 {
-		c.Say("and %s to which nobody would go first: --all lists them", counted(idle, "source"))
+	if len(shown) > 0 {
+		c.Say("\n%s", chart(shown, screenWidth(c), blocks(c.Getenv)))
+	}
+	if rest != "" {
+		c.Say(" %s: --all lists them", rest)
 	}
 	c.Say("\n%s", summary(t))
 	if t.Failure != nil {
 		c.Say("%s", t.Failure)
 	}
-	c.Say("")
+}
+
+// cut leaves the busiest, and says what is left out.
+func cut(sources []simulatedSource) (shown []simulatedSource, rest string) {
+	used := 0
+	for _, s := range sources {
+		if s.Mirrors > 0 {
+			used++
+		}
+	}
+	shown = sources[:min(used, busiest)]
+	var left []string
+	if n := used - len(shown); n > 0 {
+		few := "1"
+		if most := sources[len(shown)].Mirrors; most > 1 {
+			few = fmt.Sprintf("%d to %d", sources[used-1].Mirrors, most)
+		}
+		left = append(left, fmt.Sprintf("%s with %s each", counted(n, "source"), few))
+	}
+	if n := len(sources) - used; n > 0 {
+		left = append(left, fmt.Sprintf("%s to which nobody would go first", counted(n, "source")))
+	}
+	if len(left) == 0 {
+		return shown, ""
+	}
+	return shown, "and " + strings.Join(left, ", ")
 }
 
 // chart is the table, a bar behind each line; the longest fills what is left of the width.
 func chart(sources []simulatedSource, width int, blocks bool) string {
 	w := console.Table("source", "kind", "country", "slots", "mirrors", "a slot")
+	w.SetColumnConfigs([]table.ColumnConfig{{Number: 6, Align: text.AlignRight}})
 	most := 0
 	for _, s := range sources {
-		w.AppendRow([]any{s.ID, s.Kind, s.Country, s.Slots, s.Mirrors, strconv.FormatFloat(s.PerSlot, 'f', 1, 64)})
+		tenths := (s.Mirrors*100/s.Slots + 5) / 10
+		w.AppendRow([]any{s.ID, s.Kind, s.Country, s.Slots, s.Mirrors, fmt.Sprintf("%d.%d", tenths/10, tenths%10)})
 		most = max(most, s.Mirrors)
 	}
 	lines := strings.Split(console.Render(w), "\n")
@@ -112,6 +142,9 @@ func screenWidth(c *console.Call) int {
 func summary(t simulatedTree) string {
 	s := fmt.Sprintf("%s: %d without any source, %s on nodes, %s in the same country, %s on the same continent", counted(t.Mirrors, "mirror"), len(t.Unserved),
 		percent(t.OnNodes, t.Mirrors), percent(t.SameCountry, t.Mirrors), percent(t.SameContinent, t.Mirrors))
+	if t.NoCountry > 0 {
+		s += fmt.Sprintf("\nwithout a country in the inventory, so that nothing is near: %s", counted(t.NoCountry, "mirror"))
+	}
 	if t.MostLoaded != nil {
 		s += "\nmost loaded for its slots: " + t.MostLoaded.load()
 	}
@@ -135,11 +168,11 @@ func (f simulatedFailure) String() string {
 		}
 		to = append(to, fmt.Sprintf("%s %d", s.ID, s.Mirrors))
 	}
-	out := fmt.Sprintf("were %s to fail, its %s would go to %s: %s", f.ID, counted(f.Mirrors, "mirror"), counted(len(f.To), "other"), strings.Join(to, ", "))
+	out := fmt.Sprintf("were %s to fail, its %s would go to %s:\n  %s", f.ID, counted(f.Mirrors, "mirror"), counted(len(f.To), "other"), strings.Join(to, ", "))
 	if f.Unserved > 0 {
 		out += fmt.Sprintf("; %d would have no source", f.Unserved)
 	}
-	return out + "; most loaded then: " + f.MostLoaded.load()
+	return out + "\n  most loaded then: " + f.MostLoaded.load()
 }
 
 func percent(n, of int) string { return fmt.Sprintf("%d %%", (n*100+of/2)/max(of, 1)) }
