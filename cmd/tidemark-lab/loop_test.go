@@ -15,19 +15,7 @@ import (
 // TestClosedLoop: one timestamp, three nodes and forty mirrors, all with the real programs and real rsync daemons. Its log
 // draws what happened.
 func TestClosedLoop(t *testing.T) {
-	needTool(t, "rsync", "rsync")
-	bin := programs(t)
-	r, err := lab.RunLoop(t.Context(), lab.LoopOptions{Dir: t.TempDir(), Now: time.Now, Log: func(s string) { t.Log(s) },
-		Publisher: filepath.Join(bin, "tidemark"), Mirror: filepath.Join(bin, "tidemark-mirror")})
-	for _, line := range r.Summary() {
-		t.Log(line)
-	}
-	for _, said := range r.Trouble {
-		t.Log(said)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := closedLoop(t, programs(t), false)
 	t.Run("admission", func(t *testing.T) { risesAsMirrorsFinish(t, r.Rows) })
 	nodes := []string{}
 	for _, n := range r.Nodes {
@@ -45,6 +33,9 @@ func TestClosedLoop(t *testing.T) {
 	if fromMirrors == 0 || fromMirrors == len(r.From) {
 		t.Errorf("%d of %d mirrors synced from other mirrors: expected the first from nodes, later ones from mirrors", fromMirrors, len(r.From))
 	}
+	if r.Runs == 0 {
+		t.Error("no run of the publisher was called by a check-in")
+	}
 	for id, dir := range r.Mirrors {
 		diffs, err := lab.DiffTrees(r.Master, dir, lab.DiffOptions{})
 		// What the master has deleted may lie about until a source comes along that may say what to delete.
@@ -53,6 +44,40 @@ func TestClosedLoop(t *testing.T) {
 			t.Errorf("%s is not as the master is: %v %q", id, err, diffs)
 		}
 	}
+}
+
+// TestSoakClosedLoop_WithoutAdmission: the same network when nobody waits for his turn, to see what admission is good for.
+func TestSoakClosedLoop_WithoutAdmission(t *testing.T) {
+	if os.Getenv("TIDEMARK_SOAK") == "" {
+		t.Skip("a long test: TIDEMARK_SOAK=1 (make soak)")
+	}
+	bin := programs(t)
+	turnedAway := func(herd bool) (n int) {
+		for _, node := range closedLoop(t, bin, herd).Nodes {
+			n += node.Refused
+		}
+		return n
+	}
+	with, without := turnedAway(false), turnedAway(true)
+	t.Logf("the nodes turned away %d connections with admission, %d without", with, without)
+	if without <= with {
+		t.Error("expected more without")
+	}
+}
+
+// closedLoop runs it and logs its table.
+func closedLoop(t *testing.T, bin string, herd bool) lab.LoopResult {
+	t.Helper()
+	needTool(t, "rsync", "rsync")
+	r, err := lab.RunLoop(t.Context(), lab.LoopOptions{Dir: t.TempDir(), Now: time.Now, Log: func(s string) { t.Log(s) }, Herd: herd,
+		Publisher: filepath.Join(bin, "tidemark"), Mirror: filepath.Join(bin, "tidemark-mirror")})
+	for _, line := range append(r.Summary(), r.Trouble...) {
+		t.Log(line)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // risesAsMirrorsFinish holds the table to the design: the first wave is what the nodes can feed, each mirror that is done

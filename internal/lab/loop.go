@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,8 @@ type LoopOptions struct {
 	Mirror    string           // the program tidemark-mirror
 	Now       func() time.Time // required
 	Mirrors   int              // 0: 40
-	Within    time.Duration    // that all mirrors must be done; 0: 3 min
+	Herd      bool             // mirrors start before their turn, all at once: what admission is there to prevent
+	Within    time.Duration    // that all mirrors must be done and listed; 0: 3 min
 	Log       func(row string) // each row of the table, as it is drawn; nil: nobody looks
 }
 
@@ -34,6 +36,8 @@ type LoopResult struct {
 	Master  string            // the directory of the tree
 	Mirrors map[string]string // the directory of each mirror's tree
 	Wall    time.Duration     // from the master's move until the last mirror was done
+	Listing []time.Duration   // of each mirror: from being done until the manifest lists it, shortest first
+	Runs    int               // of the publisher, because of check-ins
 	Trouble []string          // what programs said that ended with other than 0
 }
 
@@ -48,6 +52,8 @@ type LoopRow struct {
 	Sources int // listed in the manifest at the new timestamp ...
 	Listed  int // ... of those, mirrors
 	Slots   int // of all of them together
+
+	listed map[string]bool // by id
 }
 
 // LoopNode is what one node had to do.
@@ -68,7 +74,7 @@ const (
 	loopPayload = 600 << 10              // bytes that are new at the next timestamp ...
 	loopRate    = "200K"                 // ... and what each mirror's line takes in a second
 	loopSample  = 250 * time.Millisecond // between two looks at the network
-	loopFull    = 15 * time.Second       // between two full runs of the publisher; five minutes in real life
+	loopFull    = time.Minute            // between two full runs of the publisher; five minutes in real life
 	loopCron    = 4 * time.Second        // between two starts of a mirror's program; minutes in real life
 )
 
@@ -195,6 +201,7 @@ func (l *loop) wait() {
 // sum fills in what is known at the end.
 func (l *loop) sum(ctx context.Context) error {
 	r := &l.result
+	r.Runs = l.publisher.called
 	r.Master, r.Mirrors, r.From = l.network.Master(loopTree), map[string]string{}, map[string]string{}
 	for _, n := range l.nodes {
 		r.Nodes = append(r.Nodes, n.total)
@@ -204,8 +211,10 @@ func (l *loop) sum(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.Listing = append(r.Listing, m.listedAt-m.doneAt)
 		r.From[m.site.ID], r.Mirrors[m.site.ID] = from, filepath.Join(m.site.Dir, loopTree)
 	}
+	slices.Sort(r.Listing)
 	return nil
 }
 

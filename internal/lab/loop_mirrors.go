@@ -22,8 +22,11 @@ type loopMirror struct {
 	program string
 	config  string
 	after   time.Duration // its place in cron's minute
+	herd    bool
 	cron    sync.WaitGroup
 	trouble []string
+
+	doneAt, listedAt time.Duration // 0: not yet
 }
 
 // keys gives each mirror the key that it checks in with; the inventory gets the public half.
@@ -51,7 +54,7 @@ func (l *loop) keys(servers []Server) error {
 // newMirror configures a mirror.
 func (l *loop) newMirror(s *Site, number int) (*loopMirror, error) {
 	dir := l.path("mirrors", s.ID)
-	m := &loopMirror{site: s, program: l.Mirror, config: filepath.Join(dir, "mirror.yaml"), after: loopCron * time.Duration(number) / time.Duration(l.Mirrors)}
+	m := &loopMirror{site: s, program: l.Mirror, config: filepath.Join(dir, "mirror.yaml"), after: loopCron * time.Duration(number) / time.Duration(l.Mirrors), herd: l.Herd}
 	text := fmt.Sprintf(`network: %s
 id: %s
 country: %q
@@ -69,7 +72,11 @@ trees: {%s: {path: %s, bandwidth: %s}}
 
 // run is the program once, as cron has it: without a terminal, and what it says is mailed.
 func (m *loopMirror) run(ctx context.Context) error {
-	_, err := command(ctx, m.program, "run", "--now", "-q", "--config", m.config)
+	args := []string{"run", "--now", "-q", "--config", m.config}
+	if m.herd {
+		args = append(args, "--ignore-admission")
+	}
+	_, err := command(ctx, m.program, args...)
 	return err
 }
 
@@ -90,6 +97,17 @@ func (m *loopMirror) done() bool {
 	}
 	ts, err := timefile.Parse(b)
 	return err == nil && ts == loopNext
+}
+
+// note remembers when the mirror was first seen done, and listed.
+func (m *loopMirror) note(row LoopRow) (done bool) {
+	if m.doneAt == 0 && m.done() {
+		m.doneAt = row.At
+	}
+	if m.listedAt == 0 && row.listed[m.site.ID] {
+		m.listedAt = row.At
+	}
+	return m.doneAt > 0
 }
 
 // source is where the mirror's tree came from, by its own word.

@@ -25,6 +25,7 @@ type loopPublisher struct {
 	receiver *Receiver
 	now      func() time.Time
 	cron     sync.WaitGroup
+	called   int // by check-ins
 	trouble  []string
 }
 
@@ -78,6 +79,7 @@ func (p *loopPublisher) follow(ctx context.Context) {
 			err = p.run(ctx)
 			full = p.now().Add(loopFull)
 		case p.waiting():
+			p.called++
 			err = p.run(ctx, "--checkins")
 		default:
 			pause(ctx, 100*time.Millisecond)
@@ -96,7 +98,7 @@ func (p *loopPublisher) waiting() bool {
 
 // published is what the site says of the tree now.
 func (p *loopPublisher) published() (LoopRow, error) {
-	r := LoopRow{Admit: -1}
+	r := LoopRow{Admit: -1, listed: map[string]bool{}}
 	b, err := os.ReadFile(filepath.Join(p.www, "manifest.json"))
 	if err != nil {
 		return r, err
@@ -114,6 +116,7 @@ func (p *loopPublisher) published() (LoopRow, error) {
 			continue
 		}
 		r.Sources++
+		r.listed[s.ID] = true
 		r.Slots += s.Slots
 		if s.Kind == manifest.KindMirror {
 			r.Listed++

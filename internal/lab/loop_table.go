@@ -42,8 +42,9 @@ func (l *loop) look() (LoopRow, error) {
 	if err != nil {
 		return r, err
 	}
+	r.At = l.Now().Sub(l.began)
 	for _, m := range l.mirrors {
-		if m.done() {
+		if m.note(r) {
 			r.Done++
 		}
 	}
@@ -54,7 +55,6 @@ func (l *loop) look() (LoopRow, error) {
 		}
 		r.Now = append(r.Now, now)
 	}
-	r.At = l.Now().Sub(l.began)
 	return r, nil
 }
 
@@ -107,5 +107,10 @@ func (r LoopResult) Summary() []string {
 			nodes++
 		}
 	}
-	return append(lines, fmt.Sprintf("%d mirrors synced from nodes, %d from other mirrors; all done after %.1f s", nodes, len(r.From)-nodes, r.Wall.Seconds()))
+	lines = append(lines, fmt.Sprintf("%d mirrors synced from nodes, %d from other mirrors; all done after %.1f s", nodes, len(r.From)-nodes, r.Wall.Seconds()))
+	if n := len(r.Listing); n > 0 {
+		lines = append(lines, fmt.Sprintf("from done to listed: %.1f s in the middle, %.1f s at most; %d runs of the publisher because of check-ins",
+			r.Listing[n/2].Seconds(), r.Listing[n-1].Seconds(), r.Runs))
+	}
+	return lines
 }
