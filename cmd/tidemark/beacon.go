@@ -106,27 +106,29 @@ func (p *publisher) beaconTrouble(err error, hint string, args ...any) error {
 
 // sayBeacon is the outcome in one line.
 func (p *publisher) sayBeacon() {
-	o := p.beaconTold
-	if o == nil {
-		return
+	if p.beaconTold != nil {
+		p.Say("%s", p.beaconTold)
 	}
+}
+
+// String is the outcome in one line.
+func (o *beaconOutcome) String() string {
 	at := fmt.Sprintf("at %d servers", o.Servers)
 	switch {
-	case o.Servers == 1 && o.Agree == 1:
-		at = "at 1 server"
+	case o.Servers == 0:
+		at = "no server was asked"
 	case o.Agree < o.Servers:
 		at = fmt.Sprintf("at %d of %d servers", o.Agree, o.Servers)
-	case o.Servers == 0:
-		at = "no server asked"
+	case o.Servers == 1:
+		at = "at 1 server"
 	}
 	switch o.State {
 	case beaconWritten:
-		p.Say("beacon %s: serial %d (%s), %s", o.Name, o.Serial, o.Why, at)
+		return fmt.Sprintf("beacon %s: serial %d (%s), %s", o.Name, o.Serial, o.Why, at)
 	case beaconUnchanged:
-		p.Say("beacon %s: serial %d, unchanged, %s", o.Name, o.Serial, at)
-	default:
-		p.Say("beacon %s: not written: %s", o.Name, o.Why)
+		return fmt.Sprintf("beacon %s: serial %d, unchanged, %s", o.Name, o.Serial, at)
 	}
+	return fmt.Sprintf("beacon %s: not written: %s", o.Name, o.Why)
 }
 
 // beaconKeeper is one run's work on the records.

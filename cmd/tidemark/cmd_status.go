@@ -90,6 +90,9 @@ func statusTable(c *console.Call, d statusDocument) {
 	if d.Guard.Spoke {
 		c.Say("guard: %s", d.Guard.Reason)
 	}
+	if d.Beacon != nil {
+		c.Say("%s", d.Beacon)
+	}
 	w := console.Table("server", "tree", "state", "source", "since", "last good", "depth", "reason")
 	w.SetColumnConfigs([]table.ColumnConfig{{Number: 8, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft}})
 	for _, v := range d.Verdicts {

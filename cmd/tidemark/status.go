@@ -22,6 +22,7 @@ type statusDocument struct {
 	Trees    []quorum.TreeReport `json:"trees"`
 	Guard    quorum.GuardReport  `json:"guard"`
 	Verdicts []quorum.Verdict    `json:"verdicts"`
+	Beacon   *beaconOutcome      `json:"beacon,omitempty"`
 	Problems []string            `json:"problems,omitempty"`
 }
 
@@ -30,7 +31,7 @@ const statusEvery = 10 * time.Minute
 
 func (p *publisher) status(o *outcome) statusDocument {
 	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
-		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts}
+		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts, Beacon: p.beaconTold}
 	if o.published != nil {
 		d.Serial = o.published.Serial
 	}
@@ -40,7 +41,7 @@ func (p *publisher) status(o *outcome) statusDocument {
 	return d
 }
 
-// showStatus puts status.json on the site, the last step of a run; private servers and the operator's troubles are left out.
+// showStatus puts status.json on the site, the last step of a run; private servers and the operator's troubles, the beacon's among them, are left out.
 func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) error {
 	st, _, err := p.state.site()
 	if err != nil || d.At.Sub(st.StatusAt.Time) < statusEvery && !d.At.Before(st.StatusAt.Time) {
@@ -56,7 +57,7 @@ func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) e
 			shown = append(shown, v)
 		}
 	}
-	d.Verdicts, d.Problems, d.Trees = shown, nil, slices.Clone(d.Trees)
+	d.Verdicts, d.Problems, d.Beacon, d.Trees = shown, nil, nil, slices.Clone(d.Trees)
 	for i := range d.Trees {
 		d.Trees[i].Trouble = "" // hosts and paths of the masters
 	}
