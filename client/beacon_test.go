@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,9 +19,7 @@ import (
 	"tidemark/sign"
 )
 
-const (
-	beaconName = "_tidemark.centos.example.org"
-)
+const beaconName = "_tidemark.centos.example.org"
 
 // mast is a mirror that looks at a beacon: what DNS says, the mirror's clock, its trees and its draws are the test's.
 type mast struct {
@@ -371,7 +370,7 @@ func TestLookBeacon_ReadOnly(t *testing.T) {
 	}
 }
 
-// What is remembered, as a file.
+// What is remembered, as a file; and so doc.go has it.
 func TestBeaconMemory_Text(t *testing.T) {
 	t.Parallel()
 	m := moored(t)
@@ -386,5 +385,52 @@ func TestBeaconMemory_Text(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Error(diff)
+	}
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := "//\t" + strings.ReplaceAll(strings.TrimSpace(string(got)), "\n", "\n//\t") + "\n"; !strings.Contains(string(doc), text) {
+		t.Errorf("doc.go has not\n%s", text)
+	}
+}
+
+// However many look at once, the newest serial seen never goes back.
+func TestLookBeacon_ManyAtOnce(t *testing.T) {
+	t.Parallel()
+	m := moored(t)
+	texts := make([]string, 8)
+	for i := range texts {
+		texts[i] = text(t, numbered(4127+int64(i)))
+	}
+	var all sync.WaitGroup
+	for _, s := range texts {
+		o := m.BeaconOptions
+		o.Ask = func(context.Context, string) (*dnstxt.Answer, error) {
+			return &dnstxt.Answer{Records: [][]string{split(s)}}, nil
+		}
+		o.Held = func(string, string) (int64, error) { return announced, nil }
+		all.Go(func() { LookBeacon(context.Background(), o, []string{"centos"}) })
+		all.Go(func() {
+			if err := Answered(o, &View{Opened: &Opened{Manifest: fixtures().document(t, nil)}, Fresh: true}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	m.show(texts[6])
+	m.ignores(t, true, "has serial 4133, and 4134 was seen")
+	m.show(texts[7])
+	m.isQuiet(t)
+}
+
+// The beacon's part of a check that finds nothing new, DNS and the tree's disk apart.
+func BenchmarkLookBeacon(b *testing.B) {
+	m := moored(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if l := m.look(b); !l.Quiet {
+			b.Fatalf("%+v", l)
+		}
 	}
 }

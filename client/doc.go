@@ -78,6 +78,38 @@
 // else be remembered again. It is the document that is obeyed once, not its version: a network that lost its root keys begins
 // another chain, at any version, and pinning that is enough. [UpdateTrust] walks at once; [HeldTrust] asks nobody.
 //
+// # The beacon
+//
+// [LookBeacon] asks DNS for the network's signed record (manifest.Beacon), and says whether a check may end with it:
+//
+//	look := client.LookBeacon(ctx, client.BeaconOptions{Name: "_tidemark.centos.example.org", Ask: ask, Held: held, …}, trees)
+//	if look.Quiet {
+//		return // nothing new: one packet
+//	}
+//	view, err := client.Look(ctx, …)
+//	err = client.Answered(options, view)
+//
+// It ends nothing unless all of this holds: the one TXT record at the name is a beacon of the network, signed by a minisign
+// key that the newest trust document held lets sign manifests, and that document has not ended; it has not expired (five
+// minutes in its favour); its serial is not below the newest beacon's seen, nor below min_serial, and the newest seen has no
+// other text; each tree asked for is in it and was announced by the last answer over HTTPS, and the mirror holds both
+// timestamps or later (a tree that neither has is no news); and HTTPS is not due. Everything else, trouble with the state
+// directory included, leads to HTTPS, and [BeaconLook].Why says what. So a false record makes a mirror look in vain, and a
+// replayed one keeps it from looking until HTTPS is due.
+//
+// HTTPS is due at once when it has not answered yet, when the clock stands before its last answer, and when beacon.json is
+// damaged; else 12 to 24 hours after the answer, drawn by [Answered], and up to an hour before the manifest's end where that
+// comes first. A file that says otherwise is not believed: more than a day after the answer counts as due.
+//
+// A record that is not used is a [Notice] of kind beacon. What may pass by itself says since when no beacon was to be had:
+// no answer, a refusal, no record, an older serial (a server that lags). A wrong signature, an unknown or ended key, another
+// network, several records, an expired one, another text of the serial seen and what is no beacon are to be told at once.
+// Its text stays the same as long as the cause does. That the trust document ended is no fault of the record: the look over
+// HTTPS tells it.
+//
+// The serials of beacons are remembered apart from the manifests', before anything acts on them. A reset_serial that is
+// found in the trust chain for the first time makes all of beacon.json count for nothing, once.
+//
 // # The state directory
 //
 //	seen.json              the newest serial, its SHA-256 and time; the version of the reset_serial obeyed last, and the
@@ -86,6 +118,8 @@
 //	origin.json            its validator and SHA-256; when the trust chain was walked; since when the site serves nothing
 //	                       newer, nothing usable, or what is genuine but out of its time, and nothing has been in force;
 //	                       when each kind of notice was told
+//	beacon.json            the newest beacon's serial and the SHA-256 of its text; when HTTPS answered, when it is due, and what
+//	                       it announced of each tree, with its time file; since when no beacon was to be had
 //	trust-<N>.json         the steps of the trust chain beyond the pinned one
 //	fork-<serial>-<sha256, 8 digits>.bundle.json
 //	                       documents of a fork, at most 20
@@ -106,6 +140,18 @@
 //	  },
 //	  "bundle": "cdb2045ddf209a56352c1ed62127aa3af885541b25a7ca5a563f9c2aeddeaea4",
 //	  "trust_checked": "2026-11-22T09:00:00Z"
+//	}
+//	{
+//	  "serial": 4127,
+//	  "sha256": "6802254c932f1ccbd6dbf0e0b62fe4d443b948e607dedbf5e4c869265ec3f130",
+//	  "answered": "2026-11-22T09:00:00Z",
+//	  "due": "2026-11-22T21:00:00Z",
+//	  "trees": {
+//	    "centos": {
+//	      "announced": 1488372781,
+//	      "time_file": "TIME"
+//	    }
+//	  }
 //	}
 //
 // All are written atomically, with the directory synced. The order is: a step of the chain, then the serials it
