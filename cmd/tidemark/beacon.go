@@ -58,7 +58,7 @@ func (p *publisher) keepBeacon(ctx context.Context, m *manifest.Manifest) (troub
 	m, err := p.accepted(m)
 	if err != nil {
 		o.State, o.Why = beaconWithheld, err.Error()
-		return []error{p.beaconTrouble(fmt.Errorf("no record is written: %w", err), "publish anew: tidemark run --config %s", p.cfg.File)}
+		return []error{p.beaconTrouble(fmt.Errorf("no record is written: %w", err), "see why nothing new was published: tidemark status --config %s", p.cfg.File)}
 	}
 	if left := m.Expires.Sub(p.Now()); left < nearlyExpired {
 		o.State, o.Why = beaconWithheld, fmt.Sprintf("serial %d expires at %s", m.Serial, console.Clock(m.Expires.Time))
@@ -127,8 +127,10 @@ func (o *beaconOutcome) String() string {
 		return fmt.Sprintf("beacon %s: serial %d (%s), %s", o.Name, o.Serial, o.Why, at)
 	case beaconUnchanged:
 		return fmt.Sprintf("beacon %s: serial %d, unchanged, %s", o.Name, o.Serial, at)
+	case beaconWithheld:
+		return fmt.Sprintf("beacon %s: withheld: %s", o.Name, o.Why)
 	}
-	return fmt.Sprintf("beacon %s: not written: %s", o.Name, o.Why)
+	return fmt.Sprintf("beacon %s: not written", o.Name) // the error says why
 }
 
 // beaconKeeper is one run's work on the records.

@@ -27,6 +27,7 @@ const (
 	faultNetwork   = "network"
 	faultKey       = "key"
 	faultSignature = "signature"
+	faultSerial    = "serial"
 	faultExpired   = "expired"
 )
 
@@ -52,6 +53,8 @@ func (p *publisher) readBeacon(records [][]string) (*manifest.Beacon, *beaconFau
 		return &b, &beaconFault{faultKey, "unknown key " + b.Key}
 	case err != nil:
 		return &b, &beaconFault{faultSignature, err.Error()}
+	case b.Serial < p.trust.MinSerial:
+		return &b, &beaconFault{faultSerial, fmt.Sprintf("serial %d, the trust document lets nothing in below %d", b.Serial, p.trust.MinSerial)}
 	case now.After(time.Unix(b.Expires, 0).Add(manifest.Skew)):
 		return &b, &beaconFault{faultExpired, "expired at " + console.Clock(time.Unix(b.Expires, 0))}
 	}

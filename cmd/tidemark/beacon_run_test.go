@@ -76,7 +76,7 @@ func TestRun_Beacon(t *testing.T) {
 	right := w.place
 	w.place = strings.Replace(right, w.named.KeyFile, filepath.Join(w.dir, "wrong.key"), 1)
 	w.configure()
-	w.says(1, []string{"run"}, "published serial 2", "beacon "+beaconName+": not written: ", "error: beacon "+beaconName+": ", "hint: check beacon.rfc2136")
+	w.says(1, []string{"run"}, "published serial 2", "beacon "+beaconName+": not written\n", "error: beacon "+beaconName+": ", "hint: check beacon.rfc2136")
 	if got := w.zone(); got != zone {
 		t.Errorf("an update with the wrong key changed the zone: %d, was %d", got, zone)
 	}
@@ -96,7 +96,16 @@ func TestRun_Beacon(t *testing.T) {
 	if err := os.Remove(reserve); err != nil {
 		t.Fatal(err)
 	}
-	w.says(0, []string{"run", "--json"})
+	if err := followsDocument("tidemark/run/v1", w.says(0, []string{"run", "--json"}, `"state": "written"`)); err != nil {
+		t.Error(err)
+	}
+	if err := followsDocument("tidemark/status/v1", w.says(0, []string{"status", "--json"}, `"state": "written"`)); err != nil {
+		t.Error(err)
+	}
+	w.says(0, []string{"status"}, "beacon "+beaconName+": serial 3 (timestamps changed), at 1 server")
+	if b := must(os.ReadFile(filepath.Join(w.pub.Site, "status.json"))); strings.Contains(string(b), "beacon") {
+		t.Errorf("the site tells of the publisher's servers: %s", b)
+	}
 	if b := w.stands(); b.Trees["centos"] != labStart()+120 {
 		t.Errorf("%+v", b)
 	}

@@ -19,7 +19,7 @@ type beaconMemory struct {
 	Schema string                     `json:"schema"`
 	Text   string                     `json:"text,omitempty"`    // put last
 	PutAt  strictjson.Time            `json:"put_at,omitzero"`   // when
-	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name and address: when its lag was told
+	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name, and address of a server: when its lag was told
 }
 
 const (
@@ -51,31 +51,58 @@ func (l beaconLag) key() string { return l.Name + " " + l.Address }
 // lookRound asks every address of every authoritative server whether it gives what stands: with patience after a rewrite, for
 // secondaries wait for a NOTIFY, else once.
 func (k *beaconKeeper) lookRound(ctx context.Context) (trouble []error) {
-	patience := cmp.Or(k.beaconPatience, beaconPatience)
-	within := beaconAskTime
-	if slices.ContainsFunc(k.stands, func(r record) bool { return r.fresh }) {
+	if len(k.stands) == 0 {
+		return nil
+	}
+	within, patience := beaconAskTime, cmp.Or(k.beaconPatience, beaconPatience)
+	wrote := slices.ContainsFunc(k.stands, func(r record) bool { return r.fresh })
+	if wrote {
 		within += patience
 	}
 	ctx, stop := context.WithTimeout(ctx, within)
 	defer stop()
+	t := teller{beaconKeeper: k, wrote: wrote, told: map[string]strictjson.Time{}}
 	var said []publish.Said
-	wrote, deadline := false, k.Now().Add(patience)
+	deadline := k.Now().Add(patience)
 	for _, r := range k.stands {
 		servers, err := k.nameServers(ctx, r.name, nil)
 		if err != nil {
-			trouble = append(trouble, k.beaconTrouble(fmt.Errorf("the authoritative servers of %s: %w", r.name, err), "name them in the configuration, beacon: {servers: [ns1.example.org, …]}"))
+			t.tell(r.name, k.beaconTrouble(fmt.Errorf("the authoritative servers of %s: %w", r.name, err), "name them in the configuration, beacon: {servers: [ns1.example.org, …]}"))
 			continue
 		}
 		wait := time.Duration(0)
 		if r.fresh {
-			wrote, wait = true, max(deadline.Sub(k.Now()), 0)
+			wait = max(deadline.Sub(k.Now()), 0)
 		}
 		all := publish.AwaitTXT(ctx, r.name, r.set, servers, wait)
 		said = append(said, all...)
-		k.o.Lagging = append(k.o.Lagging, k.lags(r, all)...)
+		for _, l := range k.lags(r, all) {
+			k.o.Lagging = append(k.o.Lagging, l)
+			t.tell(l.key(), k.lagTrouble(r, l))
+		}
 	}
 	k.count(said)
-	return append(trouble, k.tellLags(wrote)...)
+	k.memory.Told = t.told
+	return t.trouble
+}
+
+// teller makes trouble of what it is told: all of it after a rewrite, else what was not told within the hour.
+type teller struct {
+	*beaconKeeper
+	wrote   bool
+	told    map[string]strictjson.Time
+	trouble []error
+}
+
+func (t *teller) tell(key string, err error) {
+	now := t.Now()
+	last, known := t.memory.Told[key]
+	if age := now.Sub(last.Time); known && !t.wrote && age >= 0 && age < lagAgain {
+		t.told[key] = last
+		return
+	}
+	t.told[key] = strictjson.At(now)
+	t.trouble = append(t.trouble, err)
 }
 
 // lags are the addresses that do not give the record as it stands. One that this machine has no route to (IPv6, mostly) is
@@ -141,34 +168,9 @@ func (k *beaconKeeper) count(said []publish.Said) {
 	k.o.Agree = k.o.Servers - distinct(bad)
 }
 
-// tellLags makes trouble of the lags: all of them after a rewrite, else those that were not told within the hour.
-func (k *beaconKeeper) tellLags(wrote bool) (trouble []error) {
-	told, now := map[string]strictjson.Time{}, k.Now()
-	for _, l := range k.o.Lagging {
-		last, known := k.memory.Told[l.key()]
-		if age := now.Sub(last.Time); known && !wrote && age >= 0 && age < lagAgain {
-			told[l.key()] = last
-			continue
-		}
-		told[l.key()] = strictjson.At(now)
-		trouble = append(trouble, k.lagTrouble(l))
-	}
-	k.memory.Told = told
-	return trouble
-}
-
-func (k *beaconKeeper) lagTrouble(l beaconLag) error {
-	want := ""
-	for _, r := range k.stands {
-		if r.name == l.Name {
-			want = k.says(r.name, r.set.Records)
-		}
-	}
-	server := l.Address
-	switch {
-	case l.Server != "" && l.Address == "":
-		server = l.Server
-	case l.Server != "":
+func (k *beaconKeeper) lagTrouble(r record, l beaconLag) error {
+	server := cmp.Or(l.Server, l.Address)
+	if l.Server != "" && l.Address != "" {
 		server = l.Server + " (" + l.Address + ")"
 	}
 	what := ""
@@ -179,5 +181,5 @@ func (k *beaconKeeper) lagTrouble(l beaconLag) error {
 	if k.cfg.Beacon.ZoneFile != nil {
 		hint = "see what each server says: tidemark beacon --check; the zone must $INCLUDE the fragment, and its serial must rise with each reload; mirrors that ask it go by HTTPS meanwhile"
 	}
-	return k.beaconTrouble(fmt.Errorf("%sserver %s %s; expected %s", what, server, l.Says, want), "%s", hint)
+	return k.beaconTrouble(fmt.Errorf("%sserver %s %s; expected %s", what, server, l.Says, k.says(r.name, r.set.Records)), "%s", hint)
 }

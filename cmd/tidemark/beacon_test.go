@@ -284,6 +284,10 @@ func TestKeepBeacon(t *testing.T) {
 	if err != nil || r.Answer[0].Header().Ttl != 120 {
 		t.Errorf("%v, %v, expected the new TTL", r, err)
 	}
+	code, out, errs := w.program([]string{"beacon"}, nil)
+	if want := fmt.Sprintf("%s. 120 IN TXT %s\n%s. 120 IN TXT %s\n", beaconName, w.text(beaconName), plainName, w.text(plainName)); code != 0 || out != want {
+		t.Errorf("exit code %d: %s%s, expected\n%s", code, out, errs, want)
+	}
 }
 
 // Whatever is done to the records by others, the next run puts them right.
@@ -297,7 +301,7 @@ func TestKeepBeacon_Heals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, future, old := right, right, right
+	other, future, old := right, right, right // each genuinely signed, and not to be believed
 	other.Network = "debian"
 	future.Serial = m.Serial + 1
 	old.Trees = map[string]int64{"centos": stamp1 - 60, "vault": stamp1}

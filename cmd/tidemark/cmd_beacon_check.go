@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"tidemark/client"
 	"tidemark/internal/console"
@@ -217,8 +218,8 @@ func (d *beaconCheckDocument) compare(p *publisher) {
 		case r.Error != "" || r.Reason != "" || want == nil:
 			continue
 		case r.Kind == "plain":
-			if text := plainText(want.Trees, p.cfg.Beacon.PlainOrder); r.Records[0] != text {
-				r.Differs = fmt.Sprintf("expected %s", text)
+			if plain := plainText(want.Trees, p.cfg.Beacon.PlainOrder); r.Records[0] != plain {
+				r.Differs = fmt.Sprintf("expected %s", plain)
 			}
 		case r.Serial > want.Serial:
 			r.Differs = fmt.Sprintf("serial %d is published", want.Serial)
@@ -264,6 +265,8 @@ func (d *beaconCheckDocument) show(c *console.Call) {
 		c.Say("published: serial %d, expires in %s, %s", d.Published.Serial, console.Span(d.Published.Expires.Sub(d.At.Time)), trees(d.Published.Trees))
 	}
 	w := console.Table("record", "server", "address", "answer", "ttl", "verifies", "as published")
+	w.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft}, {Number: 6, WidthMax: 40, WidthMaxEnforcer: text.WrapSoft},
+		{Number: 7, WidthMax: 40, WidthMaxEnforcer: text.WrapSoft}})
 	for _, r := range d.Answers {
 		server := cmp.Or(r.Server, "-")
 		if r.Resolver {
