@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -21,7 +22,7 @@ import (
 const insideEnv = "TIDEMARK_LAB_ISOLATED"
 
 // bench measures what the design promises, side by side with other tools in one run, and fails when a target is missed.
-func bench(ctx context.Context, out io.Writer, asJSON bool, now func() time.Time) error {
+func bench(ctx context.Context, out io.Writer, asJSON bool, only string, now func() time.Time) error {
 	if os.Getenv(insideEnv) == "" {
 		return benchInside(ctx, out)
 	}
@@ -30,33 +31,72 @@ func bench(ctx context.Context, out io.Writer, asJSON bool, now func() time.Time
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t, err := lab.BenchTimeFiles(ctx, lab.BenchOptions{Dir: dir, Now: now, Log: func(line string) { fmt.Fprintln(os.Stderr, line) }})
-	if err != nil {
+	if err := lab.EnterLoopback(); err != nil {
 		return err
 	}
-	p, err := benchPublish(ctx, filepath.Join(dir, "publish"), now)
-	if err != nil {
-		return fmt.Errorf("publishing: %w", err)
+	var tables []lab.BenchTable
+	for _, p := range benchParts() {
+		if only != "" && only != p.name {
+			continue
+		}
+		t, err := p.measure(ctx, filepath.Join(dir, p.name), now)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		tables = append(tables, t...)
+		for _, t := range t {
+			if !asJSON {
+				showBench(out, t)
+			}
+		}
 	}
-	m, err := benchMirror(ctx, filepath.Join(dir, "mirror"), now)
-	if err != nil {
-		return fmt.Errorf("a mirror: %w", err)
+	if tables == nil {
+		return fmt.Errorf("--only %s: expected one of %s", only, strings.Join(partNames(), ", "))
 	}
-	tables := append([]lab.BenchTable{t, p}, m...)
 	if asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		err = e.Encode(tables)
-	}
-	for _, t := range tables {
-		if !asJSON {
-			showBench(out, t)
-		}
-		if err == nil && !t.Met() {
-			err = errors.New("a target was missed")
+		if err := e.Encode(tables); err != nil {
+			return err
 		}
 	}
-	return err
+	if slices.ContainsFunc(tables, func(t lab.BenchTable) bool { return !t.Met() }) {
+		return errors.New("a target was missed")
+	}
+	return nil
+}
+
+// benchPart is one measurement; it gives one table or more.
+type benchPart struct {
+	name    string
+	measure func(ctx context.Context, dir string, now func() time.Time) ([]lab.BenchTable, error)
+}
+
+func benchParts() []benchPart {
+	one := func(measure func(context.Context, string, func() time.Time) (lab.BenchTable, error)) func(context.Context, string, func() time.Time) ([]lab.BenchTable, error) {
+		return func(ctx context.Context, dir string, now func() time.Time) ([]lab.BenchTable, error) {
+			t, err := measure(ctx, dir, now)
+			return []lab.BenchTable{t}, err
+		}
+	}
+	return []benchPart{
+		{"time-files", one(benchTimeFiles)},
+		{"publish", one(benchPublish)},
+		{"mirror", benchMirror},
+		{"read", one(benchRead)},
+		{"checkin", one(benchCheckin)},
+	}
+}
+
+func partNames() (names []string) {
+	for _, p := range benchParts() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+func benchTimeFiles(ctx context.Context, dir string, now func() time.Time) (lab.BenchTable, error) {
+	return lab.BenchTimeFiles(ctx, lab.BenchOptions{Dir: dir, Now: now, Log: func(line string) { fmt.Fprintln(os.Stderr, line) }})
 }
 
 // errSaid: the program that ran inside has said what is wrong.
@@ -128,11 +168,20 @@ func benchColumns(t lab.BenchTable) []benchColumn {
 		{"bytes", count(func(r lab.BenchRow) int64 { return r.Bytes })},
 		{"connections", count(func(r lab.BenchRow) int64 { return int64(r.Conns) })},
 		{"full lists", count(func(r lab.BenchRow) int64 { return int64(r.Lists) })},
+		{"per second", count(func(r lab.BenchRow) int64 { return int64(r.PerSecond) })},
+		{"p50", func(r lab.BenchRow) string { return millis(r.P50) }},
+		{"p99", func(r lab.BenchRow) string { return millis(r.P99) }},
+		{"memory", func(r lab.BenchRow) string { return mebi(r.Memory) }},
+		{"on disk", func(r lab.BenchRow) string { return mebi(r.Kept) }},
 		{"rounds", count(func(r lab.BenchRow) int64 { return int64(r.Rounds) })},
 	}
 	return slices.DeleteFunc(columns, func(c benchColumn) bool {
-		return !slices.ContainsFunc(t.Rows, func(r lab.BenchRow) bool { return c.of(r) != "0" })
+		return !slices.ContainsFunc(t.Rows, func(r lab.BenchRow) bool { return c.of(r) != c.of(lab.BenchRow{}) })
 	})
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1e3) }
+
+func mebi(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -45,8 +46,13 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 					return d.tell(c.Context)
 				}},
 			{Name: "bench", Usage: "measure, side by side, and exit 1 when a target is missed", HideHelpCommand: true,
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"}},
-				Action: func(c *cli.Context) error { return bench(c.Context, stdout, c.Bool("json"), now) }},
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
+					&cli.StringFlag{Name: "only", Usage: "one `PART`: " + strings.Join(partNames(), ", ")},
+				},
+				Action: func(c *cli.Context) error {
+					return bench(c.Context, stdout, c.Bool("json"), c.String("only"), now)
+				}},
 		},
 	}
 	if err := app.RunContext(ctx, args); err != nil {

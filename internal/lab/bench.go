@@ -32,6 +32,12 @@ type BenchRow struct {
 	Conns   int           `json:"connections,omitempty"`
 	Lists   int           `json:"lists,omitempty"` // full file lists asked of the source
 	Rounds  int           `json:"rounds"`
+
+	PerSecond int           `json:"per_second,omitempty"`   // requests answered
+	P50       time.Duration `json:"p50_ns,omitempty"`       // of an answer
+	P99       time.Duration `json:"p99_ns,omitempty"`       //
+	Memory    int64         `json:"memory_bytes,omitempty"` // resident, at the end
+	Kept      int64         `json:"kept_bytes,omitempty"`   // on the disk, at the end
 }
 
 // BenchTarget is one figure to reach: a ratio between two rows, or a number.
@@ -120,7 +126,7 @@ const benchTimestamp = 1488372781
 
 // prepare makes the tree and starts its daemon on rsync's own port, at every address of the (private) loopback.
 func (b *bench) prepare(ctx context.Context) error {
-	if err := enterLoopback(); err != nil {
+	if err := EnterLoopback(); err != nil {
 		return err
 	}
 	tree, err := NewTree(filepath.Join(b.o.Dir, "tree"), "centos", 1, benchTimestamp)

@@ -29,8 +29,9 @@ func Isolate(cmd *exec.Cmd) {
 	}
 }
 
-// enterLoopback makes the namespaces usable. It refuses to touch a machine's real ones: they have more than a loopback.
-func enterLoopback() error {
+// EnterLoopback makes the namespaces usable, for the process that runs within them. It refuses to touch a machine's real
+// ones: they have more than a loopback.
+func EnterLoopback() error {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return fmt.Errorf("listing the network interfaces: %w", err)

@@ -140,7 +140,7 @@ func command(ctx context.Context, program string, args ...string) ([]byte, error
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {
-		return nil, fmt.Errorf("%s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, strings.TrimSpace(stdout.String()+stderr.String()))
+		return nil, fmt.Errorf("%s %s: %w %s", filepath.Base(program), args[0], err, strings.TrimSpace(stdout.String()+stderr.String()))
 	}
 	return stdout.Bytes(), nil
 }

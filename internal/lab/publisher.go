@@ -45,7 +45,8 @@ type Publisher struct {
 	dir    string
 	now    time.Time
 	serial int64
-	last   string // SHA-256 of the last manifest
+	last   string             // SHA-256 of the last manifest
+	m      *manifest.Manifest // published last
 }
 
 // NewPublisher makes keys, trust version 1 and an empty site below dir. now is the time of the first publication.
@@ -159,7 +160,19 @@ func (p *Publisher) Publish(m *manifest.Manifest) error {
 	if err != nil {
 		return err
 	}
+	p.m = m
 	return p.LayBundle(m.Serial, bundle)
+}
+
+// Beacon is the signed TXT record of what was published last.
+func (p *Publisher) Beacon(ctx context.Context) (string, error) {
+	s := p.Signers[1]
+	b := manifest.BeaconOf(p.m, s.Key().Key)
+	var err error
+	if b.Signature, err = s.(sign.RawSigner).SignRaw(ctx, []byte(b.Signed())); err != nil {
+		return "", fmt.Errorf("lab publisher: the beacon: %w", err)
+	}
+	return b.Text(), nil
 }
 
 // At sets the time of the next publications.
