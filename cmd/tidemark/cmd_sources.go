@@ -97,7 +97,7 @@ func simulateSources(c *console.Call) error {
 		return err
 	}
 	d := simulateDocument{Schema: "tidemark/sources-simulate/v1", Network: cfg.Network, Serial: m.Serial,
-		Without: slices.Concat([]string{}, c.StringSlice("without")), Trees: []simulatedTree{}}
+		Without: append([]string{}, c.StringSlice("without")...), Trees: []simulatedTree{}}
 	for _, tree := range sortedKeys(cfg.Trees) {
 		if t := c.String("tree"); t != "" && t != tree {
 			continue

@@ -41,7 +41,7 @@ func sayTree(c *console.Call, t simulatedTree, serial int64) {
 		c.Say("\n%s", chart(shown, screenWidth(c), blocks(c.Getenv)))
 	}
 	if rest != "" {
-		c.Say(" %s: --all lists them", rest)
+		c.Say("%s: --all lists them", rest)
 	}
 	c.Say("\n%s", summary(t))
 	if t.Failure != nil {
@@ -60,9 +60,9 @@ func cut(sources []simulatedSource) (shown []simulatedSource, rest string) {
 	shown = sources[:min(used, busiest)]
 	var left []string
 	if n := used - len(shown); n > 0 {
-		few := "1"
-		if most := sources[len(shown)].Mirrors; most > 1 {
-			few = fmt.Sprintf("%d to %d", sources[used-1].Mirrors, most)
+		few := strconv.Itoa(sources[used-1].Mirrors)
+		if most := strconv.Itoa(sources[len(shown)].Mirrors); most != few {
+			few += " to " + most
 		}
 		left = append(left, fmt.Sprintf("%s with %s each", counted(n, "source"), few))
 	}
@@ -72,7 +72,10 @@ func cut(sources []simulatedSource) (shown []simulatedSource, rest string) {
 	if len(left) == 0 {
 		return shown, ""
 	}
-	return shown, "and " + strings.Join(left, ", ")
+	if len(shown) > 0 {
+		left[0] = " and " + left[0]
+	}
+	return shown, strings.Join(left, ", ")
 }
 
 // chart is the table, a bar behind each line; the longest fills what is left of the width.
