@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -74,6 +75,8 @@ type serveDocument struct {
 }
 
 func serveCheckins(c *console.Call) error {
+	ctx, hup, stop := checkinSignals(c.Context.Context)
+	defer stop()
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
@@ -85,20 +88,27 @@ func serveCheckins(c *console.Call) error {
 	if err != nil {
 		return err
 	}
-	// SIGHUP, which ends other commands, asks for the files to be read again
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context.Context), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-
 	l, err := s.listen()
 	if err != nil {
 		return err
 	}
 	go s.watch(ctx, hup)
 	return s.serve(ctx, l)
+}
+
+// checkinSignals ends ctx on SIGTERM and SIGINT, a second of which ends the program at once. SIGHUP, on which asked (the
+// context of other commands) ends, is handed on: it asks for the files to be read again.
+func checkinSignals(asked context.Context) (ctx context.Context, hup chan os.Signal, stop func()) {
+	ctx, end := signal.NotifyContext(context.WithoutCancel(asked), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, end)
+	context.AfterFunc(asked, func() { // by a signal that came before
+		if cause := context.Cause(asked); !strings.HasPrefix(cause.Error(), syscall.SIGHUP.String()) {
+			end()
+		}
+	})
+	hup = make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	return ctx, hup, func() { signal.Stop(hup); end() }
 }
 
 // openCheckins makes what can be found wrong before anybody is listened to.
