@@ -33,9 +33,10 @@ type NameServersOptions struct {
 }
 
 const (
-	askWithin    = 3 * time.Second  // one question of NameServers and AwaitTXT
-	lookupWithin = 10 * time.Second // a name by the system's resolver
-	maxServers   = 64               // NS records, and addresses of each: more than any zone has
+	askWithin    = 3 * time.Second        // one question of NameServers and AwaitTXT
+	lookupWithin = 10 * time.Second       // a name by the system's resolver
+	firstWait    = 100 * time.Millisecond // of AwaitTXT; each pause is twice the one before, up to longestPause
+	maxServers   = 64                     // NS records, and addresses of each: more than any zone has
 )
 
 // NameServers lists every address (A and AAAA) of every authoritative server of the zone that holds name, each once. Their
@@ -265,7 +266,7 @@ func AwaitTXT(ctx context.Context, name string, want RRset, servers []NameServer
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	said := AskAll(ctx, name, servers, askWithin)
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	for pause := firstWait; ; pause = min(2*pause, longestPause) {
 		var lagging []int
 		var again []NameServer
 		for i, s := range said {

@@ -49,11 +49,7 @@ func (p *primary) keyTrouble(t *dns.TSIG, verify error) error {
 	case dns.RcodeBadSig:
 		return fmt.Errorf("the secret of the key %s is not the one it has (BADSIG): copy the key file anew", p.Key.Name)
 	case dns.RcodeBadTime:
-		there := "another time"
-		if at := serverTime(t); verify == nil && at != "" {
-			there = at
-		}
-		return fmt.Errorf("the clocks differ too much, its own says %s (BADTIME): set the clock of this machine or of the primary", there)
+		return fmt.Errorf("the clocks differ too much, its own says %s (BADTIME): set the clock of this machine or of the primary", serverTime(t))
 	}
 	return errors.Join(fmt.Errorf("it does not take the signature (TSIG error %d)", t.Error), verify)
 }
@@ -62,7 +58,7 @@ func (p *primary) keyTrouble(t *dns.TSIG, verify error) error {
 func serverTime(t *dns.TSIG) string {
 	b, err := hex.DecodeString(t.OtherData)
 	if err != nil || len(b) != 6 {
-		return ""
+		return "another time"
 	}
 	seconds := binary.BigEndian.Uint64(append([]byte{0, 0}, b...))
 	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339)

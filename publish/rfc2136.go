@@ -189,16 +189,17 @@ func (p *primary) settle(ctx context.Context, zone, name string, old, next RRset
 	if !lost && !errors.Is(cause, ErrConflict) {
 		return cause
 	}
+	outcome := cause
 	for _, pause := range readPauses() {
 		if pause > 0 && !sleep(ctx, pause) {
-			return errors.Join(cause, ctx.Err())
+			return errors.Join(outcome, ctx.Err())
 		}
 		now, err := p.get(ctx, name)
 		switch {
 		case err != nil && !lost:
 			return errors.Join(cause, err)
 		case err != nil:
-			cause = lostError{errors.Join(cause, fmt.Errorf("reading back: %w", err))}
+			outcome = fmt.Errorf("what became of it is not known: %w; reading back: %w", cause, err)
 		case now.Same(next):
 			return nil
 		case !now.Same(old):
@@ -208,9 +209,11 @@ func (p *primary) settle(ctx context.Context, zone, name string, old, next RRset
 			return p.update(ctx, zone, name, RRset{}, next)
 		case !lost:
 			return cause
+		default:
+			outcome = fmt.Errorf("it still holds the old records: %w", cause)
 		}
 	}
-	return fmt.Errorf("what became of it is not known, it still holds the old records: %w", cause)
+	return outcome
 }
 
 // zoneOf finds the zone that holds name: the owner of the SOA record in the answer for the name or a parent of it.
@@ -257,6 +260,8 @@ func (p *primary) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	switch {
 	case r != nil && r.IsTsig() != nil && r.IsTsig().Error != dns.RcodeSuccess:
 		return nil, p.keyTrouble(r.IsTsig(), err)
+	case r != nil && r.Rcode == dns.RcodeNotAuth && errors.Is(err, dns.ErrAuth): // which the library never verifies
+		return r, nil
 	case err == nil && (!r.Response || r.Opcode != m.Opcode):
 		return nil, lostError{errors.New("its answer is no answer to the question")}
 	case err != nil:

@@ -66,7 +66,7 @@ func knotRemotes(o KnotOptions) string {
 }
 
 // knotConfig names its control socket by a relative path: the whole one could be longer than a socket's may be.
-const knotConfig = `include: @KEYFILE
+const knotConfig = `include: "@KEYFILE"
 server:
     rundir: "."
     pidfile: "@DIR/pid"

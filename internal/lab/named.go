@@ -10,11 +10,12 @@ import (
 // NamedOptions say what a named serves.
 type NamedOptions struct {
 	Zone    string
-	Records []string // lines of the zone file, names relative to the zone; without an NS record among them it has ns1, this server
+	Records []string // lines of the zone file, names relative to the zone; without one that begins with "@ NS " the server itself is ns1
 	DNSSEC  bool     // signed: dnssec-policy default, inline-signing
 	Port    int      // of UDP and TCP of 127.0.0.1 (named listens on addresses of interfaces only); 0: a free one
 
 	Of    *NameServer // a secondary of this server; Zone, Records and DNSSEC are its
+	Fixed bool        // no updates: SIGHUP to Pid makes it read the zone file, and what that includes, anew
 	Extra string      // more lines for the zone, e.g. "allow-query { none; };"
 }
 
@@ -51,7 +52,10 @@ func namedKind(o NamedOptions) string {
 		at := o.Of.Addr
 		return fmt.Sprintf("type secondary;\n  file \"secondary.db\";\n  primaries { %s port %d key %s; };\n  allow-notify { any; };", at.Addr(), at.Port(), labKey)
 	}
-	kind := "type primary;\n  file \"zone.db\";\n  allow-update { key " + labKey + "; };"
+	kind := "type primary;\n  file \"zone.db\";"
+	if !o.Fixed {
+		kind += "\n  allow-update { key " + labKey + "; };"
+	}
 	if o.DNSSEC {
 		kind += "\n  dnssec-policy default;\n  inline-signing yes;"
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func startNames(ctx context.Context, dir, name string, o nameOptions) (*NameServ
 		if n, err = startNamesOn(ctx, dir, name, o); err == nil {
 			return n, nil
 		}
-		if o.port != 0 || ctx.Err() != nil || errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		if o.port != 0 || ctx.Err() != nil || errors.Is(err, errNoZone) || errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
 			break
 		}
 	}
@@ -108,6 +109,9 @@ func namePort(address string, wanted int) (netip.AddrPort, error) {
 	return netip.ParseAddrPort(l.Addr().String())
 }
 
+// errNoZone: it runs and has its port, so that another one would not help.
+var errNoZone = errors.New("it does not answer for")
+
 // answers waits until the zone is served over both protocols; signed, if it is to be.
 func (n *NameServer) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
@@ -124,7 +128,7 @@ func (n *NameServer) answers(ctx context.Context) error {
 		case <-n.exited:
 			return n.alive()
 		case <-ctx.Done():
-			return fmt.Errorf("it does not answer for %s at %s: %w\n%s", n.Zone, n.Addr, err, n.Log())
+			return fmt.Errorf("%w %s at %s: %w\n%s", errNoZone, n.Zone, n.Addr, err, n.Log())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -174,6 +178,9 @@ func (n *NameServer) keepAnchor(ctx context.Context) error {
 	return os.WriteFile(n.Anchor, b.Bytes(), 0o644)
 }
 
+// Pid is the server's process.
+func (n *NameServer) Pid() int { return n.cmd.Process.Pid }
+
 // Dig is the command line of dig that asks this server, and nothing else, e.g. Dig("+short", "_tidemark.example.org", "TXT").
 func (n *NameServer) Dig(args ...string) []string {
 	return append([]string{"dig", "@" + n.Addr.Addr().String(), "-p", strconv.Itoa(int(n.Addr.Port())), "+norecurse", "+tries=1", "+time=5"}, args...)
@@ -188,7 +195,7 @@ func (n *NameServer) Delv(name, kind string) []string {
 func (n *NameServer) zoneText() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "$ORIGIN %s\n$TTL 60\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n", n.Zone)
-	if !strings.Contains(strings.Join(n.options.records, "\n"), " NS ") {
+	if !slices.ContainsFunc(n.options.records, func(r string) bool { return strings.HasPrefix(r, "@ NS ") }) {
 		fmt.Fprintf(&b, "@ NS ns1\nns1 A %s\n", n.Addr.Addr())
 	}
 	for _, r := range n.options.records {
