@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,32 +38,16 @@ type checkinWorld struct {
 
 var checkinMirrors = []string{"mirror.de", "mirror.fi", "mirror.fr", "mirror.se"}
 
-// newCheckinWorld has published the first timestamp; all have it. Then the master moved on with its nodes, which is published,
-// too: the mirrors are behind.
+// newCheckinWorld has published nothing yet; all servers have the master's first timestamp.
 func newCheckinWorld(t *testing.T) *checkinWorld {
 	t.Helper()
-	w := newBareCheckinWorld(t)
-	w.mustRun(t)
-	w.moved += 60
-	if err := errors.Join(w.network.Move("centos", w.moved), w.network.Sync(w.network.IDs(manifest.KindNode)...)); err != nil {
+	program, err := exec.LookPath("tidemark") // this program: see TestMain
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.mustRun(t)
-	if got := w.sources(t); !slices.Equal(got, []string{"eu-msync-1", "eu-msync-2"}) {
-		t.Fatalf("sources before anybody checked in: %v", got)
-	}
-	return w
-}
-
-func newBareCheckinWorld(t *testing.T) *checkinWorld {
-	t.Helper()
-	scripttest.NeedTool(t, "rsync")
-	k := &killWorld{dir: t.TempDir(), moved: labStart()}
-	k.site, k.program = filepath.Join(k.dir, "net", "site"), filepath.Join(k.dir, "tidemark")
+	k := &killWorld{dir: t.TempDir(), moved: labStart(), program: program}
+	k.site = filepath.Join(k.dir, "net", "site")
 	w := &checkinWorld{killWorld: k, spool: filepath.Join(k.dir, "net", "spool"), signers: map[string]sign.Signer{}}
-	if out, err := exec.Command("go", "build", "-o", w.program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	servers := []lab.Server{{ID: "eu-msync-1", Kind: manifest.KindNode, Country: "DE"}, {ID: "eu-msync-2", Kind: manifest.KindNode, Country: "GB"},
 		{ID: "mirror.us", Kind: manifest.KindMirror, Country: "US"}}
 	for _, id := range checkinMirrors {
@@ -75,7 +60,6 @@ func newBareCheckinWorld(t *testing.T) *checkinWorld {
 		}
 		servers = append(servers, lab.Server{ID: id, Kind: manifest.KindMirror, Country: "FI", Key: w.signers[id].Key().Public})
 	}
-	var err error
 	if w.network, err = lab.New(t.Context(), filepath.Join(w.dir, "lab"), lab.Options{Seed: 1, Start: w.moved, Trees: []string{"centos"}, Servers: servers}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +68,25 @@ func newBareCheckinWorld(t *testing.T) *checkinWorld {
 	if err := w.network.WriteInventory(filepath.Join(w.dir, "servers.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	cfg := strings.NewReplacer("altarch: {", "#", "vault: {", "#", "{dir: site}", "{dir: net/site}").Replace(labConfig([]string{
+	cfg := strings.NewReplacer("altarch: {", "#", "vault: {", "#", "{dir: site}", "{dir: net/site}", "settle: 1s", "settle: 0s").Replace(labConfig([]string{
 		"checkin: {spool: net/spool, per_mirror: 1s}"}))
 	if err := os.WriteFile(filepath.Join(w.dir, "tidemark.yaml"), []byte(cfg), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// moveOn lets the master move on with its nodes, which is published: the mirrors are behind.
+func (w *checkinWorld) moveOn(t *testing.T) {
+	t.Helper()
+	w.moved += 60
+	if err := errors.Join(w.network.Move("centos", w.moved), w.network.Sync(w.network.IDs(manifest.KindNode)...)); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun(t)
+	if got := w.sources(t); !slices.Equal(got, []string{"eu-msync-1", "eu-msync-2"}) {
+		t.Fatalf("sources before anybody checked in: %v", got)
+	}
 }
 
 // body is what a mirror sends; by is whose key signs.
@@ -145,7 +142,7 @@ func (w *checkinWorld) good(t *testing.T, args ...string) runDocument {
 	if code != 0 {
 		t.Fatalf("run %v: exit code %d\n%s%s", args, code, out, errs)
 	}
-	if err := json.Unmarshal([]byte(out), &d); err != nil {
+	if err := errors.Join(json.Unmarshal([]byte(out), &d), scripttest.FollowsSchema(out)); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return d
@@ -232,11 +229,52 @@ func (w *checkinWorld) lie(t *testing.T, id string) {
 	}
 }
 
-// One that checked in and has it stands in the manifest; one that lies does not; nobody else is asked, and what was known of
-// the others is said as before.
+// TestCheckins is one network's story, with the real programs.
 func TestCheckins(t *testing.T) {
 	t.Parallel()
+	scripttest.NeedTool(t, "rsync", "flock", "strace", "cp")
 	w := newCheckinWorld(t)
+	t.Run("first publication", w.tellFirst)
+	w.moveOn(t)
+	t.Run("listed", w.tellListed)
+	t.Run("junk", w.tellJunk)
+	w.moveOn(t)
+	t.Run("lock", w.tellLock)
+	t.Run("killed", w.tellKilled)
+	w.moveOn(t)
+	t.Run("load", w.tellLoad)
+	t.Run("master trouble", w.tellMasterTrouble)
+	t.Run("unreadable", w.tellUnreadable)
+}
+
+// A full run takes the spool as well; a dry one does not. Before anything was published, the spool is the full run's.
+func (w *checkinWorld) tellFirst(t *testing.T) {
+	w.checkIn(t, "mirror.fi")
+	for range 2 {
+		if out, errs, code := w.run(t, "--checkins"); code != 0 || errs != "" || !strings.Contains(out, "nothing was published yet") {
+			t.Errorf("exit code %d\n%s%s", code, out, errs)
+		}
+		if left := w.left(t); !slices.Equal(left, []string{"taken/mirror.fi.json"}) {
+			t.Errorf("in the spool: %v", left)
+		}
+	}
+	if d := w.good(t, "--dry-run"); d.Checkins != nil || len(w.left(t)) != 1 {
+		t.Errorf("a dry run took %+v", d.Checkins)
+	}
+	d := w.good(t)
+	if len(d.Checkins) != 1 || d.Checkins[0].Mirror != "mirror.fi" || d.Sources != 7 || w.left(t) != nil {
+		t.Errorf("%+v, left %v", d, w.left(t))
+	}
+	for _, with := range []string{"--dry-run", "--bootstrap"} {
+		if _, errs, code := w.run(t, "--checkins", with); code != 2 {
+			t.Errorf("with %s: exit code %d\n%s", with, code, errs)
+		}
+	}
+}
+
+// One that checked in and has it stands in the manifest; one that lies does not; nobody else is asked, and what was known of
+// the others is said as before.
+func (w *checkinWorld) tellListed(t *testing.T) {
 	before, connections := w.status(t), w.connections(t)
 	if out, errs, code := w.run(t, "--checkins"); out+errs != "" || code != 0 || w.asked(t, connections) != nil {
 		t.Fatalf("with nothing in the spool: exit code %d, asked %v\n%s%s", code, w.asked(t, connections), out, errs)
@@ -284,9 +322,7 @@ func TestCheckins(t *testing.T) {
 }
 
 // What lies in the spool is opened again: it may have been written by somebody else, or under another inventory.
-func TestCheckins_Junk(t *testing.T) {
-	t.Parallel()
-	w := newCheckinWorld(t)
+func (w *checkinWorld) tellJunk(t *testing.T) {
 	if err := w.network.Sync(checkinMirrors...); err != nil {
 		t.Fatal(err)
 	}
@@ -303,74 +339,14 @@ func TestCheckins_Junk(t *testing.T) {
 		t.Errorf("asked %v, left %v", got, w.left(t))
 	}
 	w.put(t, "mirror.de", []byte("{}"))
-	w.checkIn(t, "mirror.fi")
-	if d := w.good(t, "--checkins"); d.Refused != 1 || len(d.Checkins) != 1 || !slices.Contains(w.sources(t), "mirror.fi") {
+	w.checkIn(t, "mirror.fr")
+	if d := w.good(t, "--checkins"); d.Refused != 1 || len(d.Checkins) != 1 || !slices.Contains(w.sources(t), "mirror.fr") {
 		t.Errorf("%+v", d)
 	}
 }
 
-// A full run takes the spool as well; a dry one does not. Before anything was published, the spool is the full run's.
-func TestCheckins_FullRun(t *testing.T) {
-	t.Parallel()
-	w := newBareCheckinWorld(t)
-	w.checkIn(t, "mirror.fi")
-	for range 2 {
-		if out, errs, code := w.run(t, "--checkins"); code != 0 || errs != "" || !strings.Contains(out, "nothing was published yet") {
-			t.Errorf("exit code %d\n%s%s", code, out, errs)
-		}
-		if left := w.left(t); !slices.Equal(left, []string{"taken/mirror.fi.json"}) {
-			t.Errorf("in the spool: %v", left)
-		}
-	}
-	if d := w.good(t, "--dry-run"); d.Checkins != nil || len(w.left(t)) != 1 {
-		t.Errorf("a dry run took %+v", d.Checkins)
-	}
-	d := w.good(t)
-	if len(d.Checkins) != 1 || d.Checkins[0].Mirror != "mirror.fi" || d.Sources != 7 || w.left(t) != nil {
-		t.Errorf("%+v, left %v", d, w.left(t))
-	}
-	// A spool that cannot be read is trouble, and stops no full run.
-	if err := errors.Join(os.RemoveAll(w.spool), os.WriteFile(w.spool, nil, 0o644)); err != nil {
-		t.Fatal(err)
-	}
-	w.moveMaster(t)
-	if _, errs, code := w.run(t); code != 1 || !strings.Contains(errs, "check-ins: ") || !strings.Contains(string(w.read("manifest.json")), fmt.Sprint(w.moved)) {
-		t.Errorf("exit code %d\n%s", code, errs)
-	}
-	if _, errs, code := w.run(t, "--checkins"); code != 1 || !strings.Contains(errs, "check-ins: ") {
-		t.Errorf("exit code %d\n%s", code, errs)
-	}
-	for _, with := range []string{"--dry-run", "--bootstrap"} {
-		if _, errs, code := w.run(t, "--checkins", with); code != 2 {
-			t.Errorf("with %s: exit code %d\n%s", with, code, errs)
-		}
-	}
-}
-
-// A master that cannot be read is still said to be, though a run for check-ins does not look.
-func TestCheckins_MasterTrouble(t *testing.T) {
-	t.Parallel()
-	w := newCheckinWorld(t)
-	if err := os.Rename(w.network.Master("centos"), w.network.Master("gone")); err != nil {
-		t.Fatal(err)
-	}
-	if _, errs, code := w.run(t); code != 1 || !strings.Contains(errs, "master of tree centos") {
-		t.Fatalf("exit code %d\n%s", code, errs)
-	}
-	for range 2 {
-		w.checkIn(t, "mirror.fi")
-		d := w.good(t, "--checkins")
-		if d.Trees[0].Trouble == "" || strings.Count(d.Trees[0].Note, "the master could not be read") != 1 {
-			t.Errorf("%+v", d.Trees[0])
-		}
-	}
-}
-
 // A run for check-ins waits for a full run that has the lock, and a full run for one for check-ins.
-func TestCheckins_Lock(t *testing.T) {
-	t.Parallel()
-	scripttest.NeedTool(t, "flock")
-	w := newCheckinWorld(t)
+func (w *checkinWorld) tellLock(t *testing.T) {
 	if err := w.network.Sync("mirror.fi"); err != nil {
 		t.Fatal(err)
 	}
@@ -424,21 +400,18 @@ func (w *checkinWorld) whileLocked(t *testing.T, why purpose, args ...string) {
 	}
 }
 
-// TestCheckins_Killed kills the run before it takes, between taking and being done, and before it is done: the next one takes
-// the check-in again.
-func TestCheckins_Killed(t *testing.T) {
-	t.Parallel()
-	scripttest.NeedTool(t, "strace", "cp")
-	w := newCheckinWorld(t)
-	if err := w.network.Sync("mirror.fi"); err != nil {
+// Killed (SIGKILL, by strace) before it takes, between taking and being done, and before it is done: the next run takes the
+// check-in again.
+func (w *checkinWorld) tellKilled(t *testing.T) {
+	if err := w.network.Sync("mirror.de"); err != nil {
 		t.Fatal(err)
 	}
-	w.checkIn(t, "mirror.fi")
+	w.checkIn(t, "mirror.de")
 	w.save(t)
 	for _, at := range []struct{ call, name string }{
-		{"renameat", "mirror.fi.json"}, // into taken
-		{"renameat", "site.json"}, {"renameat", "latest.json"}, {"renameat", "memory.json"}, {"renameat", "status.json"},
-		{"unlinkat", "mirror.fi.json"}, // done
+		{"renameat", "mirror.de.json"}, // into taken
+		{"renameat", "latest.json"}, {"renameat", "memory.json"}, {"renameat", "status.json"},
+		{"unlinkat", "mirror.de.json"}, // done
 	} {
 		t.Run(at.call+" "+at.name, func(t *testing.T) {
 			defer w.restore(t)
@@ -447,14 +420,14 @@ func TestCheckins_Killed(t *testing.T) {
 				"-e", "inject="+calls(at.call)+":signal=KILL:when=1", w.program, "run", "--checkins", "--config", "tidemark.yaml")
 			c.Dir = w.dir
 			out, err := c.CombinedOutput()
-			if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || len(out) > 0 {
+			if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 				t.Fatalf("the run was not killed: %v\n%s", err, out)
 			}
 			if left := w.left(t); len(left) != 1 {
 				t.Fatalf("the check-in is lost: %v", left)
 			}
 			d := w.good(t, "--checkins")
-			if len(d.Checkins) != 1 || !slices.Contains(w.sources(t), "mirror.fi") || w.left(t) != nil {
+			if len(d.Checkins) != 1 || !slices.Contains(w.sources(t), "mirror.de") || w.left(t) != nil {
 				t.Errorf("%+v, sources %v, left %v", d, w.sources(t), w.left(t))
 			}
 			w.healed(t)
@@ -467,4 +440,38 @@ func calls(name string) string {
 		return "rename,renameat,renameat2,linkat"
 	}
 	return name
+}
+
+// A master that cannot be read is still said to be, though a run for check-ins does not look.
+func (w *checkinWorld) tellMasterTrouble(t *testing.T) {
+	if err := os.Rename(w.network.Master("centos"), w.network.Master("gone")); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := w.run(t); code != 1 || !strings.Contains(errs, "master of tree centos") {
+		t.Fatalf("exit code %d\n%s", code, errs)
+	}
+	for range 2 {
+		w.checkIn(t, "mirror.fi")
+		d := w.good(t, "--checkins")
+		if d.Trees[0].Trouble == "" || strings.Count(d.Trees[0].Note, "the master could not be read") != 1 {
+			t.Errorf("%+v", d.Trees[0])
+		}
+	}
+	if err := os.Rename(w.network.Master("gone"), w.network.Master("centos")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A spool that cannot be read is trouble, and stops no full run.
+func (w *checkinWorld) tellUnreadable(t *testing.T) {
+	if err := errors.Join(os.RemoveAll(w.spool), os.WriteFile(w.spool, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	w.moveMaster(t)
+	if _, errs, code := w.run(t); code != 1 || !strings.Contains(errs, "check-ins: ") || !strings.Contains(string(w.read("manifest.json")), fmt.Sprint(w.moved)) {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	if _, errs, code := w.run(t, "--checkins"); code != 1 || !strings.Contains(errs, "check-ins: ") {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
 }

@@ -67,19 +67,34 @@ func codes(ts *testscript.TestScript, neg bool, args []string) {
 
 // followsSchema validates a document (a file, or stdout of the last command) against the schema that it names.
 func followsSchema(ts *testscript.TestScript, neg bool, args []string) {
-	text := ts.ReadFile(args[0])
+	ts.Check(FollowsSchema(ts.ReadFile(args[0])))
+}
+
+// FollowsSchema validates a document against the schema that it names.
+func FollowsSchema(text string) error {
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	ts.Check(err)
-	name, _ := doc.(map[string]any)["schema"].(string)
+	if err != nil {
+		return err
+	}
+	object, _ := doc.(map[string]any)
+	name, _ := object["schema"].(string)
 	b, err := schema.Get(name)
-	ts.Check(err)
+	if err != nil {
+		return err
+	}
 	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-	ts.Check(err)
+	if err != nil {
+		return err
+	}
 	c := jsonschema.NewCompiler()
-	ts.Check(c.AddResource(name, parsed))
+	if err := c.AddResource(name, parsed); err != nil {
+		return err
+	}
 	s, err := c.Compile(name)
-	ts.Check(err)
-	ts.Check(s.Validate(doc))
+	if err != nil {
+		return err
+	}
+	return s.Validate(doc)
 }
 
 // flip changes one bit in the middle of a file.
