@@ -123,7 +123,7 @@ func (b *checkinBench) prepare(ctx context.Context) error {
 		return err
 	}
 	text := fmt.Sprintf("network: centos\nstate: state\ninventory: [inventory.yaml]\ntrees: {centos: {master: %s, anchors: [%q]}}\nsign: {openpgp: {key: %s}, ed25519: {key: %s}}\ntrust: trust.json\npublish: [{dir: www}]\n",
-		b.dir, lab.Anchors()[0], p.OpenPGPKey, p.MinisignKey)
+		filepath.Join(b.dir, "master"), lab.Anchors()[0], p.OpenPGPKey, p.MinisignKey)
 	b.receiver, err = lab.StartReceiver(ctx, lab.ReceiverOptions{Program: filepath.Join(filepath.Dir(self), "tidemark"), Config: filepath.Join(b.dir, "tidemark.yaml"),
 		Text: text, Spool: b.spool()})
 	return err
