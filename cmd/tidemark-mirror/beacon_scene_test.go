@@ -32,6 +32,19 @@ type paper struct {
 func newPaper(t *testing.T) *paper {
 	t.Helper()
 	needTool(t, "nginx")
+	p := newPaperWithout(t)
+	var err error
+	p.web, err = lab.StartSite(t.Context(), p.path("web"), p.pub.Site, lab.WebOptions{})
+	p.must(err)
+	t.Cleanup(func() { p.web.Stop() })
+	p.url = p.web.URL
+	p.lines = append(p.lines, "ca: "+p.web.CA, fmt.Sprintf("beacon: {name: %s, servers: [%q]}", beaconName, p.dns.Addr))
+	return p
+}
+
+// newPaperWithout has the site in a directory, and no beacon in mirror.yaml.
+func newPaperWithout(t *testing.T) *paper {
+	t.Helper()
 	now := time.Now()
 	p := &paper{scene: &scene{T: t, dir: t.TempDir(), now: now, t0: now.Add(-2 * time.Hour).Unix(), t1: now.Add(-time.Hour).Unix()}}
 	p.config = p.path("mirror.yaml")
@@ -39,14 +52,10 @@ func newPaper(t *testing.T) *paper {
 	p.pub, err = lab.NewPublisher(p.path("net"), "centos", now.Add(-20*time.Minute))
 	p.must(err)
 	p.pub.Validity = 7 * 24 * time.Hour
-	p.web, err = lab.StartSite(t.Context(), p.path("web"), p.pub.Site, lab.WebOptions{})
-	p.must(err)
-	t.Cleanup(func() { p.web.Stop() })
 	p.dns, err = lab.StartDNS(t.Context())
 	p.must(err)
 	t.Cleanup(func() { p.dns.Close() })
-	p.url = p.web.URL
-	p.lines = []string{"splay: 0s", "country: FI", "ca: " + p.web.CA, fmt.Sprintf("beacon: {name: %s, servers: [%q]}", beaconName, p.dns.Addr)}
+	p.lines = []string{"splay: 0s", "country: FI"}
 	p.mkdir("disk/mirror")
 	p.hold(p.t0)
 	p.publish(p.t0)

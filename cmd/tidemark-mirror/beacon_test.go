@@ -66,16 +66,12 @@ func TestBeacon_Quiet(t *testing.T) {
 	}
 }
 
-// The system calls of the shipped program tell it, too: one UDP socket to DNS, and no TCP connection.
-func TestBeacon_QuietBySystemCalls(t *testing.T) {
-	t.Parallel()
+// quietBySystemCalls: the shipped program's own calls tell it, too: one UDP socket to DNS, and no TCP connection.
+func quietBySystemCalls(t *testing.T, program string) {
 	needTool(t, "strace")
 	p := newPaper(t)
 	p.learn()
-	program, trace := p.path("tidemark-mirror"), p.path("trace")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	trace := p.path("trace")
 	said, _, exit := result(t, exec.CommandContext(t.Context(), "strace", "-f", "-qq", "-o", trace, "-e", "trace=connect,socket,sendto", program, "check", "--config", p.config))
 	if exit != 0 || !strings.Contains(said, "the beacon of serial 1") {
 		t.Fatalf("exit code %d\n%s", exit, said)
@@ -132,7 +128,10 @@ func TestBeacon_Bad(t *testing.T) {
 		p.dns.Fault("")
 		c.lay()
 		p.must(os.RemoveAll(filepath.Join(p.path("state"), toldFile)))
-		said := p.expect(0, "run", "--now")
+		said, exit := p.inProcess(p.now, "run", "--now")
+		if exit != 0 {
+			t.Errorf("%s: exit code %d\n%s", c.name, exit, said)
+		}
 		p.overHTTPS()
 		p.holds(p.t0)
 		if !c.noted && said != "" {
@@ -142,12 +141,15 @@ func TestBeacon_Bad(t *testing.T) {
 			if !strings.Contains(said, "tidemark-mirror: warning: ") || !strings.Contains(said, "beacon") {
 				t.Errorf("%s: expected a warning, found\n%s", c.name, said)
 			}
-			p.silent(0, "run", "--now") // once a day
+			if said, _ := p.inProcess(p.now, "run", "--now"); said != "" {
+				t.Errorf("%s: said twice a day:\n%s", c.name, said)
+			}
 		}
 		if c.name == "silent" {
 			continue // takes its time
 		}
-		p.says(p.expect(0, "run", "--now", "-v"), "warning: ", "beacon")
+		said, _ = p.inProcess(p.now, "run", "--now", "-v")
+		p.says(said, "warning: ", "beacon")
 		var d checkDocument
 		p.document(0, &d, "check")
 		if !d.Fresh || d.Beacon == nil || d.Beacon.Quiet || len(d.Notices) != 1 || d.Notices[0].Kind != "beacon" {

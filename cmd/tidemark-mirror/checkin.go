@@ -129,11 +129,11 @@ func (m *mirror) checkinAdvice(err error) string {
 	case no == nil:
 		return ""
 	case no.Status == http.StatusForbidden:
-		return "send the network's operators this mirror's id and public key; both are in the output of: tidemark-mirror status"
+		return "look at this machine's clock (timedatectl), then tell the network's operators this mirror's id, trees and public key: tidemark-mirror status"
 	case no.Status == http.StatusNotFound || no.Status == http.StatusMethodNotAllowed:
 		return "checkin: in " + m.cfg.File + " names the receiver: compare it with what the network's operators say"
 	}
-	return "look at this machine's clock (timedatectl), and at checkin: in " + m.cfg.File + "; then ask the network's operators"
+	return "is there a proxy between? then ask the network's operators"
 }
 
 // checkinFile is what is remembered of check-ins.

@@ -8,12 +8,19 @@ import (
 	"testing"
 )
 
-// The shipped program links no AWS SDK: its own list of modules says so. (internal/arch says by which imports it would.)
-func TestLinks_NoAWS(t *testing.T) {
+// What is tested of the shipped program, which is built once for it.
+func TestShipped(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tidemark-mirror")
 	if out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	t.Run("LinksNoAWS", func(t *testing.T) { linksNoAWS(t, file) })
+	t.Run("QuietBeaconBySystemCalls", func(t *testing.T) { quietBySystemCalls(t, file) })
+}
+
+// linksNoAWS: the program's own list of modules says it. (internal/arch says by which imports it would.)
+func linksNoAWS(t *testing.T, file string) {
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
