@@ -95,13 +95,19 @@ func (p *paper) text(change func(*manifest.Beacon)) string {
 
 func (p *paper) signed(change func(*manifest.Beacon), s sign.Signer) string {
 	p.Helper()
-	b := manifest.BeaconOf(p.m, s.Key().Key)
+	return beaconText(p.T, p.m, change, s)
+}
+
+func beaconText(t *testing.T, m *manifest.Manifest, change func(*manifest.Beacon), s sign.Signer) string {
+	t.Helper()
+	b := manifest.BeaconOf(m, s.Key().Key)
 	if change != nil {
 		change(&b)
 	}
 	var err error
-	b.Signature, err = s.(sign.RawSigner).SignRaw(context.Background(), []byte(b.Signed()))
-	p.must(err)
+	if b.Signature, err = s.(sign.RawSigner).SignRaw(context.Background(), []byte(b.Signed())); err != nil {
+		t.Fatal(err)
+	}
 	return b.Text()
 }
 

@@ -66,6 +66,52 @@ func TestBeacon_Quiet(t *testing.T) {
 	}
 }
 
+// A newer timestamp in the beacon leads to the site, and what that announces is synced; then the new beacon is quiet. One that
+// has not heard of it yet keeps the mirror waiting for a while.
+func TestBeacon_NewsIsSynced(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	dns, err := lab.StartDNS(t.Context())
+	s.must(err)
+	t.Cleanup(func() { dns.Close() })
+	s.lines = append(s.lines, fmt.Sprintf("beacon: {name: %s, servers: [%q]}", beaconName, dns.Addr))
+	lay := func() {
+		b, err := os.ReadFile(filepath.Join(s.pub.Site, "manifest.json"))
+		s.must(err)
+		m, err := manifest.Parse(b)
+		s.must(err)
+		dns.SetText(beaconName, beaconText(t, m, nil, s.pub.Signers[1]))
+	}
+	lay()
+	s.expect(0, "check", "--https")
+	s.good()
+	s.announce(nil)
+	s.says(s.expect(0, "run", "-v"), "the beacon of serial 1 has nothing newer")
+	s.holds(s.t0)
+	lay()
+	s.says(s.expect(100, "check"), "announced is")
+	s.says(s.expect(0, "run"), "synced to")
+	s.same(s.master.Dir)
+	s.holds(s.t1)
+	s.says(s.expect(0, "run", "-v"), "the beacon of serial 2 has nothing newer")
+}
+
+// A tree that the network never had stays an error, and one that is gone stays told: the beacon cannot say which it is.
+func TestBeacon_TreeThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	p := newPaper(t)
+	p.mkdir("disk/x")
+	p.after = "  cent0s:\n    path: " + p.path("disk/x") + "\n"
+	for range 2 {
+		p.says(p.expect(2, "check"), `tree "cent0s": the network has centos`)
+		p.overHTTPS()
+		p.expect(0, "run", "--now", "centos")
+		p.count()
+	}
+	p.says(p.expect(0, "run", "--now", "-v", "centos"), "the beacon of serial 1 has nothing newer") // it is about the others
+	p.quietly()
+}
+
 // quietBySystemCalls: the shipped program's own calls tell it, too: one UDP socket to DNS, and no TCP connection.
 func quietBySystemCalls(t *testing.T, program string) {
 	needTool(t, "strace")

@@ -5,6 +5,7 @@
 //	tidemark-mirror init DIR      asks a few questions and writes a mirror.yaml
 //	tidemark-mirror check         is there something new? exit code 0: no, 100: yes, 101: yes, and it is not this mirror's turn yet
 //	tidemark-mirror run           sync what is newer: what cron calls
+//	tidemark-mirror checkin       tell the network what is held here, so that it looks now; a run does so by itself
 //	tidemark-mirror sources       where from, and why, best first
 //	tidemark-mirror status        what is held, from whom, and what is wrong
 package main

@@ -38,7 +38,10 @@ func runCommand(p *console.Program) *cli.Command {
 }
 
 const runAbout = `Looks for news; syncs each tree of which something newer is announced from the first good source, proves it, and only then
-writes its time file. Waits for this mirror's share of the splay first, and for its turn where not all mirrors may start yet.
+writes its time file. Where a beacon is configured, its signed DNS record is asked first: one that has nothing new ends the run in
+one packet; otherwise, and at least once a day, the site decides (--https asks it at once). A run waits for this mirror's
+share of the splay before it asks the site, and for its turn where not all mirrors may start yet. Where checkin: names a
+receiver, the run ends by telling it what was synced; one that is down fails nothing: a later run sends it.
 
 Without a terminal it prints nothing while there is nothing to do, to wait for or to hold against another run. What passes
 by itself is printed only when it lasts, or a tree is behind, for longer than warn_after. A tree that did not fit on the disk

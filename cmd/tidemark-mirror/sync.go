@@ -14,6 +14,7 @@ func syncCommand(p *console.Program) *cli.Command {
 }
 
 const syncAbout = `Compares each tree with a source, whatever its time file says: repairs a tree in which files were lost or altered, and makes
-the deletions that are owed. It is a run, with the same proof and the same locks, that starts at once: for people.
+the deletions that are owed. It is a run, with the same proof and the same locks, that starts at once and asks the site, not
+the beacon: for people.
 
 Exit codes: as those of run --strict: 5 where another run holds the lock.`
