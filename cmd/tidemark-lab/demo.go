@@ -28,6 +28,10 @@ type demo struct {
 	network  *lab.Network
 	gateway  *lab.S3     // nil without --s3
 	site     *lab.Static // where mirrors look; set by join
+
+	dns      *lab.DNS      // set by onePacket
+	receiver *lab.Receiver // set by onePing, with
+	daemon   *lab.Running  // a mirror's own
 }
 
 const demoNetwork = "centos"
@@ -56,11 +60,7 @@ func (d *demo) tell(ctx context.Context) error {
 		return fmt.Errorf("start the network: %w", err)
 	}
 	defer d.network.Close()
-	defer func() {
-		if d.site != nil {
-			d.site.Close()
-		}
-	}()
+	defer d.stop()
 	if d.s3 {
 		d.title("An S3 gateway (versitygw), as a second place to publish at")
 		if d.gateway, err = lab.StartVersityGW(ctx, lab.S3Options{Dir: filepath.Join(d.dir, "s3"), Bucket: "mirrors"}); err != nil {
@@ -72,7 +72,7 @@ func (d *demo) tell(ctx context.Context) error {
 	if err := d.install(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.first, d.join, d.moved, d.catchingUp, d.announced, d.listed, d.nearest, d.verify} {
+	for _, step := range []func(context.Context) error{d.first, d.join, d.moved, d.catchingUp, d.announced, d.listed, d.nearest, d.onePacket, d.onePing, d.verify} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (d *demo) install(ctx context.Context) error {
 		fmt.Fprintf(&b, "  - s3: {bucket: %s, prefix: centos/, region: %s, endpoint: %q, path_style: true}\n    url: %scentos/\n",
 			d.gateway.Bucket, d.gateway.Region, d.gateway.Endpoint, d.gateway.URL())
 	}
-	b.WriteString("beacon: {name: _tidemark.centos.example.org, plain: {name: _current.centos.example.org, order: [centos, altarch, vault]}}\n")
+	b.WriteString("beacon: {name: " + demoBeacon + ", plain: {name: _current.centos.example.org, order: [centos, altarch, vault]}}\n")
 	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s}\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "tidemark.yaml"), []byte(b.String()), 0o644); err != nil {
 		return err
@@ -197,17 +197,18 @@ func (d *demo) verify(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := d.command(ctx, "beacon", "--config", d.config()); err != nil {
-		return err
-	}
 	d.title("Check it yourself, with tools that nobody here wrote")
 	site, keys := filepath.Join(d.dir, "site"), filepath.Join(d.dir, "site", "keys", demoNetwork)
+	whole, err := filepath.Abs(keys) // gpg takes any other for a file of its home
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(d.out, `gpgv --keyring %[2]s.gpg %[1]s/manifest.json.asc %[1]s/manifest.json
 gpgv1 --keyring %[2]s.gpg %[1]s/manifest.json.asc %[1]s/manifest.json
 sqv --keyring %[2]s.asc %[1]s/manifest.json.asc %[1]s/manifest.json
-gpg --no-default-keyring --keyring $PWD/%[2]s.gpg -o - --decrypt %[1]s/manifest.json.gpg
+gpg --no-default-keyring --keyring %[3]s.gpg -o - --decrypt %[1]s/manifest.json.gpg
 minisign -Vm %[1]s/manifest.json -p %[2]s.pub
-`, site, keys)
+`, site, keys, whole)
 	return nil
 }
 

@@ -65,16 +65,20 @@ func (d *demo) newMirror(ctx context.Context, m demoMirror) error {
 		"--country", m.country, "--state", filepath.Join(dir, "state"), "--tree", "centos="+tree); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "mirror.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err := d.addTo(m, fmt.Sprintf("ca: %q    # the demo's site has a certificate of its own authority", d.site.CA)); err != nil {
+		return err
+	}
+	_, err := d.mirror(ctx, m, []int{0}, "run", "--now")
+	return err
+}
+
+func appendLine(file, line string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "\nca: %q    # the demo's site has a certificate of its own authority\n", d.site.CA)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	_, err = d.mirror(ctx, m, []int{0}, "run", "--now")
-	return err
+	_, err = fmt.Fprintf(f, "%s\n", line)
+	return errors.Join(err, f.Close())
 }
 
 // follow is what cron does all day: look, sync when there is something new, and look again.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type Static struct {
 	CA  string // file of the authority's certificate (PEM)
 
 	server *http.Server
+	asked  atomic.Int64
 	closed chan struct{}
 }
 
@@ -47,7 +49,7 @@ func ServeStatic(ctx context.Context, dir, root string) (*Static, error) {
 		return nil, errors.Join(fmt.Errorf("serving %s: %w", root, err), within.Close())
 	}
 	s := &Static{URL: "https://" + l.Addr().String() + "/", CA: files.ca, closed: make(chan struct{})}
-	s.server = &http.Server{Handler: tagged(within), ReadHeaderTimeout: readyWithin, ErrorLog: log.New(io.Discard, "", 0),
+	s.server = &http.Server{Handler: s.counted(tagged(within)), ReadHeaderTimeout: readyWithin, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}, BaseContext: func(net.Listener) context.Context { return ctx }}
 	go func() {
 		defer close(s.closed)
@@ -59,6 +61,16 @@ func ServeStatic(ctx context.Context, dir, root string) (*Static, error) {
 
 // Client is an HTTP client that trusts the site's authority, and no other.
 func (s *Static) Client() (*http.Client, error) { return trusting(s.CA) }
+
+// Requests is how many there were.
+func (s *Static) Requests() int64 { return s.asked.Load() }
+
+func (s *Static) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		next.ServeHTTP(w, r)
+	})
+}
 
 // Close ends it.
 func (s *Static) Close() error {
