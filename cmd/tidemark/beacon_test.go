@@ -14,7 +14,9 @@ import (
 
 	"github.com/miekg/dns"
 
+	"tidemark/client"
 	"tidemark/internal/console"
+	"tidemark/internal/dnstxt"
 	"tidemark/internal/lab"
 	"tidemark/internal/scripttest"
 	"tidemark/keys"
@@ -190,18 +192,24 @@ func (w *beaconWorld) text(name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// stands reads the record at named, and verifies it as mirrors do.
+// stands is the record at named as a mirror's client sees it, and as dig shows it.
 func (w *beaconWorld) stands() manifest.Beacon {
 	w.Helper()
-	text := strings.ReplaceAll(strings.Trim(w.text(beaconName), `"`), `" "`, "")
-	b, err := manifest.ParseBeacon(text)
-	if err != nil {
-		w.Fatal(err)
+	look := client.LookBeacon(w.Context(), client.BeaconOptions{
+		Name: beaconName, State: w.TempDir(), Network: "centos", Trust: must(os.ReadFile(w.pub.TrustFile)), Pinned: w.pub.TrustFile, Now: w.clock,
+		Random: func(time.Duration) time.Duration { return 0 },
+		Held:   func(string, string) (int64, error) { return 0, nil },
+		Ask: func(ctx context.Context, name string) (*dnstxt.Answer, error) {
+			return dnstxt.Ask(ctx, dnstxt.Question{Name: name, Servers: []string{w.named.Addr.String()}})
+		},
+	}, nil)
+	if look.Beacon == nil {
+		w.Fatalf("mirrors do not go by it: %+v", look.Ignored)
 	}
-	if err := sign.VerifyRaw([]byte(b.Signed()), b.Signature, b.Key, w.pub.Trust.Manifest, w.clock()); err != nil {
-		w.Fatal(err)
+	if shown := strings.ReplaceAll(strings.Trim(w.text(beaconName), `"`), `" "`, ""); shown != look.Beacon.Text() {
+		w.Fatalf("dig shows %s, a mirror sees %s", shown, look.Beacon.Text())
 	}
-	return b
+	return *look.Beacon
 }
 
 // zone is the serial of the zone: it moves with every change.

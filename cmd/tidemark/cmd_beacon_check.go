@@ -80,7 +80,7 @@ func checkBeacon(c *console.Call) error {
 		name = p.cfg.Beacon.Name
 	}
 	if name == "" {
-		return console.Exit(console.Misuse, errors.New("no name to ask for: the configuration has no beacon:"), "tidemark beacon --check NAME")
+		return console.Exit(console.Misuse, errors.New("no name to ask for: the configuration has no beacon"), "tidemark beacon --check NAME")
 	}
 	ctx, stop := context.WithTimeout(c.Context.Context, checkTime)
 	defer stop()

@@ -41,6 +41,8 @@ func TestBeaconCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	later := w.stands()
+	later.Serial++
 	unquoted := func(s string) string { return strings.Trim(s, `"`) }
 	for _, tt := range []struct {
 		name   string
@@ -58,6 +60,7 @@ func TestBeaconCheck(t *testing.T) {
 		{"foreign", [][]string{{"v=spf1 -all"}}, plain, "", 4, "no: not a beacon"},
 		{"changed", [][]string{{strings.Replace(fresh, "s=2", "s=3", 1)}}, plain, "", 4, "no: key"},
 		{"strange key", [][]string{{unquoted(w.forge(w.stands(), stranger))}}, plain, "", 4, "no: unknown key"},
+		{"of a later serial", [][]string{{unquoted(w.forge(later, w.pub.Signers[1]))}}, plain, "", 1, "60 yes no: serial 2 is published"},
 		{"other network", [][]string{{unquoted(w.forge(old, w.pub.Signers[1]))}}, plain, "", 4, "no: of another network, debian"},
 		{"refuses", [][]string{{fresh}}, plain, lab.DNSRefused, 1, "cannot be asked: "},
 	} {
