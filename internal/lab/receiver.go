@@ -27,7 +27,10 @@ type ReceiverOptions struct {
 // StartReceiver writes a publisher's configuration that has it, and starts it.
 func StartReceiver(ctx context.Context, o ReceiverOptions) (*Receiver, error) {
 	r := &Receiver{}
-	for _, path := range []*string{&o.Config, &o.Spool} { // it does not run in this directory
+	for _, path := range []*string{&o.Config, &o.Spool, &o.TLS} { // it does not run in this directory
+		if *path == "" {
+			continue
+		}
 		var err error
 		if *path, err = filepath.Abs(*path); err != nil {
 			return nil, fmt.Errorf("starting the receiver of check-ins: %w", err)
