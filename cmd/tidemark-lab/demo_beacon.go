@@ -93,10 +93,7 @@ func (d *demo) onePing(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(d.out, "(%.1f s after it had said so)\n", d.now().Sub(start).Round(100*time.Millisecond).Seconds())
-	if err := d.command(ctx, "status", "--why", m.id, "--config", d.config()); err != nil {
-		return err
-	}
-	return d.putBeacon(ctx)
+	return d.command(ctx, "status", "--why", m.id, "--config", d.config())
 }
 
 // enroll gives a mirror an rsync daemon and, as its operator asked the network's, an entry in the inventory.
