@@ -27,6 +27,7 @@ func txt(ttl int64, values ...string) recordSet {
 }
 
 func TestSwap(t *testing.T) {
+	t.Parallel()
 	a, o := serve(t)
 	place := open(t, o)
 	states := []publish.RRset{
@@ -63,6 +64,7 @@ func TestSwap(t *testing.T) {
 
 // The first set from the name on may be another's; only the exact name and type count.
 func TestGet_OthersRecords(t *testing.T) {
+	t.Parallel()
 	for what, there := range map[string][]recordSet{
 		"below":        {{Name: "a." + name + ".", Type: "TXT", TTL: 60, Values: []string{`"x"`}}},
 		"after":        {{Name: "_tidemark2.example.org.", Type: "TXT", TTL: 60, Values: []string{`"x"`}}},
@@ -76,6 +78,7 @@ func TestGet_OthersRecords(t *testing.T) {
 }
 
 func TestGet_Escapes(t *testing.T) {
+	t.Parallel()
 	a, o := serve(t, recordSet{Name: `\052.example.org.`, Type: "TXT", TTL: 60, Values: []string{`"a\040b"  "c\"\\"`}},
 		recordSet{Name: `\137tidemark.example.org.`, Type: "TXT", TTL: 60, Values: []string{`""`}})
 	place := open(t, o)
@@ -95,6 +98,7 @@ func TestGet_Escapes(t *testing.T) {
 }
 
 func TestSwap_Conflict(t *testing.T) {
+	t.Parallel()
 	one, two, mine := set(60, []string{"one"}), set(60, []string{"two"}), set(60, []string{"mine"})
 	for what, test := range map[string]struct {
 		there []recordSet
@@ -137,6 +141,7 @@ func TestSwap_Conflict(t *testing.T) {
 
 // The TTL is no part of what is compared, and what is there is deleted with its own.
 func TestSwap_OtherTTL(t *testing.T) {
+	t.Parallel()
 	a, o := serve(t, txt(3600, `"one"`))
 	if err := open(t, o).Swap(t.Context(), name, set(60, []string{"one"}), set(60, []string{"one"})); err != nil {
 		t.Fatal(err)
@@ -146,6 +151,7 @@ func TestSwap_OtherTTL(t *testing.T) {
 
 // The answer to a change is lost, the SDK tries again, and its own first try makes the second one fail.
 func TestSwap_LostAnswer(t *testing.T) {
+	t.Parallel()
 	for what, old := range map[string]publish.RRset{"create": {}, "replace": set(60, []string{"one"})} {
 		var there []recordSet
 		if len(old.Records) > 0 {
@@ -171,6 +177,7 @@ func TestSwap_LostAnswer(t *testing.T) {
 }
 
 func TestSwap_TriesAgain(t *testing.T) {
+	t.Parallel()
 	a, o := serve(t)
 	a.hook = func(call int, _ *http.Request, applied bool) (int, string) {
 		if applied {
@@ -259,6 +266,7 @@ func page(status int, body string) func(*api, *route53.Options) {
 }
 
 func TestNew_Zone(t *testing.T) {
+	t.Parallel()
 	for _, zone := range []string{"", "example.org", "/hostedzone/Z1", "z1", "Z1/../Z2", "Z" + strings.Repeat("0", 40)} {
 		if _, err := route53.New(t.Context(), route53.Options{Zone: zone}); err == nil || !strings.Contains(err.Error(), "e.g. Z0123456789EXAMPLE") {
 			t.Errorf("%q: found %v, expected a refusal", zone, err)
@@ -267,6 +275,7 @@ func TestNew_Zone(t *testing.T) {
 }
 
 func TestHangs(t *testing.T) {
+	t.Parallel()
 	_, o := serve(t)
 	release := make(chan struct{})
 	hang := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -280,5 +289,27 @@ func TestHangs(t *testing.T) {
 	}
 	if err := place.Swap(t.Context(), name, publish.RRset{}, set(60, []string{"x"})); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("found %v, expected that there was no answer in time", err)
+	}
+}
+
+// A page with status 200 is no answer of the API, be it to the reading or to the change.
+func TestForeignAnswers(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		a, o := serve(t)
+		a.hook = func(_ int, r *http.Request, _ bool) (int, string) {
+			if r.Method == method {
+				return 200, "<html>portal</html>"
+			}
+			return 0, ""
+		}
+		place := open(t, o)
+		err := place.Swap(t.Context(), name, publish.RRset{}, set(60, []string{"x"}))
+		if method == http.MethodGet {
+			_, err = place.Get(t.Context(), name)
+		}
+		if err == nil || !strings.Contains(err.Error(), "none of the API") {
+			t.Errorf("%s: found %v, expected a refusal", method, err)
+		}
 	}
 }
