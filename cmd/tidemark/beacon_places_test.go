@@ -87,6 +87,10 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 	if _, _, trouble := w.keep(nil); len(trouble) != 2 {
 		t.Errorf("not told after an hour: %v", trouble)
 	}
+	w.now = w.now.Add(time.Minute)
+	if _, _, trouble := w.keep(w.document(stamp2+60, stamp2)); len(trouble) != 2 {
+		t.Errorf("not told after a rewrite: %v", trouble)
+	}
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +101,19 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 	w.served = w.served[:1]
 	w.configure()
 	w.good(nil, beaconUnchanged)
+}
+
+// Without servers: in the configuration, those of the zone's NS records are asked, which the primary tells.
+func TestKeepBeacon_NameServers(t *testing.T) {
+	t.Parallel()
+	w := newBeaconWorld(t)
+	w.served = nil
+	w.configure()
+	_, out, trouble := w.keep(w.document(stamp1, stamp1))
+	if len(trouble) != 2 || out != "beacon "+beaconName+": serial 1 (no record), at 0 of 1 servers\n" ||
+		!strings.Contains(trouble[0].Error(), "server ns1.example.org (127.0.0.1:53) cannot be asked: ") { // the lab's named has another port
+		t.Errorf("%s%v", out, trouble)
+	}
 }
 
 // A fragment holds both records; the reload command is run after a write, and again when it failed.

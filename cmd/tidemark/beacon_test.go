@@ -92,16 +92,19 @@ trust: net/trust.json
 publish: [{dir: net/site}]
 settle: 1s
 probe: {timeout: 5s}
-beacon: {name: %s, ttl: %s, servers: [%s], plain: {name: %s, order: [vault, centos]}, %s}
-%s`, lab.Anchors()[0], w.pub.OpenPGPKey, w.pub.MinisignKey, beaconName, w.ttl, quoted(w.served), plainName, w.place, w.more))
+beacon: {name: %s, ttl: %s, %s plain: {name: %s, order: [vault, centos]}, %s}
+%s`, lab.Anchors()[0], w.pub.OpenPGPKey, w.pub.MinisignKey, beaconName, w.ttl, servers(w.served), plainName, w.place, w.more))
 }
 
-func quoted(list []string) string {
+func servers(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
 	var out []string
 	for _, s := range list {
 		out = append(out, fmt.Sprintf("%q", s))
 	}
-	return strings.Join(out, ", ")
+	return "servers: [" + strings.Join(out, ", ") + "],"
 }
 
 // document is a manifest with these timestamps, signed at the world's time and laid at the site.

@@ -143,3 +143,13 @@ func TestBeacon_Usage(t *testing.T) {
 		}
 	}
 }
+
+// The system's resolver is asked, too; it knows nothing of example.org's record, or cannot be asked.
+func TestSoakBeaconCheck_Resolver(t *testing.T) {
+	soak(t)
+	w := newBeaconWorld(t)
+	w.good(w.document(stamp1, stamp1), beaconWritten)
+	if code, out, errs := w.program([]string{"beacon", "--check"}, nil); code != 1 || !strings.Contains(out, "(resolver)") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
