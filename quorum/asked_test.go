@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +125,7 @@ func TestAskedOneThatIsSilent(t *testing.T) {
 // A node that checks in may complete the quorum; then the others are seen from what is announced now.
 func TestAskedNodeCompletesTheQuorum(t *testing.T) {
 	w := newWorld(t, "all", 2, 3)
+	w.servers["m3"] = []holding{{timestamp: stampAt(-60), anchors: set(1, 1, 1, 1)}}
 	w.run()
 	w.change(5, 2, 1, 1, 1)
 	w.sync("n1", "m1")
@@ -140,6 +142,9 @@ func TestAskedNodeCompletesTheQuorum(t *testing.T) {
 		if v := verdictOf(t, d, id); v.State != state || v.Source != (state == Verified) {
 			t.Errorf("%s: %+v", id, v)
 		}
+	}
+	if v := verdictOf(t, d, "m3"); !strings.Contains(v.Reason, "1 h 5 min older than the announced timestamp") {
+		t.Errorf("m3: %s", v.Reason)
 	}
 	soft := w.memory.Servers["m2"]["centos"]
 	if soft.Soft != 0 || !soft.Valid || soft.Since.Time != start.Add(11*time.Minute) {
@@ -169,13 +174,15 @@ func TestNotAskedIsNoSoftError(t *testing.T) {
 
 // The inventory wins: what was verified at one URL says nothing of another, and who left maintenance is not in it.
 func TestNotAskedButDeclaredAnew(t *testing.T) {
-	w := newWorld(t, "all", 2, 4)
+	w := newWorld(t, "all", 2, 5)
 	w.server("m2").Maintenance = true
+	w.fail(FailNotNumber, "m4")
 	w.run()
+	w.server("m4").Trees = map[string]rsyncurl.URL{"centos": mustURL(t, "rsync://m4.example.org/elsewhere/")}
 	w.server("m1").Trees = map[string]rsyncurl.URL{"centos": mustURL(t, "rsync://m1.example.org/elsewhere/")}
 	w.server("m2").Maintenance, w.server("m3").Maintenance = false, true
-	d := w.checkin("m4")
-	for id, state := range map[string]State{"m1": Unknown, "m2": Unknown, "m3": Maintenance, "m4": Verified, "n1": Verified} {
+	d := w.checkin("m5")
+	for id, state := range map[string]State{"m1": Unknown, "m2": Unknown, "m3": Maintenance, "m4": Unknown, "m5": Verified, "n1": Verified} {
 		if v := verdictOf(t, d, id); v.State != state || v.Source != (state == Verified) {
 			t.Errorf("%s: %+v", id, v)
 		}
@@ -201,6 +208,20 @@ func TestNotAskedAndAnotherPublisher(t *testing.T) {
 	}
 	if v := verdictOf(t, d, "m3"); v.State != Verified || !v.Source {
 		t.Errorf("m3: %+v", v)
+	}
+}
+
+// One that we remember as good and that the other publisher no longer lists is left to the next round that asks it.
+func TestNotAskedAndDroppedByAnotherPublisher(t *testing.T) {
+	w := newWorld(t, "all", 2, 4)
+	w.run()
+	ours := roundTripOf(t, w.memory)
+	w.fail(FailMissing, "m4")
+	w.policy.Recheck = 0
+	w.run() // the other one's
+	w.memory = ours
+	if d := w.checkin("m1"); slices.Contains(listed(d.Manifest), "m4") || len(d.Manifest.Sources) != 5 {
+		t.Errorf("sources: %v", listed(d.Manifest))
 	}
 }
 
@@ -249,6 +270,10 @@ func TestGuardAndCheckins(t *testing.T) {
 			if d := w.checkin(mirrors(6)...); !d.Guard.Held || w.memory.Guard.Runs != 1 || w.published != before {
 				t.Fatalf("%+v, memory %+v", d.Guard, w.memory.Guard)
 			}
+		}
+		w.memory.Guard.Runs = w.policy.GuardRuns
+		if d := w.checkin(mirrors(6)...); !d.Guard.Held || w.memory.Guard.Runs != w.policy.GuardRuns {
+			t.Errorf("%+v, memory %+v", d.Guard, w.memory.Guard)
 		}
 		if d := w.checkin("m8"); !d.Guard.Held || len(otherSources(w.published)) != 13 {
 			t.Errorf("another check-in published what was held back: %+v", d.Guard)
@@ -305,6 +330,44 @@ func TestAskedInJSON(t *testing.T) {
 		if (r.Asked == nil) != (asked == nil) || !slices.Equal(r.Asked, asked) {
 			t.Errorf("%#v became %#v", asked, r.Asked)
 		}
+	}
+}
+
+// What is recorded is not pruned when nobody looked at the master, though servers have moved on since it was recorded.
+func TestNothingIsPrunedWithoutALook(t *testing.T) {
+	w := newWorld(t, "all", 1, 1)
+	w.run()
+	tm := w.memory.Trees["centos"]
+	for i := range keepNews + 5 {
+		tm.Recorded = append(slices.Clone(tm.Recorded), Recorded{Timestamp: stampAt(i + 1), Anchors: set(i+2, 1, 1, 1), At: strictjson.At(w.now)})
+	}
+	w.memory.Trees["centos"] = tm
+	d := Decide(Readings{Asked: []string{}}, w.policy, w.published, w.memory, w.now)
+	if got, want := len(d.Memory.Trees["centos"].Recorded), len(tm.Recorded); got != want {
+		t.Errorf("%d recorded timestamps, %d before", got, want)
+	}
+	if d := Decide(w.ask(), w.policy, w.published, w.memory, w.now); len(d.Memory.Trees["centos"].Recorded) == len(tm.Recorded) {
+		t.Error("a look at the master pruned nothing: the test shows nothing")
+	}
+}
+
+// What the last look at the master showed is said again, and no note says that it was not read.
+func TestAskedNotes(t *testing.T) {
+	w := newWorld(t, "all", 1, 1)
+	quiet := w.run()
+	if d := w.checkin("m1"); d.Trees[0].Note != quiet.Trees[0].Note && d.Trees[0].Note != strings.Replace(quiet.Trees[0].Note, "newly ", "", 1) {
+		t.Errorf("%q became %q", quiet.Trees[0].Note, d.Trees[0].Note)
+	}
+	w.master.anchors = set(9, 1, 1, 1)
+	moving := w.run()
+	if d := w.checkin("m1"); d.Trees[0].Note != moving.Trees[0].Note || !strings.Contains(d.Trees[0].Note, "the master is in motion") {
+		t.Errorf("%q became %q", moving.Trees[0].Note, d.Trees[0].Note)
+	}
+	tm := w.memory.Trees["centos"]
+	tm.Master = nil // as after memory was lost
+	w.memory.Trees["centos"] = tm
+	if d := w.checkin("m1"); strings.Contains(d.Trees[0].Note, "was not read") {
+		t.Errorf("%q", d.Trees[0].Note)
 	}
 }
 
