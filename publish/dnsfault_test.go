@@ -146,6 +146,11 @@ func TestUpdate_AnswersNotToBelieve(t *testing.T) {
 	}{
 		{"not signed", func(_, m *dns.Msg) string { txt(m, "forged"); return "" }, "not signed"},
 		{"signed with another secret", func(_, m *dns.Msg) string { txt(m, "forged"); return "eHh4eHh4eHg=" }, "bad signature"},
+		{"signed as another key", func(_, m *dns.Msg) string {
+			txt(m, "forged")
+			m.SetTsig("other.", key.Algorithm+".", 300, 0)
+			return key.Secret
+		}, "no secret"},
 		{"a conflict, not signed", func(_, m *dns.Msg) string { m.Rcode = dns.RcodeNXRrset; return "" }, "NXRRSET"},
 		{"not authoritative", func(_, m *dns.Msg) string { txt(m, "cached"); m.Authoritative = false; return key.Secret }, "not authoritative"},
 		{"truncated", func(_, m *dns.Msg) string { m.Truncated = true; return key.Secret }, "truncated"},

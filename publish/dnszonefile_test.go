@@ -174,11 +174,18 @@ func TestZoneFile_AFailedReloadIsTriedAgain(t *testing.T) {
 func TestZoneFile_AReloadThatHangs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	argv := script(t, dir, "echo waiting; sleep 300 & wait")
+	argv := script(t, dir, `echo waiting; sleep 300 & echo $! >"$1.child"; wait`)
 	p := publish.ZoneFileWithin(filepath.Join(dir, "fragment"), argv, 300*time.Millisecond)
 	err := p.Swap(t.Context(), beaconName, publish.RRset{}, plainRecord("x"))
 	if err == nil || !strings.Contains(err.Error(), "it was ended after 300ms: waiting") {
 		t.Error(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(readText(t, filepath.Join(dir, "calls.child"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !gone(child) {
+		t.Errorf("the command's child %d goes on", child)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -189,6 +196,18 @@ func TestZoneFile_AReloadThatHangs(t *testing.T) {
 	if err := noSuch.Swap(t.Context(), beaconName, publish.RRset{}, plainRecord("x")); err == nil || !strings.Contains(err.Error(), "no-such-rndc was not found in PATH, /usr/sbin or /sbin") {
 		t.Error(err)
 	}
+}
+
+// gone waits until a process has ended; nobody may have taken note of it yet.
+func gone(pid int) bool {
+	for range 500 {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(b), ") Z ") {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
 }
 
 // The program is run as it is given, with nothing of ours in its environment.

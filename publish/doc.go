@@ -40,7 +40,7 @@
 //	6  latest.txt, if the pointer is still ours
 //	8  status files, by Push or later by PutStatus
 //
-// (7, the beacon, is not a store's.) No fixed name changes before the pointer has. What a run that was killed leaves:
+// (7, the beacon: see DNS.) No fixed name changes before the pointer has. What a run that was killed leaves:
 //
 //	killed in   readers see            the next run
 //	0, 1        the old publication    takes another serial; Reservations shows the one taken
@@ -89,4 +89,34 @@
 // after the swap to forget the Names of a Release; Await looks through the public URL until the new bytes are there.
 // Neither makes two objects change at once: only single objects, and what the pointer or the mark leads to, are whole
 // at every moment; the pair is so again when the older half's minute is over.
+//
+// # DNS
+//
+// Step 7 of a run puts the beacon into DNS, and beside it, at a name of its own, the plain record:
+//
+//	old, err := place.Get(ctx, "_tidemark.centos.example.org")       what the place itself holds
+//	err = place.Swap(ctx, "_tidemark.centos.example.org", old, next) only if it still holds old: otherwise ErrConflict
+//	said := AwaitTXT(ctx, name, next, servers, patience)             what every authoritative server says, each address
+//
+// A place is a TXT. All compare records as sets, and leave the TTL aside; next in place of old is success also when it is
+// there already, so that a lost answer does no harm; to remove a record is to Swap it for none.
+//
+//	Update     a primary server, RFC 2136 with TSIG. One message: "RRset exists" with the old records (2.4.2), or "does
+//	           not exist" (2.4.3); delete; add. When no answer comes it reads back. Answers without a signature by the
+//	           same key count for nothing; refusals say what to check
+//	ZoneFile   a fragment that a zone file includes, and a command that reloads it
+//	route53    a hosted zone of Amazon Route 53
+//
+// What a zone file fragment holds, and path.before beside it as long as a reload is owed:
+//
+//	; TXT records that tidemark keeps, for $INCLUDE in the zone file. Lines of other names stay.
+//	_latest.centos.example.org. 60 IN TXT "1488372781:1487767981:1488113581"
+//	_tidemark.centos.example.org. 60 IN TXT "v=tm1 n=centos s=4127 e=1795600000 t=centos:1488372781 k=… g=…"
+//
+//	killed before path.before   nothing has changed
+//	killed after it, or the     Get still gives the old records, so that the next run finds a difference; its Swap writes
+//	reload failed               again, reloads, and then removes path.before
+//
+// The file must be there before the zone file includes it, and the SOA serial is the reload command's business.
+// A wildcard's records are read at a name that has none: Update takes them for none when it comes to the prerequisite.
 package publish
