@@ -66,7 +66,7 @@ func TestWarnings_Checkin(t *testing.T) {
 		", listen: localhost:8440":   {nobody},
 		", listen: \"0.0.0.0:8440\"": {strings.Replace(open, "%s", "0.0.0.0:8440", 1), nobody},
 		", listen: \"[::]:8440\"":    {strings.Replace(open, "%s", "[::]:8440", 1), nobody},
-		", listen: \"[::]:8440\", cert: c, key: k": {"checkin.key: k may be read by others than its owner (mode 0644) (chmod 600 k)", nobody},
+		", listen: \"[::]:8440\", cert: c, key: k": {"checkin.key: k may be read by everybody, or changed by its group (mode 0644) (chmod u=rw,g=r,o= k)", nobody},
 	} {
 		file := writeConfig(t, "checkin: {spool: /var/spool/tidemark"+text+"}\n")
 		write(t, filepath.Join(filepath.Dir(file), "k"), []byte("key"))

@@ -82,8 +82,8 @@ func (w *warner) checkin(p *Publisher) {
 	if p.Checkin == nil {
 		return
 	}
-	if p.Checkin.Key != "" {
-		w.private(p.Checkin.Key, strictyaml.Path("checkin", "key"))
+	if p.Checkin.Key != "" { // its group may read it: the receiver is another user than the one that renews certificates
+		w.mode(p.Checkin.Key, strictyaml.Path("checkin", "key"), 0o027, "may be read by everybody, or changed by its group", "chmod u=rw,g=r,o=")
 	}
 	if host, _, err := net.SplitHostPort(p.Checkin.Listen); err == nil && p.Checkin.Cert == "" && !loopback(host) {
 		w.add(strictyaml.Path("checkin", "listen"), "set cert and key, or listen at "+defaultListen+" behind a web server that has TLS",

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
@@ -83,7 +84,9 @@ func (p *publisher) checkFiles() error {
 		}
 	}
 	if in := p.cfg.Checkin; in != nil && in.Cert != "" {
-		if _, err := tls.LoadX509KeyPair(in.Cert, in.Key); err != nil {
+		if _, err := tls.LoadX509KeyPair(in.Cert, in.Key); errors.Is(err, fs.ErrPermission) {
+			p.Warn("checkin.cert, checkin.key: %v; the user of `tidemark checkin serve` must be able to read them", err) // who is another than this one
+		} else if err != nil {
 			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("checkin.cert %s, checkin.key %s: %w", in.Cert, in.Key, err),
 				"expected PEM files, the certificate before those above it, and its own key; this user must be able to read them"))
 		}
