@@ -64,4 +64,31 @@
 //	f, err := lab.StartFake(ctx, lab.FakeChatter)      // what no real daemon does: silence, endless words, garbage
 //
 //	diffs, err := lab.DiffTrees(n.Master("centos"), mirror, lab.DiffOptions{})
+//
+// # DNS
+//
+//	d, err := lab.StartDNS(ctx)                        // from within: counts questions and bytes, misbehaves when told to
+//	text, err := p.Beacon(ctx)                         // the signed record of what the publisher published last
+//	d.SetText("_tidemark.centos.example.org", text)
+//	d.Counts()
+//
+//	named, err := lab.StartNamed(ctx, dir, lab.NamedOptions{…})              // the real ones: also StartKnot
+//
+// # Check-ins
+//
+//	r, err := lab.StartReceiver(ctx, lab.ReceiverOptions{Program: "bin/tidemark", Config: file, Text: text, Spool: dir})
+//	r.URL()                                            // `tidemark checkin serve`, the real one
+//
+//	l, err := lab.PostByWrk(ctx, dir, r.URL(), body, 64, 5*time.Second)      // load by wrk(1)
+//	lab.Drip(ctx, r.Addr, 200)                         // clients that send a byte a second
+//	lab.Honest(ctx, now, r.URL(), bodies, 100*time.Millisecond)              // mirrors that come beside them
+//
+// # The closed loop
+//
+//	r, err := lab.RunLoop(ctx, lab.LoopOptions{Dir: dir, Publisher: "bin/tidemark", Mirror: "bin/tidemark-mirror", Now: time.Now, Log: print})
+//
+// lets one timestamp travel through three nodes and 40 mirrors that all run the real programs: mirrors follow from cron,
+// serve what they have, and check in; the publisher runs whenever somebody has. Log gets a table row by row, [LoopResult]
+// what was seen. Each node has `max connections` of as many as its slots; how many mirrors it really serves at a time is
+// taken from its daemon's log, in which mirrors are told from the publisher by the address that they come from.
 package lab

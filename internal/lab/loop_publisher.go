@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,7 +64,12 @@ policy: {check_interval: 2s}
 
 // run is the program once.
 func (p *loopPublisher) run(ctx context.Context, args ...string) error {
-	_, err := command(ctx, p.program, append([]string{"run", "-q", "--config", p.config}, args...)...)
+	out, err := command(ctx, p.program, append([]string{"run", "--config", p.config}, args...)...)
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, " checked in: ") && !strings.Contains(line, " verified at ") {
+			p.trouble = append(p.trouble, strings.TrimSpace(line))
+		}
+	}
 	return err
 }
 
