@@ -55,6 +55,7 @@ type journey struct {
 	errs     []error                // what went wrong beside the trees
 	heard    map[string]bool        // notices that were told, by kind
 	checkin  *checkinReport         // nil: there was none to send
+	fresh    []string               // trees that were synced and proven since the last check-in of this run
 	leftover []string               // directories to remove at the end
 }
 

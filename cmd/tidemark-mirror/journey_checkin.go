@@ -26,14 +26,14 @@ func (j *journey) checkIn(ctx context.Context) {
 		return
 	}
 	syncs, owed := m.syncs(), j.memory.checkins()
-	trees := owed.untold(syncs)
+	trees := slices.Compact(slices.Sorted(slices.Values(append(owed.untold(syncs), j.fresh...))))
 	if len(trees) == 0 || j.restsCheckin(owed) {
 		return
 	}
 	j.checkin = &checkinReport{Trees: trees}
 	cause := j.sendCheckin(ctx, !owed.OwedSince.IsZero())
 	if cause == nil {
-		j.checkin.Accepted = true
+		j.checkin.Accepted, j.fresh = true, nil
 		j.screen.person("checked in at %s", j.cfg.Checkin.URL)
 		if err := m.accepted(syncs); err != nil { // the next run checks in once more
 			j.warnOnce("checkin memory", "%v", err)
@@ -61,10 +61,10 @@ func (j *journey) sendCheckin(ctx context.Context, owed bool) error {
 	return j.mirror.send(ctx, out.body, tries)
 }
 
-// restsCheckin: the receiver has said no within the last hour, and nothing was synced by this run.
+// restsCheckin: the receiver has said no within the last hour, and nothing was synced since.
 func (j *journey) restsCheckin(c checkinMemory) bool {
 	left := c.Rest.Sub(j.now())
-	return left > 0 && left <= restFor && !j.opt.now && !j.typed() && !slices.ContainsFunc(j.told(), func(r *treeReport) bool { return r.Action == doneSynced })
+	return left > 0 && left <= restFor && !j.opt.now && !j.typed() && len(j.fresh) == 0
 }
 
 // owedCheckin tells of a check-in that was not accepted: what passes by itself to a person, or once it lasts; a key or an

@@ -97,6 +97,7 @@ func (j *journey) remembered(p plan, o treesync.Options, out treesync.Outcome, e
 	case errors.As(err, &room):
 		return errors.Join(console.Hinted(err, "make room, then: tidemark-mirror run --now; by itself it is tried again in an hour"), j.rest(p.name, room))
 	case out.Synced && !o.Fallback:
+		j.fresh = append(j.fresh, p.name)
 		return errors.Join(err, j.rest(p.name, nil), j.inDate(p.name))
 	}
 	return err

@@ -15,7 +15,9 @@ type beaconStatus struct {
 	Name     string          `json:"name"`
 	Serial   int64           `json:"serial,omitempty"`    // the newest seen; absent: none yet
 	HTTPSDue strictjson.Time `json:"https_due,omitzero"`  // absent: at the next look
-	Answered strictjson.Time `json:"https_last,omitzero"` // when it was asked last
+	Answered strictjson.Time `json:"https_last,omitzero"` // when it answered last
+
+	why string // HTTPS is asked at the next look although it is not due
 }
 
 // beaconStatus is nil where none is configured.
@@ -25,7 +27,7 @@ func (m *mirror) beaconStatus() *beaconStatus {
 	}
 	seen := client.BeaconSeen(m.cfg.State, m.Now())
 	b := &beaconStatus{Name: m.cfg.Beacon.Name, Serial: seen.Serial, Answered: at(seen.Answered)}
-	if seen.Due.After(m.Now()) {
+	if b.why = m.memory.unsettled(sortedNames(m.cfg), m.Now()); b.why == "" && seen.Due.After(m.Now()) {
 		b.HTTPSDue = at(seen.Due)
 	}
 	return b
@@ -44,7 +46,10 @@ func (b *beaconStatus) String() string {
 	if b.Serial > 0 {
 		seen = fmt.Sprintf("serial %d seen", b.Serial)
 	}
-	if !b.HTTPSDue.IsZero() {
+	switch {
+	case b.why != "":
+		asked += ": " + b.why
+	case !b.HTTPSDue.IsZero():
 		asked = "HTTPS is asked at " + console.Clock(b.HTTPSDue.Time) + " at the latest"
 	}
 	return seen + "; " + asked
