@@ -49,40 +49,37 @@ func Rank(m *Manifest, tree string, c Client) []Ranked {
 	for i, country := range m.Policy.Nearby[c.Country] {
 		near[country] = i + 1
 	}
-	found := make([]Ranked, 0, len(m.Sources))
+	found := make([]candidate, 0, len(m.Sources))
 	for i := range m.Sources {
 		s := &m.Sources[i]
 		if st, ok := s.Trees[tree]; ok && c.mayUse(s, st) {
-			tier, place := c.tier(s, near)
-			found = append(found, Ranked{Source: s, Tree: st, Tier: tier, Near: place, Score: score(c.ID, s)})
+			tier, nth := c.tier(s, near)
+			found = append(found, candidate{s, uint64(tier)<<48 | uint64(nth)<<32 | uint64(^draw(c.ID, s))})
 		}
 	}
 	if len(found) == 0 {
 		return nil
 	}
-	order := make([]*Ranked, len(found)) // a Ranked is too large to be moved about
-	for i := range found {
-		order[i] = &found[i]
-	}
-	slices.SortFunc(order, compare)
-	ranked := make([]Ranked, len(order))
-	for i, r := range order {
+	slices.SortFunc(found, func(a, b candidate) int {
+		if a.order != b.order {
+			return cmp.Compare(a.order, b.order)
+		}
+		return cmp.Compare(a.source.ID, b.source.ID)
+	})
+	ranked := make([]Ranked, len(found))
+	for i, p := range found {
+		r := &ranked[i]
+		*r = Ranked{Source: p.source, Tree: p.source.Trees[tree], Tier: int(p.order >> 48), Near: int(p.order >> 32 & 0xffff), Score: digits(^uint32(p.order))}
 		r.Reason = c.reason(r)
-		ranked[i] = *r
 	}
 	return ranked
 }
 
-func compare(a, b *Ranked) int {
-	switch {
-	case a.Tier != b.Tier:
-		return cmp.Compare(a.Tier, b.Tier)
-	case a.Near != b.Near:
-		return cmp.Compare(a.Near, b.Near)
-	case a.Score != b.Score:
-		return cmp.Compare(b.Score, a.Score)
-	}
-	return cmp.Compare(a.Source.ID, b.Source.ID)
+// candidate is a source with what it is sorted by in one number: tier, place in the list of countries, and all that the score
+// lacks to the largest one. Twenty thousand of them are moved about while they are sorted.
+type candidate struct {
+	source *Source
+	order  uint64
 }
 
 func (c Client) mayUse(s *Source, st SourceTree) bool {
@@ -156,17 +153,22 @@ func ordinal(n int) string {
 	return fmt.Sprintf("%d%s", n, suffix)
 }
 
-// score is weighted rendezvous hashing: the largest of the first `slots` eight-digit hex
-// words of SHA-256("<mirror id> <source id>"), compared as text. A source with twice the
-// slots has twice the draws, and each mirror's order is its own and stable.
-func score(mirrorID string, s *Source) string {
+// draw is the score as a number. It is weighted rendezvous hashing: the largest of the first `slots` eight-digit hex words
+// of SHA-256("<mirror id> <source id>"), compared as text. A source with twice the slots has twice the draws, and each
+// mirror's order is its own and stable.
+func draw(mirrorID string, s *Source) uint32 {
 	var text [256]byte // room for two names, so that it stays on the stack
 	sum := sha256.Sum256(append(append(append(text[:0], mirrorID...), ' '), s.ID...))
 	best := uint32(0)
 	for i := range min(s.Slots, MaxSlots) {
 		best = max(best, binary.BigEndian.Uint32(sum[4*i:])) // in the order of their digits
 	}
-	var digits [8]byte
-	hex.Encode(digits[:], binary.BigEndian.AppendUint32(nil, best))
-	return string(digits[:])
+	return best
+}
+
+// digits is a draw as the eight hex digits of a Score.
+func digits(draw uint32) string {
+	var text [8]byte
+	hex.Encode(text[:], binary.BigEndian.AppendUint32(nil, draw))
+	return string(text[:])
 }

@@ -137,7 +137,7 @@ func TestRank_ScoreInShell(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := score("me", &Source{ID: id, Slots: slots}), strings.TrimSpace(string(out)); got != want {
+		if got, want := digits(draw("me", &Source{ID: id, Slots: slots})), strings.TrimSpace(string(out)); got != want {
 			t.Errorf("%d slots: score %s, in the shell %s", slots, got, want)
 		}
 	}

@@ -248,7 +248,7 @@ func loopServers(n int) []Server {
 	for i := range n {
 		c := countries[i%len(countries)]
 		slots := 1 + i%2
-		servers = append(servers, Server{ID: fmt.Sprintf("mirror-%02d.%s", i+1, strings.ToLower(c)), Kind: manifest.KindMirror, Country: c, Slots: slots, MaxConnections: slots})
+		servers = append(servers, Server{ID: fmt.Sprintf("mirror-%02d.%s", i+1, strings.ToLower(c)), Kind: manifest.KindMirror, Country: c, Slots: slots, MaxConnections: slots + 2})
 	}
 	return servers
 }
