@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -325,4 +326,32 @@ func TestLimit_All(t *testing.T) {
 	l.Close() // while the next Accept waits
 	for range accepted {
 	}
+}
+
+// Connections that are held open, each with a header and a body that stop, cost a bounded piece of memory.
+func TestServer_MemoryIsBounded(t *testing.T) {
+	const connections, each = 400, 64 << 10
+	a := newMirror(t, "a")
+	_, addr, _ := serving(t, senders(t, a.server(t, "centos")), ServerOptions{})
+	before := memory()
+	for range connections {
+		c := dial(t, addr)
+		io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\nX: "+strings.Repeat("x", 2000)+"\r\n\r\n"+strings.Repeat("x", MaxBody-1))
+	}
+	if err := Send(t.Context(), SendOptions{URL: "http://" + addr}, a.seal(t, a.message(time.Now()))); err != nil { // behind all of them
+		t.Fatal(err)
+	}
+	if grown := memory() - before; grown > connections*each {
+		t.Errorf("%d connections took %d KiB, expected at most %d KiB each", connections, grown>>10, each>>10)
+	} else {
+		t.Logf("%d connections took %d KiB each", connections, grown>>10/connections)
+	}
+}
+
+// memory is what heap and stacks hold.
+func memory() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }
