@@ -18,6 +18,7 @@ import (
 
 	"tidemark/checkin"
 	"tidemark/internal/scripttest"
+	"tidemark/sign"
 )
 
 // TestCheckinServe_Killed kills the receiver (SIGKILL) under load at moments by chance, while a run takes from the spool:
@@ -219,11 +220,23 @@ func loadReceiver(t *testing.T, program, long string, slow int) (peak int) {
 		"unknown": func(i int) []byte {
 			return bytes.Replace(r.body(t, i%mirrors), []byte("payload"), []byte("PAYLOAD"), 1)
 		},
-		"signature": func(i int) []byte { return stranger.body(t, i%mirrors) },
-		"genuine":   func(i int) []byte { return r.body(t, i%mirrors) }, // accepted once each, then known again
-		"large":     func(int) []byte { return make([]byte, 8<<10) },
+		"stranger": func(i int) []byte { return stranger.body(t, i%mirrors) }, // told by the key's id
+		"forged": func(i int) []byte { // told by the signature alone: the dearest bogus one
+			e, err := sign.ParseEnvelope(r.body(t, i%mirrors), checkin.MaxBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Payload = bytes.Replace(e.Payload, []byte("1488372781"), []byte("1488372782"), 1)
+			b, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		},
+		"genuine": func(i int) []byte { return r.body(t, i%mirrors) }, // accepted once each, then known again
+		"large":   func(int) []byte { return make([]byte, 8<<10) },
 	}
-	for _, names := range [][]string{{"signature"}, {"genuine"}, {"unknown", "signature", "genuine", "large"}} {
+	for _, names := range [][]string{{"stranger"}, {"forged"}, {"genuine"}, {"malformed", "stranger", "forged", "genuine", "large"}} {
 		dir := t.TempDir()
 		for i := range mirrors {
 			if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i+1)), kinds[names[i%len(names)]](i), 0o644); err != nil {
