@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,17 +21,16 @@ func ParseEnvelope(b []byte, max int) (*Envelope, error) {
 		return nil, fmt.Errorf("envelope: %d bytes, at most %d are read", len(b), max)
 	}
 	var raw struct {
-		Payload    string      `json:"payload"`
+		Payload    []byte      `json:"payload"`
 		Signatures []Signature `json:"signatures"`
 	}
 	if err := strictjson.Unmarshal(b, &raw); err != nil {
+		if bad := (*strictjson.Error)(nil); errors.As(err, &bad) && bad.Kind == strictjson.BadValue && bad.Path == "payload" {
+			return nil, errors.New("envelope: payload is not base64 in its one spelling")
+		}
 		return nil, fmt.Errorf("envelope: %w", err)
 	}
-	payload, err := base64.StdEncoding.Strict().DecodeString(raw.Payload)
-	if err != nil || strings.ContainsAny(raw.Payload, "\r\n") {
-		return nil, errors.New("envelope: payload is not base64 in its one spelling")
-	}
-	e := &Envelope{Payload: payload, Signatures: raw.Signatures}
+	e := &Envelope{Payload: raw.Payload, Signatures: raw.Signatures}
 	if err := e.check(); err != nil {
 		return nil, err
 	}
