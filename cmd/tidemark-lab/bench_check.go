@@ -118,14 +118,13 @@ func (b *mirrorBench) oneNotModified(ctx context.Context) error {
 	return nil
 }
 
-// middle takes wall, CPU, bytes and memory each at its median.
+// middle takes wall, CPU and bytes each at its median.
 func middle(rows []lab.BenchRow) lab.BenchRow {
 	m := rows[0]
 	m.Rounds = len(rows)
 	m.Wall = time.Duration(medianOf(rows, func(r lab.BenchRow) int64 { return int64(r.Wall) }))
 	m.CPU = time.Duration(medianOf(rows, func(r lab.BenchRow) int64 { return int64(r.CPU) }))
 	m.Bytes = medianOf(rows, func(r lab.BenchRow) int64 { return r.Bytes })
-	m.Memory = medianOf(rows, func(r lab.BenchRow) int64 { return r.Memory })
 	return m
 }
 
