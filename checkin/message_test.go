@@ -43,6 +43,7 @@ func TestSeal_SaysWhatItIs(t *testing.T) {
 }
 
 func TestSeal_Refuses(t *testing.T) {
+	t.Parallel()
 	m := newMirror(t, "ftp.funet.fi")
 	for _, tt := range []struct {
 		want   string

@@ -228,6 +228,7 @@ func TestReceiver_LimitOfAll(t *testing.T) {
 
 // Bogus messages use up nothing: not the limits, not the memory, not the log.
 func TestReceiver_BogusCostsNothing(t *testing.T) {
+	t.Parallel()
 	a, stranger := newMirror(t, "a"), newMirror(t, "a")
 	var log bytes.Buffer
 	d := newDesk(t, senders(t, a.server(t, "centos")), func(o *ReceiverOptions) {
@@ -314,6 +315,7 @@ func TestReceiver_AtOnce(t *testing.T) {
 
 // No more bodies are checked at once than there are places.
 func TestReceiver_Places(t *testing.T) {
+	t.Parallel()
 	a := newMirror(t, "a")
 	d := newDesk(t, senders(t, a.server(t, "centos")), func(o *ReceiverOptions) { o.Checks = 1 })
 	d.checks <- struct{}{} // somebody holds it

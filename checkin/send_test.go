@@ -92,6 +92,7 @@ func TestSend(t *testing.T) {
 }
 
 func TestSend_RetryAfter(t *testing.T) {
+	t.Parallel()
 	a := answering(t, status(429, "", "Retry-After", "1"), status(202, ""))
 	if err := Send(t.Context(), SendOptions{URL: a.URL, Pause: time.Millisecond}, nil); err != nil {
 		t.Fatal(err)
@@ -117,6 +118,7 @@ func TestSend_RetryAfter(t *testing.T) {
 
 // A receiver that asks for an hour gets no hour of a mirror's run, and the end of the context ends the waiting.
 func TestSend_Context(t *testing.T) {
+	t.Parallel()
 	a := answering(t, status(503, "later", "Retry-After", "3600"))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

@@ -16,11 +16,6 @@ import (
 	"time"
 )
 
-// quick are the bounds of tests about slow clients.
-func quick() ServerOptions {
-	return ServerOptions{Header: 200 * time.Millisecond, Request: 400 * time.Millisecond, Answer: 2 * time.Second, Idle: 200 * time.Millisecond}
-}
-
 // serving is a receiver with its spool behind a real listener on loopback.
 func serving(t testing.TB, s *Senders, o ServerOptions, change ...func(*ReceiverOptions)) (r *Receiver, addr, dir string) {
 	t.Helper()
@@ -73,23 +68,24 @@ func drip(c net.Conn, head string, tail byte) {
 // A client that sends byte by byte, or nothing more, is left after a bounded time, and told why where it can be.
 func TestServer_SlowClients(t *testing.T) {
 	a := newMirror(t, "a")
-	r, addr, _ := serving(t, senders(t, a.server(t, "centos")), quick())
+	r, whole, _ := serving(t, senders(t, a.server(t, "centos")), ServerOptions{Header: time.Minute, Request: 400 * time.Millisecond})
+	_, header, _ := serving(t, senders(t), ServerOptions{Header: 200 * time.Millisecond, Request: time.Minute})
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n"
 	for _, tt := range []struct {
-		name, send string
-		tail       byte // 0: nothing more
-		want       string
+		name, addr, send string
+		tail             byte // 0: nothing more
+		want             string
 	}{
-		{"no byte", "", 0, ""},
-		{"header that stops", head, 0, ""},
-		{"header byte by byte", head + "X: ", 'x', ""},
-		{"body that stops", head + "\r\n{", 0, "408 Request Timeout"},
-		{"body byte by byte", head + "\r\n{", 'x', "408 Request Timeout"},
-		{"chunked byte by byte", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", '0', ""},
+		{"no byte", header, "", 0, ""},
+		{"header that stops", header, head, 0, ""},
+		{"header byte by byte", header, head + "X: ", 'x', ""},
+		{"body that stops", whole, head + "\r\n{", 0, "408 Request Timeout"},
+		{"body byte by byte", whole, head + "\r\n{", 'x', "408 Request Timeout"},
+		{"chunked byte by byte", whole, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", '0', ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := dial(t, addr)
+			c := dial(t, tt.addr)
 			if tt.tail == 0 {
 				io.WriteString(c, tt.send)
 			} else {
@@ -149,6 +145,7 @@ func TestServer_SaysNoVersion(t *testing.T) {
 
 // An honest mirror is heard while others hold connections open and 170 bogus check-ins come a second.
 func TestReceiver_HonestBesideBogus(t *testing.T) {
+	t.Parallel()
 	besideBogus(t, 2*time.Second, 20)
 }
 

@@ -157,7 +157,7 @@ func put(root *os.Root, name string, body []byte) error {
 // temporary writes a file of its own into tmp, lasting but for its name.
 func temporary(root *os.Root, name string, body ...byte) (tmp string, info fs.FileInfo, err error) {
 	tmp = path.Join(tmpDir, name+"."+rand.Text())
-	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, spoolFile)
+	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, spoolFile)
 	if err != nil {
 		return "", nil, err
 	}
@@ -251,12 +251,17 @@ func (s *Spool) read(root *os.Root) ([]Entry, error) {
 
 var errImproper = errors.New("no regular file of a check-in's size")
 
-// readFile follows no link, waits for no pipe and reads at most MaxBody bytes.
+// readFile follows no link, waits for no pipe and reads at most MaxBody bytes. os.Root follows links that stay within it,
+// whatever O_NOFOLLOW says: hence the look before.
 func readFile(root *os.Root, name string) ([]byte, fs.FileInfo, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) { // a link, a socket
+	seen, err := root.Lstat(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !seen.Mode().IsRegular() {
 		return nil, nil, errImproper
 	}
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
 	if err != nil {
 		return nil, nil, err
 	}
@@ -264,6 +269,9 @@ func readFile(root *os.Root, name string) ([]byte, fs.FileInfo, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, err
+	}
+	if !os.SameFile(seen, info) {
+		return nil, nil, errImproper
 	}
 	if !info.Mode().IsRegular() || info.Size() > MaxBody {
 		return nil, nil, errImproper

@@ -1,6 +1,7 @@
 package checkin
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -155,6 +156,32 @@ func TestSpool_Improper(t *testing.T) {
 	}
 	if b, err := os.ReadFile(outside); err != nil || string(b) != "secret" {
 		t.Errorf("a file outside: %q, %v", b, err)
+	}
+}
+
+// What becomes a link or a pipe behind the look at it is refused when it is opened, and not waited for.
+func TestSpool_ImproperWhenRead(t *testing.T) {
+	_, dir := spool(t)
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+	must(t, os.Symlink("file", filepath.Join(dir, "link")))
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	defer root.Close()
+	for _, name := range []string{"pipe", "link", newDir} {
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := readFile(root, name)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if !errors.Is(err, errImproper) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s is waited for", name)
+		}
 	}
 }
 

@@ -217,7 +217,7 @@ func loadReceiver(t *testing.T, program, long string, slow int) (peak int) {
 	}
 	stranger := newReception(t, mirrors) // the same names, other keys
 	kinds := map[string]func(i int) []byte{
-		"unknown": func(i int) []byte {
+		"malformed": func(i int) []byte {
 			return bytes.Replace(r.body(t, i%mirrors), []byte("payload"), []byte("PAYLOAD"), 1)
 		},
 		"stranger": func(i int) []byte { return stranger.body(t, i%mirrors) }, // told by the key's id
