@@ -83,11 +83,11 @@ func (a *beaconAsk) judgeKept(ctx context.Context, answer *dnstxt.Answer, askErr
 	if t := a.chain.trust; a.now.After(t.Expires.Add(manifest.Skew)) {
 		return nil, nil, fmt.Errorf("version %d of the trust document, the newest held, ended at %s", t.Version, stamp(t.Expires.Time))
 	}
-	b, text, doubt := a.judge(answer, askErr)
+	b, doubt := a.judge(answer, askErr)
 	after := a.memory
 	after.FailingSince = lasting(doubt != nil && doubt.passing, after.FailingSince, a.now)
 	if doubt == nil && b.Serial > after.Serial {
-		after.Serial, after.SHA256 = b.Serial, manifest.SHA256([]byte(text))
+		after.Serial, after.SHA256 = b.Serial, contentSum(b)
 	}
 	after.ResetBy = a.obeying()
 	if err := a.save(after); err != nil {

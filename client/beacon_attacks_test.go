@@ -72,6 +72,16 @@ func forge(b manifest.Beacon, change func(*manifest.Beacon)) string {
 	return b.Text()
 }
 
+// The publisher's next key signs what was announced anew, under the serial it has: the same beacon to a mirror that saw it.
+func TestLookBeacon_NextKey(t *testing.T) {
+	t.Parallel()
+	m := moored(t)
+	m.show(signedBy(t, fixtures().mini2, nil).Text())
+	m.isQuiet(t)
+	m.show(text(t, nil))
+	m.isQuiet(t)
+}
+
 // An older one, genuine and still in force: ignored, whatever was seen of manifests. It may be a server that lags.
 func TestLookBeacon_ReplayedOlder(t *testing.T) {
 	t.Parallel()

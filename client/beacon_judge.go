@@ -38,24 +38,30 @@ func (a *beaconAsk) ignored(d *doubt) *Notice {
 	return n
 }
 
-// judge gives the beacon in an answer, and its text, when it is to go by: the one record there, of this network, signed by a
-// key that the trust document lets sign manifests, in force, and not older than the newest seen.
-func (a *beaconAsk) judge(answer *dnstxt.Answer, err error) (*manifest.Beacon, string, *doubt) {
+// judge gives the beacon in an answer when it is to go by: the one record there, of this network, signed by a key that the
+// trust document lets sign manifests, in force, and not older than the newest seen.
+func (a *beaconAsk) judge(answer *dnstxt.Answer, err error) (*manifest.Beacon, *doubt) {
 	text, d := a.record(answer, err)
 	if d != nil {
-		return nil, "", d
+		return nil, d
 	}
 	b, err := manifest.ParseBeacon(text)
 	if err != nil {
-		return nil, "", doubtf(tellOperator, "the record at %s is no beacon: %v", a.Name, err)
+		return nil, doubtf(tellOperator, "the record at %s is no beacon: %v", a.Name, err)
 	}
 	if d := a.genuine(&b); d != nil {
-		return nil, "", d
+		return nil, d
 	}
-	if d := a.current(&b, text); d != nil {
-		return nil, "", d
+	if d := a.current(&b); d != nil {
+		return nil, d
 	}
-	return &b, text, nil
+	return &b, nil
+}
+
+// contentSum is the SHA-256 of what a beacon says, whoever signed it: one that is signed anew by the next key is the same.
+func contentSum(b *manifest.Beacon) string {
+	content, _, _ := strings.Cut(b.Signed(), " k=")
+	return manifest.SHA256([]byte(content))
 }
 
 // record is the text of the one record there.
@@ -96,7 +102,7 @@ func (a *beaconAsk) genuine(b *manifest.Beacon) *doubt {
 }
 
 // current judges a genuine one by the clock and by what was seen.
-func (a *beaconAsk) current(b *manifest.Beacon, text string) *doubt {
+func (a *beaconAsk) current(b *manifest.Beacon) *doubt {
 	expires := time.Unix(b.Expires, 0)
 	switch floor := a.chain.trust.MinSerial; {
 	case a.now.After(expires.Add(manifest.Skew)):
@@ -105,7 +111,7 @@ func (a *beaconAsk) current(b *manifest.Beacon, text string) *doubt {
 		return doubtf("", "the beacon at %s has serial %d, and the trust document lets nothing in below %d", a.Name, b.Serial, floor).mayPass()
 	case b.Serial < a.memory.Serial:
 		return doubtf("", "the beacon at %s has serial %d, and %d was seen there: a server lags, or somebody replays it", a.Name, b.Serial, a.memory.Serial).mayPass()
-	case b.Serial == a.memory.Serial && a.memory.SHA256 != manifest.SHA256([]byte(text)):
+	case b.Serial == a.memory.Serial && a.memory.SHA256 != contentSum(b):
 		return doubtf(tellOperator, "the beacon at %s, serial %d, is another one than was seen with that serial", a.Name, b.Serial)
 	}
 	return nil

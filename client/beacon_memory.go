@@ -21,7 +21,7 @@ const (
 // beacon good, or puts HTTPS off for more than a day.
 type beaconMemory struct {
 	Serial  int64    `json:"serial,omitempty"`   // of the newest beacon seen,
-	SHA256  string   `json:"sha256,omitempty"`   // and of its text
+	SHA256  string   `json:"sha256,omitempty"`   // and of its content: all before " k="
 	ResetBy []string `json:"reset_by,omitempty"` // as Seen has it: the serial was seen after these trust documents were obeyed
 
 	Answered strictjson.Time       `json:"answered,omitzero"` // HTTPS last answered then,

@@ -118,7 +118,7 @@
 //	origin.json            its validator and SHA-256; when the trust chain was walked; since when the site serves nothing
 //	                       newer, nothing usable, or what is genuine but out of its time, and nothing has been in force;
 //	                       when each kind of notice was told
-//	beacon.json            the newest beacon's serial and the SHA-256 of its text; when HTTPS answered, when it is due, and what
+//	beacon.json            the newest beacon's serial and the SHA-256 of its content (all before " k="); when HTTPS answered, when it is due, and what
 //	                       it announced of each tree, with its time file; since when no beacon was to be had
 //	trust-<N>.json         the steps of the trust chain beyond the pinned one
 //	fork-<serial>-<sha256, 8 digits>.bundle.json
@@ -143,7 +143,7 @@
 //	}
 //	{
 //	  "serial": 4127,
-//	  "sha256": "6802254c932f1ccbd6dbf0e0b62fe4d443b948e607dedbf5e4c869265ec3f130",
+//	  "sha256": "1cb55dd205309eb2162baf0965f7ae4d86cf429485bb8675c5f87cd73739afc8",
 //	  "answered": "2026-11-22T09:00:00Z",
 //	  "due": "2026-11-22T21:00:00Z",
 //	  "trees": {
