@@ -38,7 +38,9 @@ type LoopResult struct {
 	Wall    time.Duration     // from the master's move until the last mirror was done
 	Listing []time.Duration   // of each mirror: from being done until the manifest lists it, shortest first
 	Runs    int               // of the publisher, because of check-ins
-	Trouble []string          // what programs said that ended with other than 0
+	Waited  int               // runs of mirrors that found no source with room (exit 6); cron comes again
+	Early   []string          // mirrors that began before their turn
+	Trouble []string          // what programs said that ended with another code than 0, or a mirror's with 6
 }
 
 // LoopRow is one line of the table: the state of the network at one time.
@@ -54,6 +56,7 @@ type LoopRow struct {
 	Slots   int // of all of them together
 
 	listed map[string]bool // by id
+	hold   time.Duration   // after which time alone admits everybody
 }
 
 // LoopNode is what one node had to do.
@@ -71,11 +74,11 @@ const (
 	loopStart   = 1488372781
 	loopNext    = 1488376381
 	loopSlots   = 4                      // of a node
-	loopPayload = 600 << 10              // bytes that are new at the next timestamp ...
+	loopPayload = 400 << 10              // bytes that are new at the next timestamp ...
 	loopRate    = "200K"                 // ... and what each mirror's line takes in a second
 	loopSample  = 250 * time.Millisecond // between two looks at the network
 	loopFull    = time.Minute            // between two full runs of the publisher; five minutes in real life
-	loopCron    = 4 * time.Second        // between two starts of a mirror's program; minutes in real life
+	loopCron    = 3 * time.Second        // between two starts of a mirror's program; minutes in real life
 )
 
 // loop is a network with the real programs on all sides.
@@ -191,6 +194,7 @@ func (l *loop) wait() {
 	for _, m := range l.mirrors {
 		m.cron.Wait()
 		l.result.Trouble = append(l.result.Trouble, m.trouble...)
+		l.result.Waited += m.waited
 	}
 	if l.publisher != nil {
 		l.publisher.cron.Wait()
@@ -211,7 +215,7 @@ func (l *loop) sum(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Listing = append(r.Listing, m.listedAt-m.doneAt)
+		r.Listing = append(r.Listing, max(0, m.listedAt-m.doneAt))
 		r.From[m.site.ID], r.Mirrors[m.site.ID] = from, filepath.Join(m.site.Dir, loopTree)
 	}
 	slices.Sort(r.Listing)

@@ -4,28 +4,37 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"tidemark/internal/timefile"
 	"tidemark/keys"
+	"tidemark/manifest"
 )
+
+// noSource is how a mirror's program ends that found no source with room.
+const noSource = 6
 
 // loopMirror is a mirror of the loop: its daemon serves the tree that its own program keeps.
 type loopMirror struct {
 	site    *Site
 	program string
 	config  string
+	address string        // that it comes from
 	after   time.Duration // its place in cron's minute
 	herd    bool
 	cron    sync.WaitGroup
 	trouble []string
+	waited  int
 
+	begun            bool          // was seen at work, or done
 	doneAt, listedAt time.Duration // 0: not yet
 }
 
@@ -54,7 +63,8 @@ func (l *loop) keys(servers []Server) error {
 // newMirror configures a mirror.
 func (l *loop) newMirror(s *Site, number int) (*loopMirror, error) {
 	dir := l.path("mirrors", s.ID)
-	m := &loopMirror{site: s, program: l.Mirror, config: filepath.Join(dir, "mirror.yaml"), after: loopCron * time.Duration(number) / time.Duration(l.Mirrors), herd: l.Herd}
+	m := &loopMirror{site: s, program: l.Mirror, config: filepath.Join(dir, "mirror.yaml"), address: loopFrom + strconv.Itoa(number+1),
+		after: loopCron * time.Duration(number) / time.Duration(l.Mirrors), herd: l.Herd}
 	text := fmt.Sprintf(`network: %s
 id: %s
 country: %q
@@ -62,11 +72,11 @@ url: %s
 ca: %s
 trust: %s
 state: %s
-address: %s%d
+address: %s
 checkin: {url: %q, key: %s}
 trees: {%s: {path: %s, bandwidth: %s}}
 `, loopTree, s.ID, s.Country, l.publisher.site.URL, l.publisher.site.CA, l.publisher.keys.TrustFile, filepath.Join(dir, "state"),
-		loopFrom, number+1, l.publisher.receiver.URL(), filepath.Join(dir, "checkin.key"), loopTree, filepath.Join(s.Dir, loopTree), loopRate)
+		m.address, l.publisher.receiver.URL(), filepath.Join(dir, "checkin.key"), loopTree, filepath.Join(s.Dir, loopTree), loopRate)
 	return m, writeFile(m.config, text)
 }
 
@@ -83,7 +93,13 @@ func (m *loopMirror) run(ctx context.Context) error {
 // follow starts the program every few seconds, unless the last one still runs.
 func (m *loopMirror) follow(ctx context.Context) {
 	for wait := m.after; pause(ctx, wait) == nil; wait = loopCron {
-		if err := m.run(ctx); err != nil && ctx.Err() == nil {
+		err := m.run(ctx)
+		exit := (*exec.ExitError)(nil)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.As(err, &exit) && exit.ExitCode() == noSource:
+			m.waited++
+		default:
 			m.trouble = append(m.trouble, fmt.Sprintf("%s: %v", m.site.ID, err))
 		}
 	}
@@ -99,15 +115,15 @@ func (m *loopMirror) done() bool {
 	return err == nil && ts == loopNext
 }
 
-// note remembers when the mirror was first seen done, and listed.
-func (m *loopMirror) note(row LoopRow) (done bool) {
-	if m.doneAt == 0 && m.done() {
-		m.doneAt = row.At
+// early judges a mirror at the first sign of its work: what was admitted after that sign was seen is the most that it can
+// have read. share is in parts per million.
+func (m *loopMirror) early(sign string, share int64) (string, bool) {
+	place := manifest.Place(m.site.ID, loopTree, loopNext)
+	if m.begun || sign == "" {
+		return "", false
 	}
-	if m.listedAt == 0 && row.listed[m.site.ID] {
-		m.listedAt = row.At
-	}
-	return m.doneAt > 0
+	m.begun = true
+	return fmt.Sprintf("%s %s, with %d admitted; its place is %d", m.site.ID, sign, share, place), place >= share
 }
 
 // source is where the mirror's tree came from, by its own word.

@@ -22,15 +22,16 @@ type nodeLog struct {
 	site *Site
 	file string
 
-	read    int64        // bytes
-	asked   map[int]bool // connections that were not counted yet, by the process that serves them; true: of a mirror
-	serving map[int]bool // and those that were
-	peak    int          // since the last row
+	read    int64           // bytes
+	asked   map[int]bool    // connections that were not counted yet, by the process that serves them; true: of a mirror
+	serving map[int]bool    // and those that were
+	came    map[string]bool // addresses of mirrors that connected, served or not
+	peak    int             // since the last row
 	total   LoopNode
 }
 
 func newNodeLog(s *Site, file string) *nodeLog {
-	return &nodeLog{site: s, file: file, asked: map[int]bool{}, serving: map[int]bool{}, total: LoopNode{ID: s.ID, Slots: s.Slots}}
+	return &nodeLog{site: s, file: file, asked: map[int]bool{}, serving: map[int]bool{}, came: map[string]bool{}, total: LoopNode{ID: s.ID, Slots: s.Slots}}
 }
 
 // What a daemon of rsync writes: "2026/11/22 16:54:38 [20189] rsync on centos/ from UNDETERMINED (127.0.3.4)".
@@ -54,15 +55,21 @@ func (n *nodeLog) follow() (int, error) {
 	}
 	b = b[:bytes.LastIndexByte(b, '\n')+1]
 	n.read += int64(len(b))
+	n.cull() // before the lines: who was served since has taken a place that was free
 	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
 		n.line(lines.Text())
 	}
+	n.cull()
+	return len(n.serving), nil
+}
+
+// cull takes out connections that ended without a word: the client hung up.
+func (n *nodeLog) cull() {
 	for pid := range n.serving {
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) { // ended without a word: the client hung up
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			delete(n.serving, pid)
 		}
 	}
-	return len(n.serving), nil
 }
 
 // line is one event of one connection.
@@ -77,7 +84,9 @@ func (n *nodeLog) line(text string) {
 	}
 	what := part[2]
 	if asks := logAsks.FindStringSubmatch(what); asks != nil {
-		n.asked[pid] = strings.HasPrefix(asks[1], loopFrom)
+		if n.asked[pid] = strings.HasPrefix(asks[1], loopFrom); n.asked[pid] {
+			n.came[asks[1]] = true
+		}
 		return
 	}
 	switch mirror, asked := n.asked[pid]; {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"tidemark/manifest"
+	"tidemark/publish"
+	"tidemark/sign"
 )
 
 // loopPublisher is the publisher's side of the loop: configuration and keys, the site behind HTTPS, the receiver of
@@ -53,7 +55,7 @@ sign: {openpgp: {key: %s}, ed25519: {key: %s}}
 trust: trust.json
 publish: [{dir: www}]
 settle: 1s
-probe: {timeout: 10s}
+probe: {timeout: 60s}
 policy: {check_interval: 2s}
 `, loopTree, l.network.Master(loopTree), Anchors()[0], p.keys.OpenPGPKey, p.keys.MinisignKey)
 	if p.receiver, err = StartReceiver(ctx, ReceiverOptions{Program: l.Publisher, Config: p.config, Text: text, Spool: p.spool, TLS: filepath.Join(dir, "tls")}); err != nil {
@@ -100,18 +102,22 @@ func (p *loopPublisher) waiting() bool {
 	return err == nil && len(entries) > 0
 }
 
-// published is what the site says of the tree now.
+// published is what the site says of the tree now, in the file that mirrors read.
 func (p *loopPublisher) published() (LoopRow, error) {
 	r := LoopRow{Admit: -1, listed: map[string]bool{}}
-	b, err := os.ReadFile(filepath.Join(p.www, "manifest.json"))
+	b, err := os.ReadFile(filepath.Join(p.www, publish.BundleName))
 	if err != nil {
 		return r, err
 	}
-	m, err := manifest.Parse(b)
+	e, err := sign.ParseEnvelope(b, sign.MaxBundle)
+	if err != nil {
+		return r, fmt.Errorf("the published bundle: %w", err)
+	}
+	m, err := manifest.Parse(e.Payload)
 	if err != nil {
 		return r, fmt.Errorf("the published manifest: %w", err)
 	}
-	r.Serial = m.Serial
+	r.Serial, r.hold = m.Serial, time.Duration(m.Policy.MaxHold)*time.Second
 	if m.Trees[loopTree].Timestamp == loopNext {
 		r.Admit = m.Trees[loopTree].Admit
 	}

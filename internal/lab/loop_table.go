@@ -36,26 +36,58 @@ func (l *loop) watch(ctx context.Context) error {
 	}
 }
 
-// look is one sample of everything.
+// look is one sample of everything. What mirrors do is looked at before what is published: a mirror that has begun has read
+// this manifest or one before it, and from one to the next admission only rises.
 func (l *loop) look() (LoopRow, error) {
+	at := l.Now().Sub(l.began)
+	var now []int
+	for _, n := range l.nodes {
+		serving, err := n.follow()
+		if err != nil {
+			return LoopRow{}, err
+		}
+		now = append(now, serving)
+	}
+	signs := make([]string, len(l.mirrors))
+	for i, m := range l.mirrors {
+		signs[i] = l.signOf(m)
+	}
 	r, err := l.publisher.published()
 	if err != nil {
 		return r, err
 	}
-	r.At = l.Now().Sub(l.began)
-	for _, m := range l.mirrors {
-		if m.note(r) {
+	r.At, r.Now = at, now
+	share := manifest.Admitted(r.Admit, l.began, l.Now(), r.hold) // nobody was behind before the master moved
+	for i, m := range l.mirrors {
+		if text, early := m.early(signs[i], share); early {
+			l.result.Early = append(l.result.Early, text)
+		}
+		if m.listedAt == 0 && r.listed[m.site.ID] {
+			m.listedAt = at
+		}
+		if m.doneAt == 0 && signs[i] == isDone {
+			m.doneAt = at
+		}
+		if m.doneAt > 0 {
 			r.Done++
 		}
 	}
-	for _, n := range l.nodes {
-		now, err := n.follow()
-		if err != nil {
-			return r, err
-		}
-		r.Now = append(r.Now, now)
-	}
 	return r, nil
+}
+
+const isDone = "was done"
+
+// signOf says how a mirror is seen to have begun; "": it has not.
+func (l *loop) signOf(m *loopMirror) string {
+	if m.doneAt > 0 || m.done() {
+		return isDone
+	}
+	for _, n := range l.nodes {
+		if n.came[m.address] {
+			return "came to " + n.site.ID
+		}
+	}
+	return ""
 }
 
 // worthARow reports whether anything has changed that the table shows, but for connections that come and go.
@@ -107,7 +139,7 @@ func (r LoopResult) Summary() []string {
 			nodes++
 		}
 	}
-	lines = append(lines, fmt.Sprintf("%d mirrors synced from nodes, %d from other mirrors; all done after %.1f s", nodes, len(r.From)-nodes, r.Wall.Seconds()))
+	lines = append(lines, fmt.Sprintf("%d mirrors synced from nodes, %d from other mirrors; all done after %.1f s; %d runs found no room anywhere", nodes, len(r.From)-nodes, r.Wall.Seconds(), r.Waited))
 	if n := len(r.Listing); n > 0 {
 		lines = append(lines, fmt.Sprintf("from done to listed: %.1f s in the middle, %.1f s at most; %d runs of the publisher because of check-ins",
 			r.Listing[n/2].Seconds(), r.Listing[n-1].Seconds(), r.Runs))
