@@ -61,6 +61,15 @@ func (d *decision) notAsked(e *entry) {
 	e.finding = e.memory.last()
 }
 
+// spared is the memory after a finding, without the soft error of a round that asks some: such a round comes at any moment,
+// three within seconds even, and must not use up the grace that soft errors have.
+func (d *decision) spared(before, after ServerMemory, f finding) ServerMemory {
+	if d.asked != nil && f.soft {
+		after.Soft, after.Valid = before.Soft, before.Valid
+	}
+	return after
+}
+
 const unasked = "it was not asked in this round"
 
 // overtaken reports whether the manifest published last is younger than our own last look at the server: another publisher
@@ -83,12 +92,12 @@ func (sm ServerMemory) toldBy(st manifest.SourceTree) ServerMemory {
 
 // last is what was found when the server was asked last, as far as it does not depend on what is announced.
 func (sm ServerMemory) last() finding {
+	good := sm.Valid && (sm.State == Verified || sm.State == Ahead || sm.State == Behind)
 	f := finding{
-		state: sm.State, said: sm.Last.Timestamp, soft: sm.Soft > 0,
+		state: sm.State, said: sm.Last.Timestamp, soft: sm.Soft > 0 || sm.Valid && !good,
 		text:    fmt.Sprintf("%s, and was %s before", unasked, sm.State),
 		reading: Reading{Address: sm.Last.Address, Raw: sm.Last.Raw},
 	}
-	good := sm.Valid && (sm.State == Verified || sm.State == Ahead || sm.State == Behind)
 	switch {
 	case good:
 		f.state, f.said = Verified, sm.Timestamp

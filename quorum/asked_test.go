@@ -172,6 +172,40 @@ func TestNotAskedIsNoSoftError(t *testing.T) {
 	}
 }
 
+// However often a mirror checks in while it is busy, the grace is what full runs leave of it; what a round found is said, and
+// stays said by those that do not ask.
+func TestCheckinsDoNotUseUpTheGrace(t *testing.T) {
+	for _, kind := range []FailureKind{FailBusy, FailUnreachable, FailRefused} {
+		w := newWorld(t, "all", 2, 5)
+		w.run()
+		w.fail(kind, "m1")
+		for i := range 2 * (softLimit + 1) {
+			v := verdictOf(t, w.checkin("m1"), "m1")
+			sm := w.memory.Servers["m1"]["centos"]
+			if !v.Source || !v.State.isError() || sm.Soft != 0 || !sm.Valid || !strings.Contains(v.Reason, "outlives that), so it stays a source") {
+				t.Fatalf("%s, check-in %d: %+v, memory %+v", kind, i+1, v, sm)
+			}
+			if after := verdictOf(t, w.checkin("m2"), "m1"); !cmp.Equal(v, after, exact()) {
+				t.Fatalf("%s: not asked (-before +after):\n%s", kind, cmp.Diff(v, after, exact()))
+			}
+		}
+		for i := range softLimit + 1 {
+			v := verdictOf(t, w.run(), "m1")
+			if left := softLimit > i; v.Source != left || w.memory.Servers["m1"]["centos"].Soft != i+1 {
+				t.Errorf("%s, full run %d: %+v, memory %+v", kind, i+1, v, w.memory.Servers["m1"]["centos"])
+			}
+			w.checkin("m1")
+		}
+		if v := verdictOf(t, w.checkin("m1"), "m1"); v.Source {
+			t.Errorf("%s: a check-in that found nothing brought it back: %+v", kind, v)
+		}
+		w.sync("m1")
+		if v := verdictOf(t, w.checkin("m1"), "m1"); !v.Source || w.memory.Servers["m1"]["centos"].Soft != 0 {
+			t.Errorf("%s: one good check brings it back: %+v", kind, v)
+		}
+	}
+}
+
 // The inventory wins: what was verified at one URL says nothing of another, and who left maintenance is not in it.
 func TestNotAskedButDeclaredAnew(t *testing.T) {
 	w := newWorld(t, "all", 2, 5)
@@ -284,8 +318,37 @@ func TestGuardAndCheckins(t *testing.T) {
 		w.fail(FailMissing, mirrors(6)...)
 		w.run()
 		w.policy.Force = true
-		if d := w.checkin("m7"); d.Guard.Held || len(w.published.Sources) != 7 || w.memory.Guard.Runs != 0 {
+		if d := w.checkin("m7"); d.Guard.Held || !d.Guard.Spoke || len(w.published.Sources) != 7 || w.memory.Guard.Runs != 0 {
 			t.Errorf("%+v, %d sources", d.Guard, len(w.published.Sources))
+		}
+		if d := w.checkin("m7"); d.Guard.Spoke {
+			t.Errorf("once it was said: %+v", d.Guard)
+		}
+	})
+	t.Run("force, and the losses again", func(t *testing.T) {
+		w := guarded(t, 13)
+		w.fail(FailMissing, mirrors(6)...)
+		w.run()
+		w.policy.Force = true
+		if d := w.checkin(mirrors(6)...); d.Guard.Held || !d.Guard.Spoke || d.Guard.Lost != 6 || len(w.published.Sources) != 7 {
+			t.Errorf("%+v, %d sources", d.Guard, len(w.published.Sources))
+		}
+	})
+	t.Run("no age of the manifest makes it give in", func(t *testing.T) {
+		for _, age := range []time.Duration{13 * time.Hour, 48 * time.Hour} {
+			w := guarded(t, 13)
+			before := w.published
+			w.fail(FailMissing, mirrors(6)...)
+			w.run()
+			for _, ids := range [][]string{{"m7"}, mirrors(6)} {
+				w.now = before.Issued.Add(age)
+				if d := w.checkin(ids...); !d.Guard.Held || !d.Guard.Spoke || w.memory.Guard.Runs != 1 || w.published != before {
+					t.Errorf("%v after it was published, %v asked: %+v, memory %+v", age, ids, d.Guard, w.memory.Guard)
+				}
+			}
+			if d := w.run(); d.Guard.Held || !d.Guard.Spoke || len(w.published.Sources) != 7 {
+				t.Errorf("a full run then: %+v, %d sources", d.Guard, len(w.published.Sources))
+			}
 		}
 	})
 }

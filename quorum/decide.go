@@ -99,7 +99,7 @@ func (d *decision) judge(readings []Reading) {
 			tm := d.before.Trees[e.tree]
 			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, maxHold: d.policy.MaxHold, now: d.now}
 			e.finding = j.judgeAll(byPlace[e.place()])
-			e.memory = d.asPublished(e.memory.after(e.finding, d.now), *e)
+			e.memory = d.asPublished(d.spared(e.memory, e.memory.after(e.finding, d.now), e.finding), *e)
 		}
 	}
 }

@@ -70,7 +70,8 @@
 // error is counted, what was verified vouches for them, votes in the quorum and counts in the admission, and they are listed
 // as before. Only what is announced moves them: a verification at an older timestamp is behind once a newer one is
 // announced. What the inventory declares wins as ever, and so does a manifest that another publisher published after our own
-// last look. What a mirror claims (Claims) makes its content be looked at, and makes nobody good.
+// last look. What a mirror claims (Claims) makes its content be looked at, and makes nobody good. A soft error of one that was
+// asked is said, and not counted: such a round comes at any moment, and the grace is one of rounds that ask all.
 //
 // # Announcing
 //
@@ -106,7 +107,8 @@
 // speak of what was published last, and say what is held back. A busy server counts only
 // when no earlier check holds any more: mirrors are busy when there is news, and news must
 // not wait for that. A round that asks some counts only those, and may come at any moment: it is none of the runs
-// in a row. When the guard has held, in whichever round, it goes on to hold until a round that asks all has looked.
+// in a row, and half of the validity does not count for it. When the guard has held, in whichever round, it goes on to hold
+// until a round that asks all has looked; with Policy.Force it publishes, and speaks of it.
 //
 // # Memory
 //

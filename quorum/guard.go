@@ -61,17 +61,22 @@ func losses(previous *manifest.Manifest, states map[place]State) []loss {
 
 // watch is the guard: it compares the states with the sources that previous
 // listed, and says whether the new manifest may be published. partial: only some servers were asked, and states has only
-// those. Such a round comes at any moment, so it is none of the runs in a row; what was held back stays so until a full round.
+// those. Such a round comes at any moment, so it is none of the runs in a row, and no age of the manifest makes it give in:
+// what was held back stays so until a full round, or --force, of which the guard then speaks.
 func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm GuardMemory, partial bool, now time.Time) (GuardReport, GuardMemory) {
 	if previous == nil {
 		return GuardReport{Reason: "nothing was published before, so there is nothing to compare with"}, GuardMemory{}
 	}
 	list := losses(previous, states)
 	report := GuardReport{Lost: list[0].lost, Of: list[0].of}
-	half := previous.Issued.Add(previous.Expires.Sub(previous.Issued.Time) / 2)
 	i := slices.IndexFunc(list, func(l loss) bool { return l.tooMuch(p) })
-	if i < 0 && partial && gm.Runs > 0 && !p.Force && now.Before(half) {
-		report.Held, report.Spoke = true, true
+	standing := partial && gm.Runs > 0 // held back, and nobody has looked at all of it since
+	if i < 0 && standing {
+		report.Spoke, report.Held = true, !p.Force
+		if p.Force {
+			report.Reason = "the last run was held back, and not all servers were asked since; published all the same, as asked with --force"
+			return report, GuardMemory{}
+		}
 		report.Reason = "the last run was held back; nothing is published until one that asks all servers has looked again, or with --force"
 		return report, gm
 	}
@@ -84,9 +89,10 @@ func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm Gua
 		list[i].lost, list[i].of, list[i].where, p.GuardShare, p.GuardLeast)
 	switch {
 	case p.Force:
+		report.Spoke = standing
 		report.Reason = found + "; published all the same, as asked with --force"
 		return report, GuardMemory{}
-	case !now.Before(half):
+	case !partial && !now.Before(previous.Issued.Add(previous.Expires.Sub(previous.Issued.Time)/2)):
 		report.Spoke = true
 		report.Reason = found + "; published all the same, because the manifest published last is past half its validity"
 		return report, GuardMemory{}

@@ -25,6 +25,8 @@ func (e entry) relation(tm TreeMemory) string {
 		return ", older than all that was recorded"
 	case e.state == Behind:
 		return fmt.Sprintf(", %s older than the announced timestamp %s", span(tm.Announced-e.finding.said), stamp(tm.Announced))
+	case e.finding.soft && e.memory.Valid && e.memory.Soft == 0: // of a round that asks some
+		return fmt.Sprintf(" (its verification at %s outlives that)", stamp(e.memory.Timestamp))
 	case e.finding.soft && e.memory.Valid:
 		return fmt.Sprintf(" (soft error %d; its verification at %s outlives %d)", e.memory.Soft, stamp(e.memory.Timestamp), softLimit)
 	case e.finding.soft && e.memory.Soft > softLimit && e.memory.Timestamp != 0:
