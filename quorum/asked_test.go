@@ -206,6 +206,22 @@ func TestCheckinsDoNotUseUpTheGrace(t *testing.T) {
 	}
 }
 
+// Who was busy when it checked in is still said to be, when something else is announced.
+func TestCheckinsSoftErrorIsSaidAgain(t *testing.T) {
+	w := newWorld(t, "all", 2, 3)
+	w.run()
+	w.change(5, 2, 1, 1, 1)
+	w.run()
+	w.fail(FailBusy, "m1")
+	w.checkin("m1")
+	w.sync("n1", "n2")
+	d := w.checkin("n1", "n2")
+	want := "its verification at " + stamp(stampAt(0)) + " outlives that), but " + stamp(stampAt(5)) + " is announced now"
+	if v := verdictOf(t, d, "m1"); w.announced() != stampAt(5) || v.State != Busy || v.Source || !strings.Contains(v.Reason, want) {
+		t.Errorf("announced %d; %+v", w.announced(), v)
+	}
+}
+
 // The inventory wins: what was verified at one URL says nothing of another, and who left maintenance is not in it.
 func TestNotAskedButDeclaredAnew(t *testing.T) {
 	w := newWorld(t, "all", 2, 5)
