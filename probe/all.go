@@ -22,6 +22,7 @@ type Func func(ctx context.Context, ask quorum.Ask, addr netip.Addr) quorum.Read
 type Options struct {
 	Concurrency int                                                          // hosts at a time; 0: 64
 	Timeout     time.Duration                                                // one tree at one address, in all; 0: 30 s
+	Budget      time.Duration                                                // one server: its names, trees and addresses together; 0: none
 	Client      *rsync.Client                                                // nil: defaults
 	Resolve     func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the system's
 	Now         func() time.Time                                             // required
@@ -60,6 +61,22 @@ type job struct {
 	fail *quorum.Failure // why there is no address
 }
 
+// names is how long finding the addresses of a name may take: nobody is asked before all are found.
+func (o Options) names() time.Duration {
+	if o.Budget > 0 {
+		return min(o.Timeout, o.Budget/3)
+	}
+	return o.Timeout
+}
+
+// withBudget bounds what is left for asking a server.
+func (o Options) withBudget(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Budget > 0 {
+		return context.WithTimeout(ctx, o.Budget-o.names())
+	}
+	return ctx, func() {}
+}
+
 // All asks every address of every server: one connection a host at a time. The readings are sorted by server, tree and
 // address. There is at least one for each ask.
 func All(ctx context.Context, asks []quorum.Ask, o Options) []quorum.Reading {
@@ -67,8 +84,8 @@ func All(ctx context.Context, asks []quorum.Ask, o Options) []quorum.Reading {
 	jobs := plan(asks, resolveAll(ctx, asks, o))
 	round := &round{options: o, of: len(jobs)}
 	each(byHost(jobs), o.Concurrency, func(host []job) {
-		for _, j := range host {
-			round.take(ctx, j)
+		for _, jobs := range byServer(host) {
+			round.takeAll(ctx, jobs)
 		}
 	})
 	slices.SortFunc(round.readings, compare)
@@ -115,6 +132,23 @@ func byHost(jobs []job) [][]job {
 	return groups
 }
 
+// byServer groups the jobs at one host: each server has a budget of its own, so that one name that leads to another's
+// address costs that one nothing.
+func byServer(jobs []job) [][]job {
+	var groups [][]job
+	index := map[string]int{}
+	for _, j := range jobs {
+		at, seen := index[j.ask.Server]
+		if !seen {
+			at = len(groups)
+			groups = append(groups, nil)
+			index[j.ask.Server] = at
+		}
+		groups[at] = append(groups[at], j)
+	}
+	return groups
+}
+
 // links says which names and addresses belong together: each points to another one, the last to itself.
 type links map[string]string
 
@@ -156,9 +190,18 @@ type round struct {
 	readings []quorum.Reading
 }
 
-func (r *round) take(ctx context.Context, j job) {
+// takeAll takes the readings of one server, as far as its budget goes.
+func (r *round) takeAll(ctx context.Context, jobs []job) {
+	own, cancel := r.options.withBudget(ctx)
+	defer cancel()
+	for _, j := range jobs {
+		r.take(ctx, own, j)
+	}
+}
+
+func (r *round) take(ctx, own context.Context, j job) {
 	at := strictjson.At(r.options.Now())
-	reading := r.ask(ctx, j)
+	reading := r.ask(ctx, own, j)
 	reading.Server, reading.Tree, reading.URL, reading.At = j.ask.Server, j.ask.Tree, j.ask.URL, at
 	reading.Address, reading.Family = "", 0
 	if j.addr.IsValid() {
@@ -175,14 +218,18 @@ func (r *round) take(ctx context.Context, j job) {
 	}
 }
 
-func (r *round) ask(ctx context.Context, j job) quorum.Reading {
+func (r *round) ask(ctx, own context.Context, j job) quorum.Reading {
 	if j.fail != nil {
 		return quorum.Reading{Failure: j.fail}
 	}
 	if ctx.Err() != nil {
 		return quorum.Reading{Failure: &quorum.Failure{Kind: quorum.FailUnreachable, Text: "not asked: the round was ended before its turn"}}
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	if own.Err() != nil {
+		_, words := classify(rsync.CodeTimeout)
+		return quorum.Reading{Failure: &quorum.Failure{Kind: quorum.FailUnreachable, Text: words + ": this server had used up its time before this was asked"}}
+	}
+	ctx, cancel := context.WithTimeout(own, r.options.Timeout)
 	defer cancel()
 	return r.options.Probe(ctx, j.ask, j.addr)
 }

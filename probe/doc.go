@@ -27,6 +27,10 @@
 // twice what they have on the master ([quorum.Ask.Bytes]), at most 128 MiB; an anchor has at most 1 MiB or twice the
 // largest ([quorum.Ask.Largest]), at most 16 MiB.
 //
+// Where a round must not wait for anybody, [Options.Budget] bounds what one server costs it, all in all: a third of it for
+// finding its addresses, the rest for asking for all of its trees at all of them. What has not answered by then reads as a
+// timeout.
+//
 // A cancelled context ends the round soon; what was not asked then reads as a failure. A caller that cancels looks at
 // the context's error and throws the round away.
 //

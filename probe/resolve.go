@@ -52,7 +52,7 @@ func resolve(ctx context.Context, u rsyncurl.URL, o Options) resolved {
 	if addr, literal := u.Addr(); literal {
 		return resolved{addrs: []netip.Addr{addr.Unmap()}}
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.names())
 	defer cancel()
 	addrs, err := o.Resolve(ctx, u.Host())
 	if err == nil && len(addrs) == 0 {
