@@ -48,7 +48,7 @@ func Example() {
 	must(checkin.Send(context.Background(), checkin.SendOptions{URL: receiver.URL}, body))
 
 	// the publisher's next run
-	entries, err := spool.Take()
+	entries, err := spool.Take(senders.Has)
 	must(err)
 	for _, e := range entries {
 		m, err := senders.Open(e.Body, time.Now()) // again: others may write into a spool

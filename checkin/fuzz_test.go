@@ -68,7 +68,7 @@ func FuzzSpool(f *testing.F) {
 		if os.WriteFile(filepath.Join(dir, newDir, name), body, 0o644) != nil {
 			return // no name of a file
 		}
-		entries, err := s.Take()
+		entries, err := s.Take(anybody)
 		if err != nil || len(entries) > 1 {
 			t.Fatalf("%d entries, %v", len(entries), err)
 		}

@@ -4,15 +4,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"tidemark/internal/ident"
 )
@@ -26,7 +23,6 @@ const (
 	spoolFile   = 0o640 // the receiver may be another user of the same group
 	spoolDir    = 0o770 | os.ModeSetgid
 	accessWrite = 0x2 | 0x1 // W_OK|X_OK of access(2)
-	leftover    = time.Hour // a file in tmp that is so old is a dead receiver's
 )
 
 // Spool keeps accepted check-ins until a run takes them: one file a mirror, so it is as small as the inventory.
@@ -36,12 +32,13 @@ const (
 //	taken/<id>.json    taken by a run that has not ended yet
 //
 // Whoever may write into it, a receiver that was broken into say, can make a run look at mirrors, and no more: nothing of
-// it is followed out of dir.
+// it is followed out of dir, and what has no name of a known mirror is not read, however much there is of it.
 type Spool struct {
 	dir string
 
 	mu    sync.Mutex
 	taken map[string]fs.FileInfo // what Take gave and Done will remove
+	stuck *Stuck                 // what the last Take could not deal with; nil: nothing
 }
 
 // OpenSpool makes the directories where they are missing, with mode 2770: the receiver and run may be two users of one
@@ -183,181 +180,4 @@ func syncDir(root *os.Root, name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// Entry is one check-in that was taken.
-type Entry struct {
-	Mirror string // by the file's name: the body is to be opened again
-	Body   []byte
-}
-
-// Take moves what is new aside and gives it, with what an earlier run took and did not finish. What is no regular file of
-// at most MaxBody bytes with a proper name is removed, where it can be; the rest is given all the same.
-func (s *Spool) Take() ([]Entry, error) {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return nil, fmt.Errorf("take the spool: %w", err)
-	}
-	defer root.Close()
-	if err := sweep(root); err != nil {
-		return nil, fmt.Errorf("take the spool: %w", err)
-	}
-	fresh, err := proper(root, newDir, true)
-	if err != nil {
-		return nil, fmt.Errorf("take the spool: %w", err)
-	}
-	for _, name := range fresh {
-		from, to := path.Join(newDir, name), path.Join(takenDir, name)
-		if info, err := root.Lstat(to); err == nil && info.IsDir() {
-			root.RemoveAll(to) // nobody's: a file cannot be moved there
-		}
-		if err := root.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("take the spool: %w", err)
-		}
-	}
-	entries, err := s.read(root)
-	if err != nil {
-		return nil, fmt.Errorf("take the spool: %w", err)
-	}
-	return entries, nil
-}
-
-// read gives what lies in taken, and remembers it for Done.
-func (s *Spool) read(root *os.Root) ([]Entry, error) {
-	names, err := proper(root, takenDir, true)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taken = map[string]fs.FileInfo{}
-	var out []Entry
-	for _, name := range names {
-		body, info, err := readFile(root, path.Join(takenDir, name))
-		switch {
-		case errors.Is(err, errImproper):
-			root.RemoveAll(path.Join(takenDir, name))
-			continue
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		s.taken[name] = info
-		out = append(out, Entry{Mirror: strings.TrimSuffix(name, suffix), Body: body})
-	}
-	return out, nil
-}
-
-var errImproper = errors.New("no regular file of a check-in's size")
-
-// readFile follows no link, waits for no pipe and reads at most MaxBody bytes. os.Root follows links that stay within it,
-// whatever O_NOFOLLOW says: hence the look before.
-func readFile(root *os.Root, name string) ([]byte, fs.FileInfo, error) {
-	seen, err := root.Lstat(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !seen.Mode().IsRegular() {
-		return nil, nil, errImproper
-	}
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !os.SameFile(seen, info) {
-		return nil, nil, errImproper
-	}
-	if !info.Mode().IsRegular() || info.Size() > MaxBody {
-		return nil, nil, errImproper
-	}
-	body, err := io.ReadAll(io.LimitReader(f, MaxBody+1))
-	if err == nil && len(body) > MaxBody {
-		err = errImproper
-	}
-	return body, info, err
-}
-
-// proper lists the names of a directory that can be check-ins, sorted; the others are removed, if asked for.
-func proper(root *os.Root, dir string, remove bool) (names []string, err error) {
-	list, err := fs.ReadDir(root.FS(), dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range list {
-		id, ok := strings.CutSuffix(e.Name(), suffix)
-		switch {
-		case ok && e.Type().IsRegular() && ident.Check(id) == nil:
-			names = append(names, e.Name())
-		case remove:
-			root.RemoveAll(path.Join(dir, e.Name())) // what cannot be removed harms nobody
-		}
-	}
-	return names, nil
-}
-
-// Done forgets what the last Take gave. A check-in that has come since, and one that another Take gave, stay.
-func (s *Spool) Done() error {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return fmt.Errorf("empty the spool: %w", err)
-	}
-	defer root.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, was := range s.taken {
-		at := path.Join(takenDir, name)
-		if info, err := root.Lstat(at); err != nil || !os.SameFile(info, was) {
-			continue // taken again by somebody else
-		}
-		if err := root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("empty the spool: %w", err)
-		}
-	}
-	s.taken = map[string]fs.FileInfo{}
-	return nil
-}
-
-// Waiting reports whether there is anything to take.
-func (s *Spool) Waiting() (bool, error) {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return false, fmt.Errorf("look into the spool: %w", err)
-	}
-	defer root.Close()
-	for _, dir := range []string{newDir, takenDir} {
-		names, err := proper(root, dir, false)
-		if err != nil {
-			return false, fmt.Errorf("look into the spool: %w", err)
-		}
-		if len(names) > 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// sweep removes what receivers that died left in tmp. How old it is, the file system's own clock says.
-func sweep(root *os.Root) error {
-	list, err := fs.ReadDir(root.FS(), tmpDir)
-	if err != nil || len(list) == 0 {
-		return err
-	}
-	probe, now, err := temporary(root, "sweep")
-	if err != nil {
-		return err
-	}
-	defer root.Remove(probe)
-	for _, e := range list {
-		info, err := e.Info()
-		if err == nil && now.ModTime().Sub(info.ModTime()) > leftover {
-			root.RemoveAll(path.Join(tmpDir, e.Name()))
-		}
-	}
-	return nil
 }

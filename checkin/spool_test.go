@@ -25,6 +25,9 @@ func spool(t testing.TB) (*Spool, string) {
 	return s, dir
 }
 
+// anybody is an inventory that knows every mirror.
+func anybody(string) bool { return true }
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -48,7 +51,7 @@ func lying(t testing.TB, dir string) (out []string) {
 
 func wantTaken(t testing.TB, s *Spool, want ...string) {
 	t.Helper()
-	entries, err := s.Take()
+	entries, err := s.Take(anybody)
 	must(t, err)
 	got := []string{}
 	for _, e := range entries {
@@ -192,7 +195,7 @@ func TestSpool_LinkInsteadOfADirectory(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(outside, "precious"), []byte("x"), 0o644))
 	must(t, os.Remove(filepath.Join(dir, newDir)))
 	must(t, os.Symlink(outside, filepath.Join(dir, newDir)))
-	if _, err := s.Take(); err == nil {
+	if _, err := s.Take(anybody); err == nil {
 		t.Error("taken through a link, expected an error")
 	}
 	if err := s.Put("a", []byte("1")); err == nil {
@@ -279,7 +282,7 @@ func TestSpool_Concurrent(t *testing.T) {
 	}
 	last := map[string]string{}
 	take := func() {
-		entries, err := s.Take()
+		entries, err := s.Take(anybody)
 		must(t, err)
 		for _, e := range entries {
 			last[e.Mirror] = string(e.Body)

@@ -83,7 +83,7 @@ func (r *reception) killRound(t *testing.T) (answered, lost int) {
 			all.Go(func() { // a run comes by, and is killed as well: nothing is done
 				if spool, err := checkin.OpenSpool(s.Spool); err != nil {
 					t.Error(err)
-				} else if _, err := spool.Take(); err != nil {
+				} else if _, err := spool.Take(func(string) bool { return true }); err != nil {
 					t.Error(err)
 				}
 			})

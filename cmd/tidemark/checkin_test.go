@@ -311,7 +311,7 @@ func TestCheckinServe_AnotherUser(t *testing.T) {
 	if st := info.Sys().(*syscall.Stat_t); st.Uid != nobody || st.Gid != nobody || info.Mode() != 0o640 {
 		t.Errorf("%d:%d %v, expected %d:%d and mode 0640", st.Uid, st.Gid, info.Mode(), nobody, nobody)
 	}
-	entries, err := spool.Take()
+	entries, err := spool.Take(func(string) bool { return true })
 	if err != nil || len(entries) != 1 || !bytes.Equal(entries[0].Body, body) {
 		t.Errorf("%d entries, %v", len(entries), err)
 	}

@@ -271,3 +271,30 @@ func (s *checkinServer) tally() {
 		s.Log.Warn("check-ins refused", append(counts, slog.Int64("accepted", now.Accepted-was.Accepted))...)
 	}
 }
+
+// stuck tells of what lies in the spool and can be neither taken nor removed: whatever starts a run because of it must learn
+// that there is no use in another one at once.
+func (in checkins) stuck() error {
+	if in.spool == nil {
+		return nil
+	}
+	if err := in.spool.Stuck(); err != nil {
+		return spoolTrouble(err)
+	}
+	return nil
+}
+
+// spoolAdvice is what to do about a spool that makes trouble. Names that lie in it are somebody else's words, and never part
+// of what is to be typed.
+func spoolAdvice(err error) string {
+	const meanwhile = "; mirrors are found at the next full run all the same"
+	stuck := (*checkin.Stuck)(nil)
+	switch {
+	case !errors.As(err, &stuck):
+		return "let this user write to the directory checkin.spool of the configuration" + meanwhile
+	case len(stuck.Dirs) == 0:
+		return "the receiver and this user must share the group of the spool: see contrib/systemd/README.md" + meanwhile
+	}
+	dirs := strings.Join(stuck.Dirs, " ")
+	return "look at it (ls -lAb " + dirs + "), and empty it as root (find " + dirs + " -mindepth 1 -delete)" + meanwhile
+}

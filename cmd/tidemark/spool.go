@@ -32,7 +32,7 @@ func (p *publisher) takeCheckins() (in checkins, err error) {
 	if err != nil {
 		return in, spoolTrouble(err)
 	}
-	entries, err := spool.Take()
+	entries, err := spool.Take(senders.Has)
 	if err != nil {
 		return in, spoolTrouble(err)
 	}
@@ -54,7 +54,7 @@ func (p *publisher) takeCheckins() (in checkins, err error) {
 }
 
 func spoolTrouble(err error) error {
-	return console.Hinted(fmt.Errorf("check-ins: %w", err), "let this user write to the directory checkin.spool of the configuration; mirrors are found at the next full run all the same")
+	return console.Hinted(fmt.Errorf("check-ins: %w", err), "%s", spoolAdvice(err))
 }
 
 // done forgets what was taken: what it led to is in the memory now.
@@ -109,6 +109,7 @@ func (p *publisher) checkinRun(ctx context.Context, force bool) (*outcome, error
 	if begun, err := p.hasBegun(); err != nil || !begun {
 		if err == nil { // they lie with what was taken, and the first run takes that
 			p.Say("nothing was published yet: %d that checked in wait for the first: tidemark run", len(in.claims))
+			err = in.stuck()
 		}
 		return nil, err
 	}
