@@ -3,12 +3,10 @@ package config
 import (
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
 
-	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictyaml"
 )
 
@@ -61,22 +59,9 @@ func (c *mirrorChecker) mirrorCheckin(f mirrorFile) *MirrorCheckin {
 
 // checkinURL is where a check-in is sent to, as it is: a slash at its end is the receiver's matter.
 func (c *mirrorChecker) checkinURL(field, s string) string {
-	const wanted = "expected an address like https://mirrors.example.org/centos/checkin"
-	if strings.ContainsAny(s, "@?#") { // not quoted: a password may be in it
-		c.doc.Refuse(field, "", "found an address with a user, a ? or a #, %s", wanted)
+	u := c.webAddress(field, s, "expected an address like https://mirrors.example.org/centos/checkin")
+	if u == nil {
 		return ""
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		c.doc.Refuse(field, "", "found %.120q, %s", s, wanted)
-		return ""
-	}
-	if _, err := rsyncurl.Parse("rsync://" + u.Host + "/m/"); err != nil {
-		c.doc.Refuse(field, "", "found the host %.120q, expected a name, or an IP address in full", u.Host)
-		return ""
-	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		c.doc.Refuse(field, "write https://", "found %.120q: http:// is for loopback addresses only", s)
 	}
 	return u.String()
 }

@@ -115,33 +115,41 @@ func (c *mirrorChecker) place(f mirrorTreeFile, path string, m *Mirror) {
 // overlap says whether one is the other, or lies below it; both absolute and clean, "" overlaps nothing.
 func overlap(a, b string) bool { return a != "" && b != "" && (within(a, b) || within(b, a)) }
 
-// origin is the site's address with a final slash, or an absolute directory. Hosts keep to the rule of rsync URLs: no
-// number in another base, which resolvers read as an address.
+// origin is the site's address with a final slash, or an absolute directory.
 func (c *mirrorChecker) origin(field, s string) string {
 	if first, _, _ := strings.Cut(s, "/"); !strings.Contains(first, ":") {
 		return c.path(field, s)
 	}
-	const wanted = "expected an address like https://mirrors.example.org/centos/, or a directory"
-	if strings.ContainsAny(s, "@?#") { // not quoted: a password may be in it
-		c.doc.Refuse(field, "", "found an address with a user, a ? or a #, %s", wanted)
+	u := c.webAddress(field, s, "expected an address like https://mirrors.example.org/centos/, or a directory")
+	if u == nil {
 		return ""
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		c.doc.Refuse(field, "", "found %.120q, %s", s, wanted)
-		return ""
-	}
-	if _, err := rsyncurl.Parse("rsync://" + u.Host + "/m/"); err != nil {
-		c.doc.Refuse(field, "", "found the host %.120q, expected a name, or an IP address in full", u.Host)
-		return ""
-	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		c.doc.Refuse(field, "write https://", "found %.120q: http:// is for loopback addresses only", s)
 	}
 	if strings.HasSuffix(u.Path, ".json") || strings.Contains(u.Path+"/", "/../") {
 		c.doc.Refuse(field, "leave the file's name out", "found %.120q, expected the address of the site itself", s)
 	}
 	return strings.TrimRight(u.String(), "/") + "/"
+}
+
+// webAddress judges an https URL, or an http one of this machine; nil: it is of no use, which is reported with what was
+// wanted. Hosts keep to the rule of rsync URLs: no number in another base, which resolvers read as an address.
+func (c *mirrorChecker) webAddress(field, s, wanted string) *url.URL {
+	if strings.ContainsAny(s, "@?#") { // not quoted: a password may be in it
+		c.doc.Refuse(field, "", "found an address with a user, a ? or a #, %s", wanted)
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		c.doc.Refuse(field, "", "found %.120q, %s", s, wanted)
+		return nil
+	}
+	if _, err := rsyncurl.Parse("rsync://" + u.Host + "/m/"); err != nil {
+		c.doc.Refuse(field, "", "found the host %.120q, expected a name, or an IP address in full", u.Host)
+		return nil
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		c.doc.Refuse(field, "write https://", "found %.120q: http:// is for loopback addresses only", s)
+	}
+	return u
 }
 
 func loopback(host string) bool {
