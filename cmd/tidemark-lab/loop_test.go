@@ -121,8 +121,8 @@ func risesAsMirrorsFinish(t *testing.T, rows []lab.LoopRow) {
 		}
 		before = r.Admit
 	}
-	if steps < 3 || before != 1_000_000 {
-		t.Errorf("it rose %d times, to %d: expected several times, and everybody in the end", steps, before)
+	if steps < 2 || before != 1_000_000 { // the slower the machine, the more are done between two runs of the publisher
+		t.Errorf("it rose %d times, to %d: expected first some, and everybody in the end", steps, before)
 	}
 }
 
@@ -130,7 +130,7 @@ func risesAsMirrorsFinish(t *testing.T, rows []lab.LoopRow) {
 func programs(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", dir+"/", "../tidemark", "../tidemark-mirror").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/", "../tidemark", "../tidemark-mirror").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return dir

@@ -24,7 +24,7 @@ type LoopOptions struct {
 	Now       func() time.Time // required
 	Mirrors   int              // 0: 40
 	Herd      bool             // mirrors start before their turn, all at once: what admission is there to prevent
-	Within    time.Duration    // that all mirrors must be done and listed; 0: 3 min
+	Within    time.Duration    // that all mirrors must be done and listed; 0: 5 min
 	Log       func(row string) // each row of the table, as it is drawn; nil: nobody looks
 }
 
@@ -74,11 +74,11 @@ const (
 	loopStart   = 1488372781
 	loopNext    = 1488376381
 	loopSlots   = 4                      // of a node
-	loopPayload = 400 << 10              // bytes that are new at the next timestamp ...
+	loopPayload = 200 << 10              // bytes that are new at the next timestamp ...
 	loopRate    = "200K"                 // ... and what each mirror's line takes in a second
 	loopSample  = 250 * time.Millisecond // between two looks at the network
 	loopFull    = time.Minute            // between two full runs of the publisher; five minutes in real life
-	loopCron    = 3 * time.Second        // between two starts of a mirror's program; minutes in real life
+	loopCron    = 2 * time.Second        // between two starts of a mirror's program; minutes in real life
 )
 
 // loop is a network with the real programs on all sides.
@@ -97,7 +97,7 @@ type loop struct {
 // and whenever somebody has checked in. It returns when every mirror is done.
 func RunLoop(ctx context.Context, o LoopOptions) (LoopResult, error) {
 	l := &loop{LoopOptions: o}
-	l.Mirrors, l.Within = cmp.Or(o.Mirrors, 40), cmp.Or(o.Within, 3*time.Minute)
+	l.Mirrors, l.Within = cmp.Or(o.Mirrors, 40), cmp.Or(o.Within, 5*time.Minute)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := l.prepare(ctx)

@@ -2,10 +2,15 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 )
 
 // Receiver is `tidemark checkin serve`, on a free port of 127.0.0.1.
@@ -57,6 +62,45 @@ func StartReceiver(ctx context.Context, o ReceiverOptions) (*Receiver, error) {
 	}
 	r.Service = service
 	return r, nil
+}
+
+// Linger keeps so many connections to the receiver, until ctx ends: each posts a message that says nothing, so long after one
+// another, over the same connection for as long as the receiver leaves it open, and then over another one.
+func (r *Receiver) Linger(ctx context.Context, connections int, every time.Duration) error {
+	const post = "POST / HTTP/1.1\r\nHost: receiver\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+	errs := make([]error, connections)
+	var all sync.WaitGroup
+	for i := range connections {
+		all.Go(func() {
+			for ctx.Err() == nil && errs[i] == nil {
+				errs[i] = r.linger(ctx, post, every)
+			}
+		})
+	}
+	all.Wait()
+	if ctx.Err() == nil {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// linger is one connection.
+func (r *Receiver) linger(ctx context.Context, post string, every time.Duration) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.Addr.String())
+	if err != nil {
+		return fmt.Errorf("linger: %w", err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	for answer := make([]byte, 4096); ; {
+		_, err := io.WriteString(conn, post)
+		if err == nil {
+			_, err = conn.Read(answer)
+		}
+		if gone := pause(ctx, every); err != nil || gone != nil { // hung up on, it comes again as late as it would have asked
+			return nil
+		}
+	}
 }
 
 // URL is where mirrors check in.
