@@ -95,7 +95,11 @@ func (c *checker) place53(f beaconFile, b *Beacon) {
 func (c *checker) inside(f beaconFile, b *Beacon) {
 	zone := b.RFC2136.Zone
 	check := func(field, name string) {
-		if name != "" && zone != "" && name != zone && !strings.HasSuffix(name, "."+zone) {
+		switch {
+		case name == "" || zone == "":
+		case name == zone:
+			c.doc.Refuse(field, "for example _tidemark."+zone, "%s is the zone itself, where others' TXT records stand (SPF); expected a name of its own", name)
+		case !strings.HasSuffix(name, "."+zone):
 			c.doc.Refuse(field, "correct the name, or the zone", "%s is not in the zone %s", name, zone)
 		}
 	}

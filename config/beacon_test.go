@@ -15,7 +15,7 @@ func TestLoadPublisher_BeaconPlaces(t *testing.T) {
 	for text, want := range map[string]Beacon{
 		"": {},
 		", rfc2136: {server: ns.example.org, tsig_file: /etc/tsig.key}":                                    {RFC2136: &RFC2136{Server: "ns.example.org", TSIGFile: "/etc/tsig.key"}},
-		", rfc2136: {server: 192.0.2.1, zone: _t.example.org, tsig_file: /k}":                              {RFC2136: &RFC2136{Server: "192.0.2.1", Zone: "_t.example.org", TSIGFile: "/k"}},
+		", rfc2136: {server: 192.0.2.1, zone: example.org., tsig_file: /k}":                                {RFC2136: &RFC2136{Server: "192.0.2.1", Zone: "example.org", TSIGFile: "/k"}},
 		", rfc2136: {server: \"[::1]:5353\", zone: org, tsig_file: /k}":                                    {RFC2136: &RFC2136{Server: "[::1]:5353", Zone: "org", TSIGFile: "/k"}},
 		", rfc2136: {server: \"ns:53\", tsig_file: /k}":                                                    {RFC2136: &RFC2136{Server: "ns:53", TSIGFile: "/k"}},
 		", route53: {zone: Z0123456789EXAMPLE}":                                                            {Route53: &Route53{Zone: "Z0123456789EXAMPLE"}},
@@ -31,6 +31,19 @@ func TestLoadPublisher_BeaconPlaces(t *testing.T) {
 		want.Name, want.TTL = "_t.example.org", time.Minute
 		if diff := cmp.Diff(&want, p.Beacon); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// At the zone's apex stand others' TXT records.
+func TestLoadPublisher_BeaconAtTheApex(t *testing.T) {
+	for text, want := range map[string]string{
+		"name: Example.org., rfc2136": "beacon.name: example.org is the zone itself",
+		"name: _t.example.org, plain: {name: example.org, order: [centos]}, rfc2136": "beacon.plain.name: example.org is the zone itself",
+	} {
+		_, err := LoadPublisher(writeConfig(t, "beacon: {"+text+": {server: 192.0.2.1, zone: example.org, tsig_file: /k}}\n"))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "_tidemark.example.org") {
+			t.Errorf("%s: %v, expected %s", text, err, want)
 		}
 	}
 }
@@ -55,6 +68,9 @@ func TestWarnings_Beacon(t *testing.T) {
 		"beacon.rfc2136.tsig_file: tsig.key may be read by others than its owner (mode 0640) (chmod 600 tsig.key)")
 	checkWarnings(t, writeConfig(t, "beacon: {name: _t.example.org, ttl: 10m, route53: {zone: Z1, endpoint: \"http://r53.example.org\"}}\n"),
 		"beacon.route53.endpoint: http://r53.example.org is not encrypted (serve it over https)")
+	checkWarnings(t, writeConfig(t, "beacon: {name: _t.example.org, zone_file: {path: /etc/bind/t.inc}}\n"),
+		"beacon.zone_file: without reload the name server goes on with what it has loaded (give the command that loads the zone, reload: [/usr/sbin/rndc, reload, ZONE])")
+	checkWarnings(t, writeConfig(t, "beacon: {name: _t.example.org, zone_file: {path: /etc/bind/t.inc, reload: [/bin/true]}}\n"))
 }
 
 func TestWarnings_Checkin(t *testing.T) {

@@ -73,6 +73,9 @@ func (w *warner) beacon(b *Beacon) {
 	if b.RFC2136 != nil {
 		w.private(b.RFC2136.TSIGFile, strictyaml.Path("beacon", "rfc2136", "tsig_file"))
 	}
+	if b.ZoneFile != nil && len(b.ZoneFile.Reload) == 0 {
+		w.add(strictyaml.Path("beacon", "zone_file"), "give the command that loads the zone, reload: [/usr/sbin/rndc, reload, ZONE]", "without reload the name server goes on with what it has loaded")
+	}
 	if b.Route53 != nil {
 		w.url(strictyaml.Path("beacon", "route53", "endpoint"), b.Route53.Endpoint)
 	}

@@ -69,6 +69,18 @@ func TestAwaitTXT_ReportsWhoLags(t *testing.T) {
 	}
 }
 
+// Who cannot be asked at all is not waited for as long as who lags.
+func TestAwaitTXT_TheDead(t *testing.T) {
+	t.Parallel()
+	dead := publish.NameServer{Address: "127.0.0.1:1"}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	said := publish.AwaitTXT(ctx, beaconName, plainRecord("x"), []publish.NameServer{dead}, time.Hour)
+	if ctx.Err() != nil || len(said) != 1 || said[0].Err == nil {
+		t.Errorf("%+v, %v", said, ctx.Err())
+	}
+}
+
 func TestAskAll_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	// ns2 has an IPv6 address where nobody listens, ns3 none at all.
@@ -172,6 +184,10 @@ func TestNameServers_NobodyKnows(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("zone %q: %v, expected %q", c.zone, err, c.want)
 		}
+	}
+	_, err := publish.NameServers(t.Context(), beaconName, publish.NameServersOptions{Ask: []string{"127.0.61.9"}})
+	if err == nil || !strings.Contains(err.Error(), "ask 127.0.61.9:53 for") {
+		t.Errorf("a server without a port: %v", err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -255,5 +257,36 @@ func TestUpdate_NobodyThere(t *testing.T) {
 	cancel()
 	if err := p.Swap(ctx, beaconName, publish.RRset{}, plainRecord("x")); !errors.Is(err, context.Canceled) {
 		t.Errorf("a canceled run: %v", err)
+	}
+}
+
+// The same failure has the same words each time, so that it can be told once.
+func TestUpdate_TroubleIsStable(t *testing.T) {
+	t.Parallel()
+	key := publish.TSIG{Name: "k.", Algorithm: "hmac-sha256", Secret: "QUJDREVGR0g="}
+	for what, tt := range map[string]struct {
+		fault func(net.Conn)
+		want  string
+	}{
+		"silent": {func(c net.Conn) { io.Copy(io.Discard, c) }, "no answer within 50ms"},
+		"resets": {func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); message(c) }, "read: "},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+				go func() { tt.fault(c); c.Close() }()
+			}
+		}()
+		p := publish.Update(publish.UpdateOptions{Server: l.Addr().String(), Zone: dnsZone, Key: key, Timeout: 50 * time.Millisecond})
+		for range 20 {
+			_, err := p.Get(t.Context(), beaconName)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "->") {
+				t.Fatalf("%s: %v, expected %q", what, err, tt.want)
+			}
+		}
 	}
 }

@@ -198,6 +198,24 @@ func TestZoneFile_AReloadThatHangs(t *testing.T) {
 	}
 }
 
+// What is missing is known before a reload is due.
+func TestReloadProgram(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for program, want := range map[string]string{"": "", "sh": "", "/bin/sh": "", "no-such-rndc": "not found", file: "no program", file + "x": "no program", "/bin": "no program"} {
+		var argv []string
+		if program != "" {
+			argv = []string{program, "reload"}
+		}
+		err := publish.ReloadProgram(argv)
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, expected %q", program, err, want)
+		}
+	}
+}
+
 // gone waits until a process has ended; nobody may have taken note of it yet.
 func gone(pid int) bool {
 	for range 500 {

@@ -27,7 +27,7 @@ type NameServer struct {
 // NameServersOptions say how the authoritative servers of a zone are found.
 type NameServersOptions struct {
 	Zone  string   // "": found by asking for the SOA record
-	Ask   []string // servers to ask, "address:port" or "host:port": the primary, or resolvers; empty: those of /etc/resolv.conf
+	Ask   []string // servers to ask, "host" or "host:port": the primary, or resolvers; empty: those of /etc/resolv.conf
 	Port  string   // of the authoritative servers; "": 53
 	Given []string // "host" or "host:port": these instead of the zone's NS records
 }
@@ -35,6 +35,7 @@ type NameServersOptions struct {
 const (
 	askWithin    = 3 * time.Second        // one question of NameServers and AwaitTXT
 	lookupWithin = 10 * time.Second       // a name by the system's resolver
+	deadWithin   = 5 * time.Second        // how long AwaitTXT waits for one that cannot be asked
 	firstWait    = 100 * time.Millisecond // of AwaitTXT; each pause is twice the one before, up to longestPause
 	maxServers   = 64                     // NS records, and addresses of each: more than any zone has
 )
@@ -51,7 +52,10 @@ func NameServers(ctx context.Context, name string, o NameServersOptions) ([]Name
 	if err != nil {
 		return nil, err
 	}
-	ask := asker{o.Ask}
+	var ask asker
+	for _, server := range o.Ask {
+		ask.servers = append(ask.servers, withPort(server, dnsPort))
+	}
 	if len(o.Ask) == 0 {
 		if ask.servers, err = dnstxt.System("/etc/resolv.conf"); err != nil {
 			return nil, err
@@ -261,16 +265,20 @@ func askServer(ctx context.Context, name string, s NameServer, timeout time.Dura
 }
 
 // AwaitTXT asks all servers until each holds want, or patience is over, and returns what each said last. Who holds it is
-// not asked again; who cannot be asked from here (NoRoute, no address) is not waited for.
+// not asked again; who cannot be asked from here (NoRoute, no address) is not waited for, and who cannot be asked at all (it
+// is silent, refuses, has not loaded the zone) for a few seconds only: no news will come of it.
 func AwaitTXT(ctx context.Context, name string, want RRset, servers []NameServer, patience time.Duration) []Said {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	alive, end := context.WithTimeout(ctx, deadWithin)
+	defer end()
 	said := AskAll(ctx, name, servers, askWithin)
 	for pause := firstWait; ; pause = min(2*pause, longestPause) {
 		var lagging []int
 		var again []NameServer
 		for i, s := range said {
-			if s.Address != "" && !s.NoRoute() && !s.Holds(want) {
+			dead := s.Address == "" || s.NoRoute() || s.Err != nil && alive.Err() != nil
+			if !dead && !s.Holds(want) {
 				lagging, again = append(lagging, i), append(again, servers[i])
 			}
 		}

@@ -21,11 +21,7 @@ const (
 
 // runReload runs a command, and the group of its children, for a time.
 func runReload(ctx context.Context, argv []string, within time.Duration) error {
-	path := "/usr/bin:/bin"
-	if own := os.Getenv("PATH"); own != "" {
-		path = own
-	}
-	path += ":" + sbinPath
+	path := reloadPath()
 	program, err := find(argv[0], path)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
@@ -43,6 +39,8 @@ func runReload(ctx context.Context, argv []string, within time.Duration) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("it was ended, the time for the records was over: %w", ctx.Err())
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case limited.Err() != nil:
@@ -54,18 +52,42 @@ func runReload(ctx context.Context, argv []string, within time.Duration) error {
 	return fmt.Errorf("reload %q: %w", argv, err)
 }
 
+func reloadPath() string {
+	path := "/usr/bin:/bin"
+	if own := os.Getenv("PATH"); own != "" {
+		path = own
+	}
+	return path + ":" + sbinPath
+}
+
+// ReloadProgram says whether ZoneFile will find the program of a reload command; none is in order.
+func ReloadProgram(argv []string) error {
+	if len(argv) == 0 {
+		return nil
+	}
+	_, err := find(argv[0], reloadPath())
+	return err
+}
+
 // find is where a program lies; a relative path counts from the working directory, never a name without a slash.
 func find(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
+		if !executable(name) {
+			return "", errors.New(name + " is no program that can be run: expected an executable file")
+		}
 		return name, nil
 	}
 	for dir := range strings.SplitSeq(path, ":") {
-		at := filepath.Join(dir, name)
-		if info, err := os.Stat(at); filepath.IsAbs(at) && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if at := filepath.Join(dir, name); filepath.IsAbs(at) && executable(at) {
 			return at, nil
 		}
 	}
 	return "", errors.New(name + " was not found in PATH, /usr/sbin or /sbin: give the command with its whole path")
+}
+
+func executable(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // tail keeps the end of what is written to it.

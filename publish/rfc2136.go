@@ -252,7 +252,7 @@ func (p *primary) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	defer context.AfterFunc(within, func() { c.Close() })()
 	const fudge = 300 // seconds: RFC 8945, 10
 	m.SetTsig(key.Name, key.Algorithm+".", fudge, 0)
-	client := dns.Client{Net: "tcp", Timeout: p.Timeout, TsigProvider: tsigProvider(key)}
+	client := dns.Client{Net: "tcp", Timeout: 2 * p.Timeout, TsigProvider: tsigProvider(key)} // within ends it, and says so
 	r, _, err := client.ExchangeWithConnContext(within, m, &dns.Conn{Conn: c})
 	if r != nil && r.IsTsig() == nil && err == nil && r.Rcode == dns.RcodeSuccess {
 		err = errors.New("its answer is not signed, so it says nothing: does the primary know the key?")
@@ -270,13 +270,17 @@ func (p *primary) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	return r, nil
 }
 
-// late names the time limit that ended an exchange, in place of what the closed connection says.
+// late names the time limit that ended an exchange, in place of what the closed connection says. The same failure has the
+// same words each time: without this side's port, which is always another.
 func (p *primary) late(ctx, within context.Context, err error) error {
-	switch {
+	var op *net.OpError
+	switch timeout := net.Error(nil); {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case within.Err() != nil:
+	case within.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("no answer within %s", p.Timeout)
+	case errors.As(err, &op):
+		return fmt.Errorf("%s: %w", op.Op, op.Err)
 	}
 	return err
 }

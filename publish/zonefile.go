@@ -13,7 +13,7 @@ import (
 )
 
 // ZoneFile is a TXT in a fragment that a zone file includes ($INCLUDE): one line for each record, written atomically;
-// then the reload command is run (argv, no shell; PATH, /usr/sbin and /sbin; at most a minute).
+// then the reload command is run (argv, no shell; PATH, /usr/sbin and /sbin; at most 20 s).
 //
 // The fragment holds TXT records with absolute names, and comments; what else is found there is refused. Lines of other
 // names stay as they are: the beacon and the plain record may share a fragment.
@@ -26,7 +26,7 @@ func ZoneFile(path string, reload []string) TXT {
 }
 
 const (
-	reloadWithin = time.Minute
+	reloadWithin = 20 * time.Second
 	beforeSuffix = ".before"
 	maxFragment  = 64 << 10
 	lockWait     = 30 * time.Second

@@ -16,8 +16,8 @@ import (
 func configCommand(e *console.Program) *cli.Command {
 	return e.Group("config", "check the configuration",
 		e.Command("check", "say everything that is wrong with the configuration, at once", "", nil,
-			`Reads the configuration, the inventory, the trust and the signing keys, as "run" would, the key for DNS updates and the
-certificate of "checkin serve", and asks nobody.
+			`Reads the configuration, the inventory, the trust and the signing keys, as "run" would, the key for DNS updates or
+the command that reloads the zone, and the certificate of "checkin serve", and asks nobody.
 
 Example:
   tidemark config check --config /etc/tidemark/tidemark.yaml`, checkConfig))
@@ -81,6 +81,11 @@ func (p *publisher) checkFiles() error {
 		if err != nil {
 			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("beacon.rfc2136.tsig_file %s: %w", b.RFC2136.TSIGFile, err),
 				"tsig-keygen -a hmac-sha256 NAME makes a key: the same goes into the server's configuration; this user must be able to read it"))
+		}
+	}
+	if b := p.cfg.Beacon; b != nil && b.ZoneFile != nil {
+		if err := publish.ReloadProgram(b.ZoneFile.Reload); err != nil {
+			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("beacon.zone_file.reload: %w", err), "run the command by hand, as this user; name its program as it lies there"))
 		}
 	}
 	if in := p.cfg.Checkin; in != nil && in.Cert != "" {
