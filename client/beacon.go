@@ -85,7 +85,7 @@ func (a *beaconAsk) judgeKept(ctx context.Context, answer *dnstxt.Answer, askErr
 	}
 	b, doubt := a.judge(answer, askErr)
 	after := a.memory
-	after.FailingSince = lasting(doubt != nil && doubt.passing, after.FailingSince, a.now)
+	after.FailingSince = failing(doubt != nil && doubt.passing, after.FailingSince, a.now)
 	if doubt == nil && b.Serial > after.Serial {
 		after.Serial, after.SHA256 = b.Serial, contentSum(b)
 	}
@@ -141,7 +141,7 @@ func (a *beaconAsk) load() error {
 }
 
 // Answered remembers what a Look brought, when the origin answered (View.Fresh): what is announced of each tree, and when
-// HTTPS is to be asked next. Without it LookBeacon is never quiet.
+// HTTPS is to be asked next. Without it LookBeacon is never quiet. It writes at most once an hour while nothing changes.
 func Answered(o BeaconOptions, v *View) error {
 	if v == nil || !v.Fresh {
 		return nil
@@ -158,11 +158,13 @@ func Answered(o BeaconOptions, v *View) error {
 	m := v.Opened.Manifest
 	after := a.memory
 	after.ResetBy = a.obeying()
-	after.Answered = strictjson.At(a.now)
-	after.Due = strictjson.At(nextDue(a.now, m.Expires.Time, a.Random))
 	after.Trees = make(map[string]beaconTree, len(m.Trees))
 	for name, t := range m.Trees {
 		after.Trees[name] = beaconTree{Announced: t.Timestamp, TimeFile: t.TimeFile}
+	}
+	if a.memory.drawAgain(a.now, m.Expires.Time) {
+		after.Answered = strictjson.At(a.now)
+		after.Due = strictjson.At(nextDue(a.now, m.Expires.Time, a.Random))
 	}
 	return a.save(after)
 }

@@ -32,21 +32,19 @@ func TestLookBeacon_Attacks(t *testing.T) {
 		"mixed": {[]string{forge(genuine(numbered(4128)), func(b *manifest.Beacon) {
 			b.Trees = genuine(func(b *manifest.Beacon) { b.Trees["centos"] = announced - 1 }).Trees
 		})}, "the signature is not of this key"},
-		"signed by another key of the role, in its name":  {[]string{forge(signedBy(t, f.mini2, numbered(4128)), func(b *manifest.Beacon) { b.Key = f.mini.Key().Key })}, "the signature is not of this key"},
-		"signed by a stranger":                            {[]string{signedBy(t, newMinisign(), numbered(4128)).Text()}, "does not name this key"},
-		"signed by a root key":                            {[]string{signedBy(t, testKey(3), numbered(4128)).Text()}, "does not name this key"},
-		"another network":                                 {[]string{text(t, func(b *manifest.Beacon) { b.Network = "fedora" })}, `of network "fedora", expected "centos"`},
-		"expired":                                         {[]string{text(t, func(b *manifest.Beacon) { b.Expires = day0.Add(54 * time.Minute).Unix() })}, "was good until 2026-11-22T08:54:00Z"},
-		"truncated":                                       {[]string{next[:len(next)-1]}, "is no beacon"},
-		"truncated to its signed part":                    {[]string{next[:strings.Index(next, " g=")]}, "is no beacon"},
-		"empty":                                           {[]string{""}, "is no beacon"},
-		"one byte more":                                   {[]string{next + " "}, "is no beacon"},
-		"another record of the domain":                    {[]string{"v=spf1 -all"}, "is no beacon"},
-		"bytes of no text":                                {[]string{"\x00\xff\n" + next}, "is no beacon"},
-		"several: genuine and another":                    {[]string{next, "v=spf1 -all"}, "2 TXT records"},
-		"several: two genuine":                            {[]string{text(t, nil), next}, "2 TXT records"},
-		"several: the same one twice":                     {[]string{next, next}, "2 TXT records"},
-		"300 strings":                                     {[]string{strings.Repeat("x", 300*255)}, "expected a beacon of at most 8192"},
+		"signed by another key of the role, in its name": {[]string{forge(signedBy(t, f.mini2, numbered(4128)), func(b *manifest.Beacon) { b.Key = f.mini.Key().Key })}, "the signature is not of this key"},
+		"another network":              {[]string{text(t, func(b *manifest.Beacon) { b.Network = "fedora" })}, `of network "fedora", expected "centos"`},
+		"expired":                      {[]string{text(t, func(b *manifest.Beacon) { b.Expires = day0.Add(54 * time.Minute).Unix() })}, "was good until 2026-11-22T08:54:00Z"},
+		"truncated":                    {[]string{next[:len(next)-1]}, "is no beacon"},
+		"truncated to its signed part": {[]string{next[:strings.Index(next, " g=")]}, "is no beacon"},
+		"empty":                        {[]string{""}, "is no beacon"},
+		"one byte more":                {[]string{next + " "}, "is no beacon"},
+		"another record of the domain": {[]string{"v=spf1 -all"}, "is no beacon"},
+		"bytes of no text":             {[]string{"\x00\xff\n" + next}, "is no beacon"},
+		"several: genuine and another": {[]string{next, "v=spf1 -all"}, "2 TXT records"},
+		"several: two genuine":         {[]string{text(t, nil), next}, "2 TXT records"},
+		"several: the same one twice":  {[]string{next, next}, "2 TXT records"},
+		"300 strings":                  {[]string{strings.Repeat("x", 300*255)}, "expected a beacon of at most 8192"},
 		"the same serial, another end, also genuine":      {[]string{text(t, func(b *manifest.Beacon) { b.Expires++ })}, "another one than was seen with that serial"},
 		"the same serial, an older timestamp, also ditto": {[]string{text(t, func(b *manifest.Beacon) { b.Trees["centos"]-- })}, "another one than was seen with that serial"},
 	} {
@@ -70,6 +68,27 @@ func forge(b manifest.Beacon, change func(*manifest.Beacon)) string {
 	b.Signature = bytes.Clone(b.Signature)
 	change(&b)
 	return b.Text()
+}
+
+// A key that the trust document held does not name, a root key among them, is ignored like all others. It may be the next key
+// of the role, which the trust document names that HTTPS is about to bring: so it may pass by itself.
+func TestLookBeacon_UnknownKey(t *testing.T) {
+	t.Parallel()
+	m := moored(t)
+	next := newMinisign()
+	for _, s := range []sign.Signer{testKey(3), next} {
+		m.show(signedBy(t, s, numbered(4128)).Text())
+		m.ignores(t, true, "does not name this key")
+	}
+	put(t, m, stepFile(4), sealed(t, following(4, func(x *keys.Trust) {
+		x.Manifest.Keys[1].Revoked = true
+		k := next.Key()
+		k.Holder = "publisher"
+		x.Manifest.Keys = append(x.Manifest.Keys, k)
+	}), 3))
+	m.isQuiet(t)
+	m.show(text(t, numbered(4129))) // that the trust document revokes a key does not pass
+	m.ignores(t, false, "revokes this key")
 }
 
 // The publisher's next key signs what was announced anew, under the serial it has: the same beacon to a mirror that saw it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 )
 
@@ -11,6 +12,8 @@ const (
 	httpsAtLeast = 24 * time.Hour // HTTPS is asked so often, whatever the beacon says,
 	httpsNever   = 12 * time.Hour // and need not be more often than that
 	beforeEnd    = time.Hour      // at most so long before the manifest's end
+	answersApart = time.Hour      // answers over HTTPS that follow sooner are not written down
+	failsApart   = time.Hour      // nor are beacons that come back sooner
 )
 
 // nextDue draws when HTTPS is asked next: half a day to a day after it answered, at a random hour so that mirrors do not all
@@ -41,6 +44,23 @@ func (m beaconMemory) dueAt(now time.Time) time.Time {
 		return now
 	}
 	return due
+}
+
+// drawAgain reports whether this answer over HTTPS moves on when it is asked next. One that comes soon after the one
+// remembered does not, where the time drawn for that one still does: HTTPS is then asked earlier than it need be, and a mirror
+// whose beacon is of no use writes nothing at each look.
+func (m beaconMemory) drawAgain(now, expires time.Time) bool {
+	due := m.dueAt(now)
+	return !due.After(now) || due.After(expires) || now.Sub(m.Answered.Time) >= answersApart
+}
+
+// failing is since when no beacon was to be had. A good one ends it only an hour or more after it began, so that servers that
+// disagree, or fail now and then, cost two writes an hour at most.
+func failing(on bool, old strictjson.Time, now time.Time) strictjson.Time {
+	if !on && !old.IsZero() && !over(old, failsApart, now) {
+		return old
+	}
+	return lasting(on, old, now)
 }
 
 // quiet reports whether a check may end with this beacon, and why or why not.

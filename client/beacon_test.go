@@ -282,6 +282,81 @@ func TestAnswered_FreshOnly(t *testing.T) {
 	}
 }
 
+// A beacon that ends no check sends every look to the site. Its answers are written down once an hour while they bring nothing,
+// and at once when they do, or when the time drawn before does not hold any more; HTTPS is due within a day all the while.
+func TestAnswered_Writes(t *testing.T) {
+	t.Parallel()
+	hour := func(m *mast) { m.now = m.now.Add(time.Hour) }
+	for what, tt := range map[string]struct {
+		change   func(*mast)
+		manifest func(*manifest.Manifest)
+		writes   bool
+	}{
+		"soon after":            {func(m *mast) { m.now = m.now.Add(59 * time.Minute) }, nil, false},
+		"a clock with nothing":  {func(*mast) {}, nil, false},
+		"an hour after":         {hour, nil, true},
+		"news":                  {func(*mast) {}, func(x *manifest.Manifest) { x.Trees["centos"] = moved(x.Trees["centos"]) }, true},
+		"a tree is gone":        {func(*mast) {}, func(x *manifest.Manifest) { without(x, "centos") }, true},
+		"it ends earlier":       {func(*mast) {}, func(x *manifest.Manifest) { x.Expires = strictjson.At(day0.Add(3 * time.Hour)) }, true},
+		"it is due":             {func(m *mast) { m.now = m.now.Add(12 * time.Hour) }, nil, true},
+		"the clock went back":   {func(m *mast) { m.now = m.now.Add(-time.Second) }, nil, true},
+		"due in two days":       {func(m *mast) { lie(t, m, `"due": "2026-11-22T21:00:00Z"`, `"due": "2026-11-24T21:00:00Z"`) }, nil, true},
+		"damaged":               {func(m *mast) { spoil(t, m, "{") }, nil, true},
+		"a reset_serial":        {func(m *mast) { put(t, m, stepFile(4), resetting(t)) }, nil, true},
+		"nothing is remembered": {func(m *mast) { os.Remove(filepath.Join(m.State, beaconFile)) }, nil, true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			m := moored(t)
+			tt.change(m)
+			before := files(t, m.State)[beaconFile]
+			m.answered(t, tt.manifest)
+			after := files(t, m.State)[beaconFile]
+			if wrote := before != after; wrote != tt.writes {
+				t.Errorf("wrote: %v\n%s\n%s", wrote, before, after)
+			}
+			if due := BeaconSeen(m.State, m.now).Due; !due.After(m.now) || due.Sub(m.now) > 24*time.Hour {
+				t.Errorf("due at %v, now is %v", due, m.now)
+			}
+		})
+	}
+}
+
+func lie(t testing.TB, m *mast, old, new string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(m.State, beaconFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoiled := strings.Replace(string(b), old, new, 1)
+	if spoiled == string(b) {
+		t.Fatalf("%s is not in %s", old, b)
+	}
+	spoil(t, m, spoiled)
+}
+
+// What is remembered, for people: of a directory, of none, and of a damaged file, which is left where it is.
+func TestBeaconSeen(t *testing.T) {
+	t.Parallel()
+	m := moored(t)
+	check := func(what, dir string, now time.Time, want BeaconStatus) {
+		t.Helper()
+		if diff := cmp.Diff(want, BeaconSeen(dir, now)); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	at, due := m.now, m.now.Add(12*time.Hour)
+	check("seen", m.State, at, BeaconStatus{Serial: 4127, Answered: at, Due: due})
+	check("due", m.State, due.Add(time.Hour), BeaconStatus{Serial: 4127, Answered: at, Due: due.Add(time.Hour)})
+	check("none", t.TempDir(), at, BeaconStatus{Due: at})
+	spoil(t, m, "{")
+	before := files(t, m.State)
+	check("damaged", m.State, at, BeaconStatus{Due: at})
+	if diff := cmp.Diff(before, files(t, m.State)); diff != "" {
+		t.Errorf("looking has changed %s", diff)
+	}
+}
+
 // When HTTPS is asked next: half a day to a day on, and not after the manifest's end.
 func TestNextDue(t *testing.T) {
 	t.Parallel()
@@ -324,10 +399,38 @@ func TestLookBeacon_PassingSince(t *testing.T) {
 		t.Errorf("since %v, expected %v: another cause is no beacon either", l.Ignored.Since, start)
 	}
 	m.show(text(t, nil))
+	m.now = start.Add(time.Hour)
 	m.isQuiet(t)
 	m.noName, m.records = true, nil
 	if l := m.ignores(t, true, "does not exist"); !l.Ignored.Since.Equal(m.now) {
 		t.Errorf("since %v, expected %v", l.Ignored.Since, m.now)
+	}
+}
+
+// Servers that disagree, or fail now and then: at most two writes an hour, and since when it lasts is an hour too early at most.
+func TestLookBeacon_Flapping(t *testing.T) {
+	t.Parallel()
+	m := moored(t)
+	m.answered(t, nil)
+	start, writes, last := m.now, 0, files(t, m.State)[beaconFile]
+	for i := range 2 * 12 {
+		if m.fails = nil; i%2 == 0 {
+			m.fails = errors.New("SERVFAIL")
+		}
+		l := m.look(t)
+		if m.fails == nil != l.Quiet {
+			t.Errorf("%v: %+v", m.now, l)
+		}
+		if n := l.Ignored; n != nil && (n.Since.Before(start) || m.now.Sub(n.Since) > time.Hour) {
+			t.Errorf("%v: since %v", m.now, n.Since)
+		}
+		if now := files(t, m.State)[beaconFile]; now != last {
+			writes, last = writes+1, now
+		}
+		m.now = m.now.Add(5 * time.Minute)
+	}
+	if writes < 2 || writes > 4 {
+		t.Errorf("%d writes in two hours, expected two an hour", writes)
 	}
 }
 

@@ -92,20 +92,23 @@
 // It ends nothing unless all of this holds: the one TXT record at the name is a beacon of the network, signed by a minisign
 // key that the newest trust document held lets sign manifests, and that document has not ended; it has not expired (five
 // minutes in its favour); its serial is not below the newest beacon's seen, nor below min_serial, and the newest seen has no
-// other text; each tree asked for is in it and was announced by the last answer over HTTPS, and the mirror holds both
+// other content; each tree asked for is in it and was announced by the last answer over HTTPS, and the mirror holds both
 // timestamps or later (a tree that neither has is no news); and HTTPS is not due. Everything else, trouble with the state
 // directory included, leads to HTTPS, and [BeaconLook].Why says what. So a false record makes a mirror look in vain, and a
 // replayed one keeps it from looking until HTTPS is due.
 //
-// HTTPS is due at once when it has not answered yet, when the clock stands before its last answer, and when beacon.json is
-// damaged; else 12 to 24 hours after the answer, drawn by [Answered], and up to an hour before the manifest's end where that
-// comes first. A file that says otherwise is not believed: more than a day after the answer counts as due.
+// HTTPS is due at once when it has not answered yet, when the clock stands before the answer remembered, and when beacon.json
+// is damaged; else 12 to 24 hours after the answer, drawn by [Answered], and up to an hour before the manifest's end where that
+// comes first. A file that says otherwise is not believed: more than a day after the answer counts as due. An answer within
+// an hour of the one remembered, that announces the same and ends no earlier than HTTPS is due, is not remembered: nothing is
+// written at each look where the beacon ends none of them.
 //
 // A record that is not used is a [Notice] of kind beacon. What may pass by itself says since when no beacon was to be had:
-// no answer, a refusal, no record, an older serial (a server that lags). A wrong signature, an unknown or ended key, another
-// network, several records, an expired one, another text of the serial seen and what is no beacon are to be told at once.
-// Its text stays the same as long as the cause does. That the trust document ended is no fault of the record: the look over
-// HTTPS tells it.
+// no answer, a refusal, no record, an older serial (a server that lags), a key that the trust document held does not name (the
+// next one may, which HTTPS brings). That time is forgotten by a good beacon an hour or more later, so that servers that
+// disagree cost two writes an hour at most. A wrong signature, a revoked or ended key, another network, several records, an
+// expired one, another content of the serial seen and what is no beacon are to be told at once. Its text stays the same as
+// long as the cause does. That the trust document ended is no fault of the record: the look over HTTPS tells it.
 //
 // The serials of beacons are remembered apart from the manifests', before anything acts on them. A reset_serial that is
 // found in the trust chain for the first time makes all of beacon.json count for nothing, once.
@@ -118,8 +121,9 @@
 //	origin.json            its validator and SHA-256; when the trust chain was walked; since when the site serves nothing
 //	                       newer, nothing usable, or what is genuine but out of its time, and nothing has been in force;
 //	                       when each kind of notice was told
-//	beacon.json            the newest beacon's serial and the SHA-256 of its content (all before " k="); when HTTPS answered, when it is due, and what
-//	                       it announced of each tree, with its time file; since when no beacon was to be had
+//	beacon.json            the newest beacon's serial and the SHA-256 of its content (all before " k="); when HTTPS
+//	                       answered, to the hour, when it is due, and what it announced of each tree, with its time
+//	                       file; since when no beacon was to be had
 //	trust-<N>.json         the steps of the trust chain beyond the pinned one
 //	fork-<serial>-<sha256, 8 digits>.bundle.json
 //	                       documents of a fork, at most 20
