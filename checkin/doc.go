@@ -36,12 +36,18 @@
 //	202  accepted: it lies in the spool, lastingly. The very same message again within Window: 202, and nothing is written
 //	400  not a message in its strict form; 405 not a POST; 413 longer than MaxBody
 //	403  another network; an unknown sender or a wrong signature, which are not told apart; a tree that the inventory does
-//	     not give the mirror; a time outside of Window (the answer says the receiver's); older than the mirror's last one
-//	429  over the limit of that mirror or of all: again after Retry-After
+//	     not give the mirror; a time outside of Window (the answer says the receiver's)
+//	429  over the limit of that mirror or of all: again after Retry-After. Or sent before the last one that was accepted of
+//	     that mirror, which is a replay, or a clock that was set back: a new one is heard after Retry-After
 //	503  it cannot be kept now: again after Retry-After
 //
 // What is cheap is judged first, and limits count nothing but verified messages: whoever has no key cannot use up what is
-// there for those who have one.
+// there for those who have one. A connection carries one request, so that nobody keeps the place of others.
+//
+// No message is accepted that was sent before the mirror's last one, whoever sends it: what was recorded on the wire and is
+// not remembered any more, or was never accepted, could otherwise take the place of a newer one in the spool. A mirror whose
+// clock was set back by less than Window is heard again as soon as that clock has passed the last message's time, so the
+// refusal is not a final one; and a recorded message gains nothing by it, as its time never changes.
 //
 // A receiver that was started anew knows no message of before: a replay within Window is then spooled once more, and a
 // server is probed that has asked for it.
@@ -50,7 +56,8 @@
 //
 // It is a directory with three others, on one file system, like a maildir: tmp, new, taken. A file in new is whole, and
 // survives a power cut from before its 202 was sent. Take moves what is new to taken, Done removes it from there: killed in
-// between, the next Take gives it again. A check-in that comes during a run lies in new, where Done does not look.
+// between, the next Take gives it again. Take reads files that have the name of a mirror in the inventory, and removes all
+// else. What it can neither read nor remove, it tells of, and goes on with the rest. A check-in that comes during a run lies in new, where Done does not look.
 //
 // The receiver should be another user than run's, one that cannot read the signing keys. The two share a group:
 //

@@ -22,6 +22,7 @@ const (
 	burst            = 3               // check-ins of one mirror at once: more than one tree may be done at about the same time
 	checkWait        = 2 * time.Second // for a free place among those being checked
 	again            = 10 * time.Second
+	defaultWrites    = 32 // a disk that hangs holds so many threads
 )
 
 // ReceiverOptions say what a receiver keeps, and how much of it.
@@ -32,6 +33,7 @@ type ReceiverOptions struct {
 	PerMirror time.Duration // a mirror's check-ins are accepted at this pace, three at once; 0: 1m
 	PerSecond int           // of all mirrors; 0: 20
 	Checks    int           // how many bodies are checked at once; 0: two a processor
+	Writes    int           // how many calls of Keep there are at once; 0: 32
 	Log       *slog.Logger  // of verified senders only, a refusal at most once a minute and mirror; nil: none
 }
 
@@ -41,6 +43,7 @@ type Receiver struct {
 	o       ReceiverOptions
 	senders atomic.Pointer[Senders]
 	checks  chan struct{} // a place for each body that is being checked
+	writes  chan struct{} // a place for each that is being kept
 	all     *rate.Limiter
 
 	mu      sync.Mutex
@@ -66,10 +69,13 @@ func NewReceiver(o ReceiverOptions) *Receiver {
 	if o.Checks <= 0 {
 		o.Checks = 2 * runtime.GOMAXPROCS(0)
 	}
+	if o.Writes <= 0 {
+		o.Writes = defaultWrites
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Receiver{o: o, checks: make(chan struct{}, o.Checks), all: rate.NewLimiter(rate.Limit(o.PerSecond), o.PerSecond),
+	r := &Receiver{o: o, checks: make(chan struct{}, o.Checks), writes: make(chan struct{}, o.Writes), all: rate.NewLimiter(rate.Limit(o.PerSecond), o.PerSecond),
 		mirrors: map[string]*record{}, stats: Stats{Refused: map[Reason]int64{}}}
 	r.senders.Store(o.Senders)
 	return r
@@ -147,6 +153,8 @@ func answer(r *Refused) (status int, words string) {
 		return http.StatusRequestTimeout, "not accepted: the body did not come to its end in time"
 	case TooOften:
 		return http.StatusTooManyRequests, "not accepted now: this mirror checks in too often"
+	case Replayed:
+		return http.StatusTooManyRequests, "not accepted now: " + plain([]byte(r.whole())) + ": a new one is heard later than that"
 	case TooMany:
 		return http.StatusTooManyRequests, "not accepted now: too many mirrors check in at once"
 	case NotKept, Busy:
@@ -216,8 +224,14 @@ func (r *Receiver) accept(m *Message, d digest, body []byte, now time.Time) (rep
 	if rec.knows(d, now) {
 		return true, nil
 	}
-	if m.At.Before(rec.last) {
-		return false, refuse(Replayed, "sent at %s, the last one accepted was sent at %s", clock(m.At.Time), clock(rec.last)).by(m.Mirror)
+	if m.At.Before(rec.last) { // replayed, or its clock was set back: then a new one is welcome once that clock is there again
+		return false, refuse(Replayed, "sent at %s, the last one accepted was sent at %s", clock(m.At.Time), clock(rec.last)).by(m.Mirror).after(rec.last.Sub(m.At.Time))
+	}
+	select {
+	case r.writes <- struct{}{}:
+		defer func() { <-r.writes }()
+	default: // not waited for, as above
+		return false, refuse(Busy, "%d are being written", cap(r.writes)).by(m.Mirror).after(again)
 	}
 	own := rec.limit.ReserveN(now, 1)
 	if wait := own.DelayFrom(now); wait > 0 {

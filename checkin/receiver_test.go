@@ -168,10 +168,30 @@ func TestReceiver_Replay(t *testing.T) {
 	d := newDesk(t, senders(t, a.server(t, "centos")))
 	old, fresh := a.seal(t, a.message(noon.Add(-time.Minute))), a.seal(t, a.message(noon))
 	d.want(t, fresh, http.StatusAccepted, "")
-	d.want(t, old, http.StatusForbidden, "the last one accepted was sent at 2026-11-22 12:00:00 UTC")
+	res := d.want(t, old, http.StatusTooManyRequests, "the last one accepted was sent at 2026-11-22 12:00:00 UTC: a new one is heard later")
+	if got := res.Header.Get("Retry-After"); got != "60" {
+		t.Errorf("Retry-After %q, expected 60", got)
+	}
 	d.now = noon.Add(Window + time.Second)
 	d.want(t, fresh, http.StatusForbidden, "set the clock")
 	d.wantKept(t, "a")
+}
+
+// A mirror whose clock was set back is refused for as long as its clock is behind, and not for ever; what was recorded of it
+// on the wire stays refused.
+func TestReceiver_ClockSetBack(t *testing.T) {
+	a := newMirror(t, "a")
+	d := newDesk(t, senders(t, a.server(t, "centos")))
+	lost := a.seal(t, a.message(noon.Add(3*time.Minute))) // was never heard here, but recorded
+	d.want(t, a.seal(t, a.message(noon.Add(4*time.Minute))), http.StatusAccepted, "")
+	if got := d.want(t, a.seal(t, a.message(noon)), http.StatusTooManyRequests, "").Header.Get("Retry-After"); got != "240" {
+		t.Errorf("Retry-After %q, expected 240", got)
+	}
+	d.now = noon.Add(4 * time.Minute)
+	d.want(t, lost, http.StatusTooManyRequests, "")
+	d.want(t, a.seal(t, a.message(d.now)), http.StatusAccepted, "")
+	d.want(t, lost, http.StatusTooManyRequests, "")
+	d.wantKept(t, "a", "a")
 }
 
 // A message is known again, and counts, only once it is in the spool.
@@ -274,7 +294,7 @@ func TestReceiver_RememberedIsBounded(t *testing.T) {
 	if n := len(d.mirrors["a"].recent); n != remembered {
 		t.Errorf("%d remembered, expected %d", n, remembered)
 	}
-	d.want(t, bodies[0], http.StatusForbidden, "the last one accepted")
+	d.want(t, bodies[0], http.StatusTooManyRequests, "the last one accepted")
 	d.want(t, bodies[len(bodies)-1], http.StatusAccepted, "")
 	d.now = d.now.Add(2 * Window)
 	d.want(t, a.seal(t, a.message(d.now)), http.StatusAccepted, "")
@@ -311,6 +331,51 @@ func TestReceiver_AtOnce(t *testing.T) {
 	if s := d.Stats(); s.Accepted != 1 || s.Repeated != 1 || s.Refused[Busy] != 20 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// A disk that hangs holds a bounded number of requests, of however many mirrors.
+func TestReceiver_DiskHangs(t *testing.T) {
+	var list []mirror
+	servers := senders(t)
+	for i := range 4 {
+		m := newMirror(t, fmt.Sprint("m", i))
+		list = append(list, m)
+		servers.mirrors[m.id] = senders(t, m.server(t, "centos")).mirrors[m.id]
+	}
+	writing, release := make(chan bool), make(chan bool)
+	d := newDesk(t, servers, func(o *ReceiverOptions) {
+		o.Writes = 2
+		o.Keep = func(string, []byte) error {
+			writing <- true
+			<-release
+			return nil
+		}
+	})
+	held := make(chan int)
+	for _, m := range list[:2] {
+		body := m.seal(t, m.message(noon))
+		go func() { held <- d.post(body).StatusCode }()
+		<-writing
+	}
+	late := list[2].seal(t, list[2].message(noon))
+	answer := make(chan *http.Response)
+	go func() { answer <- d.post(late) }()
+	select {
+	case res := <-answer:
+		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "10" {
+			t.Errorf("%s, Retry-After %q", res.Status, res.Header.Get("Retry-After"))
+		}
+	case <-writing:
+		t.Fatal("a third one is written")
+	}
+	close(release)
+	for range 2 {
+		if got := <-held; got != http.StatusAccepted {
+			t.Errorf("one that was being written: %d", got)
+		}
+	}
+	go func() { <-writing }()
+	d.want(t, late, http.StatusAccepted, "")
 }
 
 // No more bodies are checked at once than there are places.

@@ -22,7 +22,7 @@ const (
 	TooOften    Reason = "too-often"  // over that mirror's limit
 	TooMany     Reason = "too-many"   // over the limit of all
 	NotKept     Reason = "not-kept"   // the spool could not be written
-	Busy        Reason = "busy"       // too many were being checked at once
+	Busy        Reason = "busy"       // too many were being checked or written at once
 	WrongMethod Reason = "method"     // not a POST
 	Incomplete  Reason = "incomplete" // the body did not come to its end
 )

@@ -15,7 +15,7 @@ import (
 const (
 	defaultTries  = 3
 	defaultPause  = time.Second
-	maxPause      = time.Minute      // however long a receiver asks to wait
+	maxPause      = time.Minute      // nobody waits longer for a receiver that has no time
 	eachTry       = 20 * time.Second // a sync that is done waits no longer for a receiver that says nothing
 	maxWords      = 1 << 10
 	maxWordsShown = 300
@@ -41,8 +41,8 @@ func (n *NotAccepted) Error() string {
 
 // Send posts a body until it is answered with 202. A receiver that refuses (4xx other than 408 and 429) or sends elsewhere
 // is not asked again: the error is a *NotAccepted with the status and the receiver's words. One that has no time (408, 429,
-// 5xx) or is not reached is asked again, after Pause or what its Retry-After says, at most a minute. The very same body is
-// sent each time: a receiver knows it again.
+// 5xx) or is not reached is asked again, after Pause or what its Retry-After says; one that asks for more than a minute is
+// left in peace as well, and the error is its answer. The very same body is sent each time: a receiver knows it again.
 func Send(ctx context.Context, o SendOptions, body []byte) error {
 	if o.Tries <= 0 {
 		o.Tries = defaultTries
@@ -58,7 +58,7 @@ func Send(ctx context.Context, o SendOptions, body []byte) error {
 	var err error
 	for try := range o.Tries {
 		var retry time.Duration
-		if retry, err = post(ctx, &client, o.URL, body); err == nil || retry < 0 || try == o.Tries-1 {
+		if retry, err = post(ctx, &client, o.URL, body); err == nil || retry < 0 || retry > maxPause || try == o.Tries-1 {
 			break
 		}
 		if !sleep(ctx, min(max(retry, o.Pause<<try), max(maxPause, o.Pause))) {

@@ -116,10 +116,20 @@ func TestSend_RetryAfter(t *testing.T) {
 	}
 }
 
-// A receiver that asks for an hour gets no hour of a mirror's run, and the end of the context ends the waiting.
+// A receiver that asks for an hour gets no hour of a mirror's run, and is not asked before either.
+func TestSend_LongRetryAfter(t *testing.T) {
+	t.Parallel()
+	a := answering(t, status(429, "later", "Retry-After", "61"), status(202, ""))
+	var refused *NotAccepted
+	if err := Send(t.Context(), SendOptions{URL: a.URL, Pause: time.Millisecond}, nil); !errors.As(err, &refused) || refused.Status != 429 || len(a.bodies) != 1 {
+		t.Errorf("%v, asked %d times, expected the one answer", err, len(a.bodies))
+	}
+}
+
+// The end of the context ends the waiting.
 func TestSend_Context(t *testing.T) {
 	t.Parallel()
-	a := answering(t, status(503, "later", "Retry-After", "3600"))
+	a := answering(t, status(503, "later", "Retry-After", "50"))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	err := Send(ctx, SendOptions{URL: a.URL}, nil)

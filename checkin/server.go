@@ -15,7 +15,6 @@ type ServerOptions struct {
 	Header      time.Duration // for the TLS handshake, and for the header; 0: 5 s
 	Request     time.Duration // for the header and the body; 0: 10 s
 	Answer      time.Duration // from the header's end to the answer's; 0: 15 s
-	Idle        time.Duration // between two requests; 0: 5 s
 	Connections int           // at once; more wait until they are accepted; 0: 512
 	PerAddress  int           // of those, from one IPv4 address or IPv6 /64; more are closed at once; 0: 64
 	Log         *slog.Logger  // what net/http says of single connections, at level Debug; nil: nowhere
@@ -25,7 +24,6 @@ func (o ServerOptions) filled() ServerOptions {
 	o.Header = cmp.Or(o.Header, 5*time.Second)
 	o.Request = cmp.Or(o.Request, 10*time.Second)
 	o.Answer = cmp.Or(o.Answer, 15*time.Second)
-	o.Idle = cmp.Or(o.Idle, 5*time.Second)
 	o.Connections = cmp.Or(o.Connections, 512)
 	o.PerAddress = cmp.Or(o.PerAddress, 64)
 	if o.Log == nil {
@@ -34,8 +32,9 @@ func (o ServerOptions) filled() ServerOptions {
 	return o
 }
 
-// NewServer makes an HTTP/1.1 server in which a slow client holds a connection for a bounded time and a few KiB. Serve it
-// behind Limit, with the same options.
+// NewServer makes an HTTP/1.1 server in which a client holds a connection for a bounded time and a few KiB. It answers one
+// request a connection: whoever asks again and again would keep its place for ever, and a few hundred of them all places. Serve it behind
+// Limit, with the same options.
 func NewServer(h http.Handler, o ServerOptions) *http.Server {
 	o = o.filled()
 	s := &http.Server{
@@ -43,11 +42,11 @@ func NewServer(h http.Handler, o ServerOptions) *http.Server {
 		ReadHeaderTimeout: o.Header,
 		ReadTimeout:       o.Request,
 		WriteTimeout:      o.Answer,
-		IdleTimeout:       o.Idle,
 		MaxHeaderBytes:    4 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), // a line for each bogus connection otherwise
 		Protocols:         new(http.Protocols),
 	}
+	s.SetKeepAlivesEnabled(false)
 	s.Protocols.SetHTTP1(true) // HTTP/2 would allow hundreds of requests at once in one connection
 	return s
 }

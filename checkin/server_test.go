@@ -224,6 +224,60 @@ func besideBogus(t *testing.T, long time.Duration, honest int) {
 	}
 }
 
+// Connections that ask again and again, and others that ask nothing, three for every place: an honest mirror is heard.
+func TestServer_AllPlacesHeld(t *testing.T) {
+	t.Parallel()
+	const places = 8
+	a := newMirror(t, "a")
+	r, addr, _ := serving(t, senders(t, a.server(t, "centos")), ServerOptions{Connections: places, Header: 200 * time.Millisecond})
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	for i := range 3 * places {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				hold(ctx, addr, i%2 == 0)
+			}
+		})
+	}
+	bogus := func() int64 { return r.Stats().Refused[Malformed] }
+	for end := time.Now().Add(10 * time.Second); bogus() < 10*places && time.Now().Before(end); { // they have had the places more than once
+		time.Sleep(10 * time.Millisecond)
+	}
+	if bogus() == 0 {
+		t.Fatal("nobody attacks")
+	}
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := Send(short, SendOptions{URL: "http://" + addr, Tries: 1}, a.seal(t, a.message(time.Now()))); err != nil {
+		t.Errorf("an honest mirror, after %d bogus check-ins: %v", bogus(), err)
+	}
+}
+
+// hold keeps one connection for as long as the server lets it.
+func hold(ctx context.Context, addr string, ask bool) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	in := bufio.NewReader(c)
+	for ask {
+		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"); err != nil {
+			return
+		}
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return
+		}
+		io.Copy(io.Discard, res.Body)
+		time.Sleep(time.Millisecond)
+	}
+	in.ReadByte()
+}
+
 // fakeListener gives connections from the addresses that it is told.
 type fakeListener struct {
 	addrs  chan net.Addr

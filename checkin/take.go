@@ -114,7 +114,7 @@ func (t *taking) tell(dir, name, what string, err error, left bool) {
 
 // names lists what may be check-ins of known mirrors. All else is removed.
 func (t *taking) names(dir string) (names []string, err error) {
-	err = each(t.root, dir, func(e fs.DirEntry) {
+	err = each(t.root, dir, mostSeen, func(e fs.DirEntry) {
 		id, ok := strings.CutSuffix(e.Name(), suffix)
 		if ok && e.Type().IsRegular() && ident.Check(id) == nil && t.known(id) {
 			names = append(names, e.Name())
@@ -173,7 +173,7 @@ func (t *taking) read(names []string) (out []Entry) {
 func (t *taking) sweep() {
 	var now fs.FileInfo
 	var failed error
-	err := each(t.root, tmpDir, func(e fs.DirEntry) {
+	err := each(t.root, tmpDir, mostSeen, func(e fs.DirEntry) {
 		if now == nil && failed == nil {
 			var probe string
 			if probe, now, failed = temporary(t.root, "sweep"); failed == nil {
@@ -190,17 +190,17 @@ func (t *taking) sweep() {
 	}
 }
 
-var errEndless = fmt.Errorf("it has more than %d entries", mostSeen)
+var errEndless = errors.New("it does not come to an end")
 
-// each goes through a directory, in portions. One that does not end is errEndless.
-func each(root *os.Root, dir string, do func(fs.DirEntry)) error {
+// each goes through a directory, in portions. One that has not ended after most entries is errEndless.
+func each(root *os.Root, dir string, most int, do func(fs.DirEntry)) error {
 	d, err := root.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	for seen := 0; seen < mostSeen; {
-		list, err := d.ReadDir(portion)
+	for seen := 0; seen < most; {
+		list, err := d.ReadDir(min(portion, most-seen))
 		for _, e := range list {
 			do(e)
 		}
