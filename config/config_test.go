@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -225,20 +226,14 @@ func TestTemplate_Comments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(Template(TemplateValues{Network: "centos"}))
-	for _, line := range strings.Split(text, "\n") {
-		bare := strings.TrimLeft(line, " ")
-		if rest, ok := strings.CutPrefix(bare, "# "); ok && optional(rest) {
-			text = strings.Replace(text, line, strings.Repeat(" ", len(line)-len(bare))+rest, 1)
-		}
-	}
+	text := uncommented(string(Template(TemplateValues{Network: "centos"})))
 	file := writeConfig(t, "")
 	write(t, file, []byte(text))
 	full, err := LoadPublisher(file)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if full.Beacon == nil || full.Beacon.RFC2136 == nil || full.Checkin == nil || full.Publish[0].URL == "" {
+	if full.Beacon == nil || full.Beacon.RFC2136 == nil || full.Checkin == nil || full.Publish[0].URL == "" || len(full.Publish) != 2 {
 		t.Errorf("comments were not all taken in: %+v", full)
 	}
 	ignore := cmpopts.IgnoreFields(Publisher{}, "File", "State", "Inventory", "Trees", "Sign", "Trust", "Publish", "Beacon", "Checkin", "Servers")
@@ -250,10 +245,77 @@ func TestTemplate_Comments(t *testing.T) {
 	}
 }
 
-// optional says whether a comment is a setting.
-func optional(comment string) bool {
-	key, _, ok := strings.Cut(strings.TrimSpace(comment), ":")
-	return ok && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+// uncommented is a text without the "# " at the start of its lines, but for the title: what an editor does in one stroke.
+func uncommented(text string) string {
+	title, rest, _ := strings.Cut(text, "\n\n")
+	return title + "\n\n" + regexp.MustCompile(`(?m)^( *)# `).ReplaceAllString(rest, "$1")
+}
+
+// Each paragraph of examples can be taken in alone, in one stroke, and each place of the beacon can be the one.
+func TestTemplate_Blocks(t *testing.T) {
+	template := string(Template(TemplateValues{Network: "centos"}))
+	file := writeConfig(t, "")
+	load := func(text string) *Publisher {
+		t.Helper()
+		write(t, file, []byte(text))
+		p, err := LoadPublisher(file)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		return p
+	}
+	blocks := 0
+	for _, block := range strings.Split(template, "\n\n")[1:] {
+		if strings.HasPrefix(block, "# ") {
+			_, bare, _ := strings.Cut(uncommented("\n\n"+block), "\n\n")
+			load(strings.Replace(template, block, bare, 1))
+			blocks++
+		}
+	}
+	if blocks < 4 {
+		t.Errorf("found %d paragraphs of examples", blocks)
+	}
+	_, block, _ := strings.Cut(uncommented(template), "\nbeacon:")
+	block, _, _ = strings.Cut(block, "\n\n")
+	for key, taken := range map[string]func(*Beacon) bool{
+		"route53":   func(b *Beacon) bool { return b.Route53 != nil },
+		"zone_file": func(b *Beacon) bool { return b.ZoneFile != nil },
+	} {
+		one := strings.Replace(strings.Replace(block, "  rfc2136:", "  # rfc2136:", 1), "  # "+key+":", "  "+key+":", 1)
+		if p := load(strings.Replace(uncommented(template), block, one, 1)); p.Beacon.RFC2136 != nil || !taken(p.Beacon) {
+			t.Errorf("%s was not taken in:\n%s", key, one)
+		}
+	}
+}
+
+// The places that the template shows are those that the documentation sets up.
+func TestTemplate_Documented(t *testing.T) {
+	docs, err := os.ReadFile("../docs/publisher.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)# ((?:route53|zone_file): \{.*\})`).FindAllStringSubmatch(string(Template(TemplateValues{Network: "centos"})), -1)
+	if len(found) != 2 {
+		t.Fatalf("found %q", found)
+	}
+	for _, example := range found {
+		if !strings.Contains(string(docs), example[1]) {
+			t.Errorf("docs/publisher.md does not have %s", example[1])
+		}
+	}
+}
+
+// A name of another length leaves the comments in their columns.
+func TestTemplate_Columns(t *testing.T) {
+	for _, name := range []string{"a", "centos", "longnetwork"} {
+		for _, line := range strings.Split(string(Template(TemplateValues{Network: name, Inventory: "i.yaml", State: "st"})), "\n") {
+			if key := strings.TrimLeft(line, "# "); strings.HasPrefix(key, "network:") || strings.HasPrefix(key, "state:") || strings.HasPrefix(key, "beacon:") {
+				if at := strings.LastIndex(line, " # ") + 1; at != 36 {
+					t.Errorf("%s: comment in column %d: %s", name, at, line)
+				}
+			}
+		}
+	}
 }
 
 // writeConfig writes the smallest good configuration, and more at its end.

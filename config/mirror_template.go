@@ -85,16 +85,6 @@ func given(line, key string) string {
 	return fmt.Sprintf("%-35s # %s", key+": @"+strings.ToUpper(key)+"@", comment)
 }
 
-// fill puts values into one line of a template, and the comment behind one back into its column.
-func fill(line string, values *strings.Replacer) string {
-	value, comment, ok := strings.Cut(line, " # ")
-	if !ok || strings.HasPrefix(line, "#") {
-		return values.Replace(line)
-	}
-	column := len(value) + 1
-	return fmt.Sprintf("%-*s# %s", column, values.Replace(strings.TrimRight(value, " "))+" ", comment)
-}
-
 func quoteAll(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, t := range texts {

@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -36,7 +37,7 @@ func Template(v TemplateValues) []byte {
 	if v.Passphrase != "" {
 		passphrase = ", passphrase_file: " + quote(v.Passphrase)
 	}
-	return []byte(strings.NewReplacer(
+	values := strings.NewReplacer(
 		"@NETWORK@", v.Network,
 		"@TREE@", tree,
 		"@MASTER@", quote(otherwise(v.Master, "/srv/master/"+tree)),
@@ -47,7 +48,24 @@ func Template(v TemplateValues) []byte {
 		"@TRUST@", quote(otherwise(v.Trust, "trust.json")),
 		"@PUBLISH@", quote(otherwise(v.Publish, "site")),
 		"@URL@", url,
-	).Replace(template))
+	)
+	var out strings.Builder
+	for line := range strings.Lines(template) {
+		out.WriteString(fill(line, values))
+	}
+	return []byte(out.String())
+}
+
+// fill puts values into one line of a template, and the comment behind one back into its column.
+func fill(line string, values *strings.Replacer) string {
+	text := strings.TrimLeft(line, "# ") // an example begins with a # of its own
+	value, comment, ok := strings.Cut(text, " # ")
+	if !ok {
+		return values.Replace(line)
+	}
+	value = line[:len(line)-len(text)] + value
+	column := len(value) + 1
+	return fmt.Sprintf("%-*s# %s", column, values.Replace(strings.TrimRight(value, " "))+" ", comment)
 }
 
 func otherwise(s, value string) string {
