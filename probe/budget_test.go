@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ func TestAll_OneServersBudget(t *testing.T) {
 			}
 		}
 		known := names(zone)
+		var contacts atomic.Int32 // with the tarpit: what is over budget is not even tried
 		begun := time.Now()
 		got := probe.All(t.Context(), asks, probe.Options{
 			Now: time.Now, Timeout: 30 * time.Second, Budget: 15 * time.Second,
@@ -45,6 +47,7 @@ func TestAll_OneServersBudget(t *testing.T) {
 					time.Sleep(time.Second)
 					return quorum.Reading{Timestamp: 7}
 				}
+				contacts.Add(1)
 				<-ctx.Done()
 				return quorum.Reading{Failure: &quorum.Failure{Kind: quorum.FailUnreachable, Text: "no answer in time"}}
 			},
@@ -53,8 +56,8 @@ func TestAll_OneServersBudget(t *testing.T) {
 		if d := time.Since(begun); d != 18*time.Second {
 			t.Errorf("the round took %v of synthetic time, expected 18 s", d)
 		}
-		if len(got) != 3*4+3+3 {
-			t.Fatalf("%d readings: %v", len(got), asked(got))
+		if len(got) != 3*4+3+3 || contacts.Load() != 1 {
+			t.Fatalf("%d contacts, %d readings: %v", contacts.Load(), len(got), asked(got))
 		}
 		for _, r := range got {
 			timedOut := r.Failure != nil && r.Failure.Kind == quorum.FailUnreachable && (r.Server == "mute" || strings.HasPrefix(r.Failure.Text, "no answer in time"))

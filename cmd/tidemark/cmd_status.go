@@ -84,6 +84,9 @@ func keep(in []quorum.Verdict, id, tree, state string) []quorum.Verdict {
 
 func statusTable(c *console.Call, d statusDocument) {
 	c.Say("network %s, run of %s: %s", d.Network, console.Clock(d.At.Time), d.Why)
+	if !d.FullAt.IsZero() && d.FullAt.Before(d.At.Time) {
+		c.Say("all servers were asked last by the run of %s, %s before", console.Clock(d.FullAt.Time), console.Ago(d.FullAt.Time, d.At.Time))
+	}
 	for _, t := range d.Trees {
 		c.Say("%-10s %s", t.Tree, treeLine(t))
 	}

@@ -12,6 +12,7 @@ import (
 	"tidemark/client"
 	"tidemark/internal/console"
 	"tidemark/internal/geo"
+	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 	"tidemark/probe"
 	"tidemark/publish"
@@ -26,6 +27,7 @@ type outcome struct {
 	expires   time.Time
 	trouble   []error // what failed beside: masters, copies, the spool
 	checkins  checkins
+	fullAt    strictjson.Time // end of the last run that asked all and came to its end, this one perhaps; zero: not known
 }
 
 // publishRun is the main job: look, ask, decide, sign, check as a client, publish, remember.
@@ -76,21 +78,29 @@ type round struct {
 	force    bool
 }
 
+// partial: only those that checked in were asked. Such a round never gives the manifest a longer life, or one mirror that
+// checks in now and then would keep alive what nobody has looked at since.
+func (r round) partial() bool { return r.readings.Asked != nil }
+
 // conclude decides, publishes what is due, and remembers; then the check-ins are done with.
 func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	s, prev := r.site, r.prev
-	o := &outcome{decision: quorum.Decide(r.readings, p.policy(r.force), prev.previous(), r.memory, p.Now()), checkins: r.checkins}
+	o := &outcome{decision: quorum.Decide(r.readings, p.policy(r.force), prev.previous(), r.memory, p.Now()), checkins: r.checkins, fullAt: strictjson.At(p.Now())}
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}
-	if r.readings.Asked != nil {
+	if r.partial() {
 		p.keepMasterTrouble(o.decision.Trees)
+		o.fullAt = p.lastFull()
 	}
 	o.trouble = append(masterTrouble(r.readings), refusedMasters(r.readings, o.decision.Trees, p.Now())...)
 	var due bool
 	var err error
-	if due, o.why = p.due(o.decision, prev, s); due && !p.Dry {
-		if o.published, err = p.release(ctx, o.decision.Manifest, prev, s); err != nil {
+	if due, o.why, err = p.due(r, o.decision); err != nil {
+		return nil, err
+	}
+	if due && !p.Dry {
+		if o.published, err = p.release(ctx, o.decision.Manifest, r); err != nil {
 			return nil, errors.Join(err, p.rememberFailure(o, r.memory, err))
 		}
 		o.expires = o.published.Expires
@@ -124,46 +134,59 @@ func (p *publisher) beaconStep(ctx context.Context, o *outcome, prev *predecesso
 func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) error {
 	learnt := o.decision.Memory
 	learnt.Trees, learnt.Guard = mem.Trees, mem.Guard
-	o.why, o.published = "publishing failed", nil
+	o.why, o.published, o.fullAt = "publishing failed", nil, p.lastFull()
 	o.trouble = append(o.trouble, cause)
 	return errors.Join(p.state.saveMemory(learnt), p.state.save("status.json", p.status(o)))
 }
 
 // due says whether something is to be published, and why.
-func (p *publisher) due(d quorum.Decision, prev *predecessor, s *site) (bool, string) {
-	m := d.Manifest
+func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
+	m, prev, s := d.Manifest, r.prev, r.site
 	switch {
 	case d.Guard.Held:
-		return false, "held back by the guard: " + d.Guard.Reason
+		return false, "held back by the guard: " + d.Guard.Reason, nil
 	case m == nil || len(m.Trees) == 0:
-		return false, "no tree can be announced yet"
+		return false, "no tree can be announced yet", nil
 	case prev == nil:
-		return true, "first publication"
+		return true, "first publication", nil
+	}
+	half, err := p.half(prev.manifest)
+	switch {
+	case err != nil:
+		return false, "", err
 	case s.standing.Pointer == nil:
-		return true, "the site is empty"
+		return true, "the site is empty", nil
 	case s.standing.Pointer.Serial < prev.manifest.Serial:
-		return true, "the site was set back"
+		return true, "the site was set back", nil
 	case !manifest.SameContent(m, prev.manifest):
-		return true, "content changed"
+		return true, "content changed", nil
 	}
-	half := prev.manifest.Issued.Add(prev.manifest.Expires.Sub(prev.manifest.Issued.Time) / 2)
-	if !p.Now().Before(half) {
-		return true, "half of the validity is over"
+	unchanged := fmt.Sprintf("nothing changed since serial %d", prev.manifest.Serial)
+	switch {
+	case p.Now().Before(half):
+		return false, unchanged, nil
+	case r.partial():
+		return false, unchanged + "; half of its validity is over, and the next full run renews it", nil
 	}
-	return false, fmt.Sprintf("nothing changed since serial %d", prev.manifest.Serial)
+	return true, "half of the validity is over", nil
 }
 
 // release takes a serial, signs and publishes. The serial is remembered before it is used: it is never used twice.
-func (p *publisher) release(ctx context.Context, m *manifest.Manifest, prev *predecessor, s *site) (*publish.Release, error) {
+func (p *publisher) release(ctx context.Context, m *manifest.Manifest, r round) (*publish.Release, error) {
 	if err := p.openSigners(); err != nil {
 		return nil, err
 	}
-	serial, err := p.nextSerial(ctx, prev, s)
+	serial, err := p.nextSerial(ctx, r.prev, r.site)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.complete(ctx, m, prev, serial); err != nil {
+	if err := p.complete(ctx, m, r.prev, serial); err != nil {
 		return nil, err
+	}
+	if r.partial() {
+		if err := p.curtail(m, r.prev.manifest); err != nil {
+			return nil, err
+		}
 	}
 	payload, err := manifest.Encode(m)
 	if err != nil {
@@ -173,7 +196,10 @@ func (p *publisher) release(ctx context.Context, m *manifest.Manifest, prev *pre
 	if err != nil {
 		return nil, err
 	}
-	return rel, p.push(ctx, s, rel)
+	if err := p.push(ctx, r.site, rel); err != nil || r.partial() {
+		return rel, err
+	}
+	return rel, p.renewed(m)
 }
 
 // push publishes rel to the authority, and remembers it.
@@ -270,6 +296,9 @@ func (p *publisher) askServers(ctx context.Context, r *quorum.Readings, mem quor
 		asks = quorum.Only(asks, r.Asked)
 	}
 	o := p.probeOptions()
+	if r.Asked != nil {
+		o.Budget = checkinBudget(o.Timeout)
+	}
 	done := p.progress("asking servers", &o)
 	r.Servers = probe.All(ctx, claims.Heed(asks, mem), o)
 	done()

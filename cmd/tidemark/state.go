@@ -42,7 +42,16 @@ type siteState struct {
 	StatusAt  strictjson.Time `json:"status_at,omitzero"`
 	WarnedAt  strictjson.Time `json:"warned_at,omitzero"` // of keys that end
 
+	Renewed *life `json:"renewed,omitempty"` // when what is published was given its end
+
 	CleanedAt map[string]strictjson.Time `json:"cleaned_at,omitempty"` // by target: when old serials were removed
+}
+
+// life is the issue and the end of a manifest that a full run published, or of the first of that end that was seen here. Those
+// that runs for check-ins publish afterwards have the same end, and must not put off the moment when half of the time is over.
+type life struct {
+	Issued  strictjson.Time `json:"issued"`
+	Expires strictjson.Time `json:"expires"`
 }
 
 const siteSchema = "tidemark/site-state/v1"

@@ -17,6 +17,7 @@ type statusDocument struct {
 	Schema   string              `json:"schema"`
 	Network  string              `json:"network"`
 	At       strictjson.Time     `json:"at"`
+	FullAt   strictjson.Time     `json:"full_at,omitzero"` // of the last one that asked all servers and came to its end
 	Serial   int64               `json:"serial,omitempty"` // published by that run
 	Why      string              `json:"why"`
 	Trees    []quorum.TreeReport `json:"trees"`
@@ -30,7 +31,7 @@ type statusDocument struct {
 const statusEvery = 10 * time.Minute
 
 func (p *publisher) status(o *outcome) statusDocument {
-	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
+	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), FullAt: o.fullAt, Why: o.why,
 		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts, Beacon: p.beaconTold}
 	if o.published != nil {
 		d.Serial = o.published.Serial
