@@ -12,7 +12,6 @@ import (
 	"tidemark/client"
 	"tidemark/internal/console"
 	"tidemark/internal/geo"
-	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 	"tidemark/probe"
 	"tidemark/publish"
@@ -27,7 +26,7 @@ type outcome struct {
 	expires   time.Time
 	trouble   []error // what failed beside: masters, copies, the spool
 	checkins  checkins
-	fullAt    strictjson.Time // end of the last run that asked all and came to its end, this one perhaps; zero: not known
+	full      bool // all were asked, and the run came to its end
 }
 
 // publishRun is the main job: look, ask, decide, sign, check as a client, publish, remember.
@@ -85,13 +84,12 @@ func (r round) partial() bool { return r.readings.Asked != nil }
 // conclude decides, publishes what is due, and remembers; then the check-ins are done with.
 func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	s, prev := r.site, r.prev
-	o := &outcome{decision: quorum.Decide(r.readings, p.policy(r.force), prev.previous(), r.memory, p.Now()), checkins: r.checkins, fullAt: strictjson.At(p.Now())}
+	o := &outcome{decision: quorum.Decide(r.readings, p.policy(r.force), prev.previous(), r.memory, p.Now()), checkins: r.checkins, full: !r.partial()}
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}
 	if r.partial() {
 		p.keepMasterTrouble(o.decision.Trees)
-		o.fullAt = p.lastFull()
 	}
 	o.trouble = append(masterTrouble(r.readings), refusedMasters(r.readings, o.decision.Trees, p.Now())...)
 	var due bool
@@ -134,7 +132,7 @@ func (p *publisher) beaconStep(ctx context.Context, o *outcome, prev *predecesso
 func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) error {
 	learnt := o.decision.Memory
 	learnt.Trees, learnt.Guard = mem.Trees, mem.Guard
-	o.why, o.published, o.fullAt = "publishing failed", nil, p.lastFull()
+	o.why, o.published, o.full = "publishing failed", nil, false
 	o.trouble = append(o.trouble, cause)
 	return errors.Join(p.state.saveMemory(learnt), p.state.save("status.json", p.status(o)))
 }

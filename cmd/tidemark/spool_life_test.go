@@ -26,14 +26,14 @@ import (
 // later sets the clock of all programs so much ahead.
 func (w *checkinWorld) later(d time.Duration) { w.env = []string{"TIDEMARK_TEST_CLOCK=" + d.String()} }
 
-// checkInLater is checkIn at a clock that is so much ahead; the clock is set to it.
+// checkInLater is checkIn at a clock that is so much ahead; the clock is set to it. The claim is not what is known, so the content is looked at.
 func (w *checkinWorld) checkInLater(t *testing.T, d time.Duration, id string) {
 	t.Helper()
 	w.later(d)
 	n := make([]byte, 16)
 	rand.Read(n)
 	b, err := checkin.Seal(t.Context(), checkin.Message{Schema: checkin.Schema, Network: "centos", Mirror: id, At: strictjson.At(time.Now().Add(d)),
-		Nonce: hex.EncodeToString(n), Trees: map[string]int64{"centos": w.moved}}, w.signers[id])
+		Nonce: hex.EncodeToString(n), Trees: map[string]int64{"centos": w.moved - 1}}, w.signers[id])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestCheckinsTarpitBudget(t *testing.T) {
 		}
 	}
 	cfg := &config.Publisher{Network: "centos", Trees: trees, Servers: []inventory.Server{tarpit}, Probe: config.Probe{Timeout: 250 * time.Millisecond, Concurrency: 4}}
-	p := &publisher{Call: &console.Call{Program: &console.Program{Now: time.Now}}, cfg: cfg}
+	p := &publisher{Call: &console.Call{Program: &console.Program{Env: console.Env{Now: time.Now}}}, cfg: cfg}
 	for _, tt := range []struct {
 		asked       []string
 		least, most int // connections

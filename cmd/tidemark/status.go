@@ -31,8 +31,11 @@ type statusDocument struct {
 const statusEvery = 10 * time.Minute
 
 func (p *publisher) status(o *outcome) statusDocument {
-	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), FullAt: o.fullAt, Why: o.why,
+	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
 		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts, Beacon: p.beaconTold}
+	if d.FullAt = d.At; !o.full {
+		d.FullAt = p.lastFull()
+	}
 	if o.published != nil {
 		d.Serial = o.published.Serial
 	}
