@@ -25,8 +25,9 @@ func sourcesCommand(e *console.Program) *cli.Command {
 			&cli.StringSliceFlag{Name: "without", Usage: "as if the source `ID` had failed (may be repeated)"},
 			&cli.BoolFlag{Name: "all", Usage: "list every source, not the busiest alone"},
 		}, `Ranks the sources for each mirror of the inventory, as that mirror will do itself, and counts who comes first: at which
-source how many mirrors would begin a sync, and how many that is for each of its slots. Then it says how near that is, and
-what happens when the busiest source fails. Nobody is asked.
+source how many mirrors would begin a sync, and how many that is for each of its slots, by which sources are listed and bars
+are drawn: the busiest has the most mirrors a slot. Then it says how near that is, and what happens when the busiest source
+fails. Nobody is asked.
 
 Without --published, every node and mirror with an rsync URL counts as verified, over IPv4 and IPv6; those that are partial,
 private, in maintenance or without slots are no source. Mirrors in maintenance are not counted. A source named by --without is
@@ -56,8 +57,8 @@ type simulatedTree struct {
 	OnNodes       int               `json:"on_nodes"`   // mirrors for which a node comes first
 	SameCountry   int               `json:"same_country"`
 	SameContinent int               `json:"same_continent"` // those of the same country included
-	Sources       []simulatedSource `json:"sources"`        // the busiest first
-	MostLoaded    *simulatedSource  `json:"most_loaded,omitempty"`
+	Sources       []simulatedSource `json:"sources"`        // the busiest first: the one with the most mirrors a slot
+	Busiest       *simulatedSource  `json:"busiest,omitempty"`
 	Failure       *simulatedFailure `json:"busiest_fails,omitempty"`
 }
 
@@ -72,11 +73,11 @@ type simulatedSource struct {
 
 // simulatedFailure is where the busiest source's mirrors would go instead.
 type simulatedFailure struct {
-	ID         string            `json:"id"`
-	Mirrors    int               `json:"mirrors"`
-	Unserved   int               `json:"unserved"` // those of them that have no other
-	To         []simulatedSource `json:"to"`       // mirrors: of them alone; the most first
-	MostLoaded *simulatedSource  `json:"most_loaded,omitempty"`
+	ID       string            `json:"id"`
+	Mirrors  int               `json:"mirrors"`
+	Unserved int               `json:"unserved"` // those of them that have no other
+	To       []simulatedSource `json:"to"`       // mirrors: of them alone; the most first
+	Busiest  *simulatedSource  `json:"busiest,omitempty"`
 }
 
 func simulateSources(c *console.Call) error {
@@ -216,7 +217,7 @@ func simulate(ctx context.Context, m *manifest.Manifest, tree string, servers []
 	t.Mirrors = len(choices)
 	offered := func(s *manifest.Source) bool { _, ok := s.Trees[tree]; return ok && s.Slots > 0 }
 	t.Sources = count(m, offered, choices, func(c choice) *manifest.Source { return c.first })
-	t.MostLoaded = mostLoaded(t.Sources)
+	t.Busiest = first(t.Sources)
 	t.fail(m, offered, choices)
 	return t, nil
 }
@@ -234,7 +235,7 @@ func (t *simulatedTree) place(s inventory.Server, first *manifest.Source) {
 	}
 }
 
-// count lists the offered sources, the one that gets most mirrors first.
+// count lists the offered sources, the one that gets most mirrors for its slots first.
 func count(m *manifest.Manifest, offered func(*manifest.Source) bool, choices []choice, goes func(choice) *manifest.Source) []simulatedSource {
 	mirrors := map[string]int{}
 	for _, c := range choices {
@@ -250,29 +251,26 @@ func count(m *manifest.Manifest, offered func(*manifest.Source) bool, choices []
 		}
 	}
 	slices.SortFunc(out, func(a, b simulatedSource) int {
-		return cmp.Or(b.Mirrors-a.Mirrors, cmp.Compare(b.PerSlot, a.PerSlot), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(b.Mirrors*a.Slots-a.Mirrors*b.Slots, b.Mirrors-a.Mirrors, cmp.Compare(a.ID, b.ID))
 	})
 	return out
 }
 
-// mostLoaded has the most mirrors for its slots; nil when no source has any.
-func mostLoaded(sources []simulatedSource) *simulatedSource {
-	var most *simulatedSource
-	for i := range sources {
-		if s := &sources[i]; s.Mirrors > 0 && (most == nil || s.Mirrors*most.Slots > most.Mirrors*s.Slots) {
-			most = s
-		}
+// first is the busiest of what count has listed; nil when no source has any mirror.
+func first(sources []simulatedSource) *simulatedSource {
+	if len(sources) == 0 || sources[0].Mirrors == 0 {
+		return nil
 	}
-	return most
+	return &sources[0]
 }
 
 // fail lets the busiest source go: each of its mirrors turns to the source that is next for it.
 func (t *simulatedTree) fail(m *manifest.Manifest, offered func(*manifest.Source) bool, choices []choice) {
-	if len(t.Sources) == 0 || t.Sources[0].Mirrors == 0 {
+	if t.Busiest == nil {
 		return
 	}
-	gone := t.Sources[0].ID
-	f := &simulatedFailure{ID: gone, Mirrors: t.Sources[0].Mirrors}
+	gone := t.Busiest.ID
+	f := &simulatedFailure{ID: gone, Mirrors: t.Busiest.Mirrors}
 	left := func(s *manifest.Source) bool { return offered(s) && s.ID != gone }
 	moved := count(m, left, choices, func(c choice) *manifest.Source {
 		if c.first == nil || c.first.ID != gone {
@@ -284,7 +282,8 @@ func (t *simulatedTree) fail(m *manifest.Manifest, offered func(*manifest.Source
 		return c.next
 	})
 	f.To = slices.DeleteFunc(moved, func(s simulatedSource) bool { return s.Mirrors == 0 })
-	f.MostLoaded = mostLoaded(count(m, left, choices, func(c choice) *manifest.Source {
+	slices.SortStableFunc(f.To, func(a, b simulatedSource) int { return b.Mirrors - a.Mirrors })
+	f.Busiest = first(count(m, left, choices, func(c choice) *manifest.Source {
 		if c.first != nil && c.first.ID == gone {
 			return c.next
 		}

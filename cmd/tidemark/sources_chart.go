@@ -18,6 +18,7 @@ const (
 	plainWidth = 100 // where there is no terminal
 	leastBar   = 10
 	mostBar    = 60
+	fullBar    = 4 // mirrors a slot, at least: where all have few, no bar looks like much
 	shownMoves = 6
 	busiest    = 30 // sources that are listed without --all
 )
@@ -60,11 +61,11 @@ func cut(sources []simulatedSource) (shown []simulatedSource, rest string) {
 	shown = sources[:min(used, busiest)]
 	var left []string
 	if n := used - len(shown); n > 0 {
-		few := strconv.Itoa(sources[used-1].Mirrors)
-		if most := strconv.Itoa(sources[len(shown)].Mirrors); most != few {
+		few := sources[used-1].perSlot()
+		if most := sources[len(shown)].perSlot(); most != few {
 			few += " to " + most
 		}
-		left = append(left, fmt.Sprintf("%s with %s each", counted(n, "source"), few))
+		left = append(left, fmt.Sprintf("the %d busiest; %d more with %s a slot", len(shown), n, few))
 	}
 	if n := len(sources) - used; n > 0 {
 		left = append(left, fmt.Sprintf("%s to which nobody would go first", counted(n, "source")))
@@ -72,21 +73,22 @@ func cut(sources []simulatedSource) (shown []simulatedSource, rest string) {
 	if len(left) == 0 {
 		return shown, ""
 	}
-	if len(shown) > 0 {
+	if used > len(shown) {
+		left[0] = " " + left[0]
+	} else if used > 0 {
 		left[0] = " and " + left[0]
 	}
 	return shown, strings.Join(left, ", ")
 }
 
-// chart is the table, a bar behind each line; the longest fills what is left of the width.
+// chart is the table, a bar behind each line: how many mirrors a slot, on a scale that fills what is left of the width.
 func chart(sources []simulatedSource, width int, blocks bool) string {
 	w := console.Table("source", "kind", "country", "slots", "mirrors", "a slot")
 	w.SetColumnConfigs([]table.ColumnConfig{{Number: 6, Align: text.AlignRight}})
-	most := 0
+	most := fullBar * 100
 	for _, s := range sources {
-		tenths := (s.Mirrors*100/s.Slots + 5) / 10
-		w.AppendRow([]any{s.ID, s.Kind, s.Country, s.Slots, s.Mirrors, fmt.Sprintf("%d.%d", tenths/10, tenths%10)})
-		most = max(most, s.Mirrors)
+		w.AppendRow([]any{s.ID, s.Kind, s.Country, s.Slots, s.Mirrors, s.perSlot()})
+		most = max(most, s.Mirrors*100/s.Slots)
 	}
 	lines := strings.Split(console.Render(w), "\n")
 	longest := 0
@@ -96,7 +98,7 @@ func chart(sources []simulatedSource, width int, blocks bool) string {
 	room := min(max(width-longest-3, leastBar), mostBar)
 	for i, s := range sources { // the header comes first
 		l := &lines[i+len(lines)-len(sources)]
-		if b := bar(s.Mirrors, most, room, blocks); b != "" {
+		if b := bar(s.Mirrors*100/s.Slots, most, room, blocks); b != "" {
 			*l += strings.Repeat(" ", longest-utf8.RuneCountInString(*l)+2) + b
 		}
 	}
@@ -148,14 +150,20 @@ func summary(t simulatedTree) string {
 	if t.NoCountry > 0 {
 		s += fmt.Sprintf("\nwithout a country in the inventory, so that nothing is near: %s", counted(t.NoCountry, "mirror"))
 	}
-	if t.MostLoaded != nil {
-		s += "\nmost loaded for its slots: " + t.MostLoaded.load()
+	if t.Busiest != nil {
+		s += "\nbusiest: " + t.Busiest.load()
 	}
 	return s
 }
 
 func (s simulatedSource) load() string {
 	return fmt.Sprintf("%s, %s on %s", s.ID, counted(s.Mirrors, "mirror"), counted(s.Slots, "slot"))
+}
+
+// perSlot is the load with one decimal.
+func (s simulatedSource) perSlot() string {
+	tenths := (s.Mirrors*100/s.Slots + 5) / 10
+	return fmt.Sprintf("%d.%d", tenths/10, tenths%10)
 }
 
 // String tells what would happen.
@@ -175,7 +183,7 @@ func (f simulatedFailure) String() string {
 	if f.Unserved > 0 {
 		out += fmt.Sprintf("; %d would have no source", f.Unserved)
 	}
-	return out + "\n  most loaded then: " + f.MostLoaded.load()
+	return out + "\n  busiest then: " + f.Busiest.load()
 }
 
 func percent(n, of int) string { return fmt.Sprintf("%d %%", (n*100+of/2)/max(of, 1)) }

@@ -13,6 +13,7 @@ import (
 	"tidemark/config"
 	"tidemark/internal/rsyncurl"
 	"tidemark/inventory"
+	"tidemark/manifest"
 )
 
 // Everyone is counted once, and what is said of a failure is what a simulation without that source gives.
@@ -55,8 +56,8 @@ func TestSimulate_Failure(t *testing.T) {
 		if len(after.Unserved)-len(got.Unserved) != got.Failure.Unserved || total(got.Failure.To)+got.Failure.Unserved != got.Failure.Mirrors {
 			t.Fatalf("of %d mirrors %d went on and %d were said to have no source, found %d", got.Failure.Mirrors, total(got.Failure.To), got.Failure.Unserved, len(after.Unserved)-len(got.Unserved))
 		}
-		if diff := cmp.Diff(after.MostLoaded, got.Failure.MostLoaded); diff != "" {
-			t.Fatalf("most loaded then (-simulated +said):\n%s", diff)
+		if diff := cmp.Diff(after.Busiest, got.Failure.Busiest); diff != "" {
+			t.Fatalf("busiest then (-simulated +said):\n%s", diff)
 		}
 		before := map[string]int{}
 		for _, s := range got.Sources {
@@ -113,6 +114,40 @@ func TestChart_Width(t *testing.T) {
 	}
 }
 
+// A source with more mirrors for its slots comes first and has the longer bar; one mirror a slot is not much anywhere.
+func TestChart_PerSlot(t *testing.T) {
+	bars := func(sources ...simulatedSource) (lengths []int) {
+		for _, line := range strings.Split(chart(sources, 100, false), "\n")[1:] {
+			lengths = append(lengths, strings.Count(line, "#"))
+		}
+		return lengths
+	}
+	room := bars(simulatedSource{ID: "a", Slots: 1, Mirrors: 9})[0]
+	if got := bars(simulatedSource{ID: "a", Slots: 1, Mirrors: 1}, simulatedSource{ID: "b", Slots: 2, Mirrors: 2}); len(got) != 2 || got[0] != got[1] || got[0]*3 > room {
+		t.Errorf("found bars of %d, expected less than a third of %d, equally long", got, room)
+	}
+	if got := bars(simulatedSource{ID: "a", Slots: 2, Mirrors: 20}, simulatedSource{ID: "b", Slots: 8, Mirrors: 40}); len(got) != 2 || got[0] != room || got[1] != (room+1)/2 {
+		t.Errorf("found bars of %d, expected %d and half of it", got, room)
+	}
+	m := &manifest.Manifest{}
+	for id, slots := range map[string]int{"few": 1, "more": 8, "same": 4} {
+		m.Sources = append(m.Sources, manifest.Source{ID: id, Slots: slots})
+	}
+	var choices []choice
+	for i := range m.Sources {
+		for range map[string]int{"few": 3, "more": 8, "same": 4}[m.Sources[i].ID] {
+			choices = append(choices, choice{first: &m.Sources[i]})
+		}
+	}
+	var order []string
+	for _, s := range count(m, func(*manifest.Source) bool { return true }, choices, func(c choice) *manifest.Source { return c.first }) {
+		order = append(order, s.ID)
+	}
+	if diff := cmp.Diff([]string{"few", "more", "same"}, order); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestBlocks(t *testing.T) {
 	for _, tt := range []struct {
 		all, kind, lang string
@@ -131,16 +166,16 @@ func TestBlocks(t *testing.T) {
 func TestCut(t *testing.T) {
 	var sources []simulatedSource
 	for i := range 40 {
-		sources = append(sources, simulatedSource{Mirrors: 40 - i})
+		sources = append(sources, simulatedSource{Mirrors: 40 - i, Slots: 2})
 	}
 	for _, tt := range []struct {
 		sources []simulatedSource
 		shown   int
 		rest    string
 	}{
-		{sources[:10], 10, ""}, {sources[:30], 30, ""}, {sources, 30, " and 10 sources with 1 to 10 each"},
-		{append(slices.Clone(sources[:31]), simulatedSource{}), 30, " and 1 source with 10 each, 1 source to which nobody would go first"},
-		{append(slices.Repeat(sources[39:], 32), simulatedSource{}, simulatedSource{}), 30, " and 2 sources with 1 each, 2 sources to which nobody would go first"},
+		{sources[:10], 10, ""}, {sources[:30], 30, ""}, {sources, 30, " the 30 busiest; 10 more with 0.5 to 5.0 a slot"},
+		{append(slices.Clone(sources[:31]), simulatedSource{}), 30, " the 30 busiest; 1 more with 5.0 a slot, 1 source to which nobody would go first"},
+		{append(slices.Repeat(sources[39:], 32), simulatedSource{}, simulatedSource{}), 30, " the 30 busiest; 2 more with 0.5 a slot, 2 sources to which nobody would go first"},
 		{make([]simulatedSource, 2), 0, "2 sources to which nobody would go first"}, {nil, 0, ""},
 	} {
 		if shown, rest := cut(tt.sources); len(shown) != tt.shown || rest != tt.rest {
