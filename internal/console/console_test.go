@@ -123,6 +123,11 @@ func TestRun(t *testing.T) {
 		{"--json go a", 2, "", "tool: error: unknown flag --json\ntool: hint: flags belong behind the command: tool COMMAND --flag\n"},
 		{"frob", 2, "", "tool: error: unknown command \"frob\"\ntool: hint: tool --help lists them\n"},
 		{"group frob", 2, "", "tool: error: unknown command \"frob\"\ntool: hint: tool group --help lists them\n"},
+		{"go a --nmae x", 2, "", "tool: error: unknown flag --nmae\ntool: hint: did you mean --name? see: tool go --help\n"},
+		{"go a --jsn=1", 2, "", "tool: error: unknown flag --jsn\ntool: hint: did you mean --json? see: tool go --help\n"},
+		{"group sub --lst 1", 2, "", "tool: error: unknown flag --lst\ntool: hint: did you mean --list? see: tool group sub --help\n"},
+		{"mnay a", 2, "", "tool: error: unknown command \"mnay\"\ntool: hint: did you mean tool many? tool --help lists all\n"},
+		{"group subs", 2, "", "tool: error: unknown command \"subs\"\ntool: hint: did you mean tool group sub? tool group --help lists all\n"},
 		{"go a --needy", 2, "", "tool: error: go: --name is missing\ntool: hint: see: tool go --help\n"},
 		{"go a --log-format xml", 2, "", "tool: error: --log-format \"xml\": expected text or json\n"},
 	} {

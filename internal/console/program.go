@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"tidemark/internal/strictyaml"
 )
 
 // Env is the world that a command may touch: tests hand in another one.
@@ -75,7 +77,7 @@ func (p *Program) app(commands []*cli.Command) *cli.App {
 				fmt.Fprintf(p.Stdout, "%s %s\n", p.Name, p.Version)
 				return nil
 			}
-			return p.orHelp(c, p.Name)
+			return p.orHelp(c, p.Name, c.App.Commands)
 		},
 	}
 }
@@ -86,7 +88,19 @@ func (p *Program) flagError(c *cli.Context, err error, _ bool) error {
 	if c.Command == nil || c.Command.Name == "" || c.Command.Name == p.Name {
 		return Exit(Misuse, errors.New(text), "flags belong behind the command: %s COMMAND --flag", p.Name)
 	}
+	if typed, unknown := strings.CutPrefix(text, "unknown flag --"); unknown {
+		if near := strictyaml.Nearest(strings.TrimLeft(typed, "-"), flagNames(c.Command)); near != "" {
+			return Exit(Misuse, errors.New(text), "did you mean --%s? see: %s %s --help", near, p.Name, p.path(c))
+		}
+	}
 	return Exit(Misuse, errors.New(text), "see: %s %s --help", p.Name, p.path(c))
+}
+
+func flagNames(c *cli.Command) (names []string) {
+	for _, f := range c.Flags {
+		names = append(names, f.Names()[0])
+	}
+	return names
 }
 
 // path is the command as typed: "keys list".
@@ -94,9 +108,17 @@ func (p *Program) path(c *cli.Context) string {
 	return strings.TrimPrefix(c.Command.HelpName, p.Name+" ")
 }
 
-func (p *Program) orHelp(c *cli.Context, name string) error {
+func (p *Program) orHelp(c *cli.Context, name string, known []*cli.Command) error {
 	if c.Args().Present() {
-		return Exit(Misuse, fmt.Errorf("unknown command %q", c.Args().First()), "%s --help lists them", name)
+		typed, names := c.Args().First(), []string{}
+		for _, k := range known {
+			names = append(names, k.Name)
+		}
+		err := fmt.Errorf("unknown command %q", typed)
+		if near := strictyaml.Nearest(typed, names); near != "" {
+			return Exit(Misuse, err, "did you mean %s %s? %s --help lists all", name, near, name)
+		}
+		return Exit(Misuse, err, "%s --help lists them", name)
 	}
 	return cli.ShowSubcommandHelp(c)
 }
@@ -104,7 +126,7 @@ func (p *Program) orHelp(c *cli.Context, name string) error {
 // Group makes a command that only has subcommands.
 func (p *Program) Group(name, use string, subs ...*cli.Command) *cli.Command {
 	return &cli.Command{Name: name, Usage: use, Subcommands: subs, HideHelpCommand: true, OnUsageError: p.flagError,
-		Action: func(c *cli.Context) error { return p.orHelp(c, p.Name+" "+name) }}
+		Action: func(c *cli.Context) error { return p.orHelp(c, p.Name+" "+name, subs) }}
 }
 
 // Command makes a leaf: the flags that all share, the refusal of flags behind arguments, one place for every rule of the
