@@ -181,7 +181,8 @@ done = function(summary, latency, requests)
 end
 `
 
-// TestSoakCheckinServe_Load loads the real program with wrk, while slow clients hold connections, and logs the figures.
+// TestSoakCheckinServe_Load loads the real program with wrk, while slow clients hold connections, and logs the figures: each
+// request has a connection of its own.
 func TestSoakCheckinServe_Load(t *testing.T) {
 	if os.Getenv("TIDEMARK_SOAK") == "" {
 		t.Skip("a long test: make soak")
@@ -193,11 +194,6 @@ func TestSoakCheckinServe_Load(t *testing.T) {
 	if peak := loadReceiver(t, program, "10s", 300); peak > 96<<10 {
 		t.Errorf("%d KiB of memory at the peak, expected at most 96 MiB", peak)
 	}
-}
-
-func TestCheckinServe_Load(t *testing.T) {
-	t.Parallel()
-	loadReceiver(t, "", "1s", 50)
 }
 
 // loadReceiver returns the most memory that the receiver had, in KiB.

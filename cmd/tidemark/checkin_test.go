@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -27,6 +28,7 @@ import (
 	"time"
 
 	"tidemark/checkin"
+	"tidemark/config"
 	"tidemark/internal/strictjson"
 	"tidemark/keys"
 	"tidemark/sign"
@@ -376,6 +378,45 @@ func TestCheckinServe_TLS(t *testing.T) {
 		t.Errorf("%s: %d %s", s.URL, status, words)
 	}
 	s.stop(t)
+}
+
+// An inventory that changes while it is being read is read again.
+func TestLoadWatched(t *testing.T) {
+	t.Parallel()
+	r := newReception(t, 2)
+	r.inventory(t, 1)
+	cfg, err := config.LoadPublisher(filepath.Join(r.dir, "tidemark.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, files, err := loadWatched(cfg, func(file string) (*config.Publisher, error) {
+		cfg, err := config.LoadPublisher(file)
+		r.inventory(t, 2)
+		return cfg, err
+	})
+	if err != nil || len(cfg.Servers) != 2 {
+		t.Fatalf("%d servers, %v, expected the node and one mirror", len(cfg.Servers), err)
+	}
+	if !files.changed() || files.changed() {
+		t.Error("expected it to have changed, once")
+	}
+}
+
+// What is to be typed about a spool that is stuck names its directories, and nothing that a stranger may have named.
+func TestSpoolAdvice(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("permission denied"), "let this user write to the directory checkin.spool"},
+		{errors.Join(&checkin.Stuck{Dirs: []string{"/s/new", "/s/taken"}}), "(find /s/new /s/taken -mindepth 1 -delete)"},
+		{&checkin.Stuck{}, "see contrib/systemd/README.md"},
+	} {
+		if got := spoolAdvice(tt.err); !strings.Contains(got, tt.want) {
+			t.Errorf("%v: %s\nexpected %s", tt.err, got, tt.want)
+		}
+	}
 }
 
 func TestWatched(t *testing.T) {

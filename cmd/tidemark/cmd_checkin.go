@@ -84,7 +84,11 @@ func serveCheckins(c *console.Call) error {
 	if cfg.Checkin == nil {
 		return console.Exit(console.Misuse, fmt.Errorf("%s: no checkin: is configured", cfg.File), "add to it: checkin: {spool: /var/spool/tidemark}")
 	}
-	s, err := openCheckins(c, cfg)
+	cfg, files, err := loadWatched(cfg, config.LoadPublisher)
+	if err != nil {
+		return err
+	}
+	s, err := openCheckins(c, cfg, files)
 	if err != nil {
 		return err
 	}
@@ -111,9 +115,25 @@ func checkinSignals(asked context.Context) (ctx context.Context, hup chan os.Sig
 	return ctx, hup, func() { signal.Stop(hup); end() }
 }
 
+// loadWatched loads a configuration again, of which it is known which files it has, once their print was taken: what changes
+// while they are read is found changed afterwards.
+func loadWatched(cfg *config.Publisher, load func(file string) (*config.Publisher, error)) (*config.Publisher, watched, error) {
+	files := watch(inventoryFiles(cfg)...)
+	cfg, err := load(cfg.File)
+	if err != nil {
+		return nil, files, err
+	}
+	files.paths = inventoryFiles(cfg)
+	return cfg, files, nil
+}
+
+func inventoryFiles(cfg *config.Publisher) []string {
+	return append(slices.Clone(cfg.Inventory), cfg.File)
+}
+
 // openCheckins makes what can be found wrong before anybody is listened to.
-func openCheckins(c *console.Call, cfg *config.Publisher) (*checkinServer, error) {
-	s := &checkinServer{Call: c, cfg: cfg, inventory: watch(append(slices.Clone(cfg.Inventory), cfg.File)...), tls: watch(cfg.Checkin.Cert, cfg.Checkin.Key)}
+func openCheckins(c *console.Call, cfg *config.Publisher, files watched) (*checkinServer, error) {
+	s := &checkinServer{Call: c, cfg: cfg, inventory: files, tls: watch(cfg.Checkin.Cert, cfg.Checkin.Key)}
 	senders, err := checkin.NewSenders(cfg.Network, cfg.Servers)
 	if err != nil {
 		return nil, console.Exit(console.Misuse, err, "correct the inventory; see: tidemark config check")
@@ -242,7 +262,7 @@ func (s *checkinServer) readInventory() error {
 	if err != nil {
 		return err
 	}
-	s.inventory.paths = append(slices.Clone(cfg.Inventory), cfg.File)
+	s.inventory.paths = inventoryFiles(cfg) // the print is of before
 	s.receiver.SetSenders(senders)
 	s.Log.Info("inventory read", "mirrors", senders.Len())
 	return nil
