@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strings"
 
 	"tidemark/internal/console"
 	"tidemark/publish"
@@ -24,7 +22,7 @@ func (p *publisher) beaconPlace(ctx context.Context) (publish.TXT, error) {
 		if err != nil {
 			return nil, console.Hinted(fmt.Errorf("TSIG key %s: %w", b.RFC2136.TSIGFile, err), "make one with `tsig-keygen -a hmac-sha256 tidemark`, let the server accept it (update-policy), and let this user read the file")
 		}
-		return publish.Update(publish.UpdateOptions{Server: withPort(b.RFC2136.Server), Zone: b.RFC2136.Zone, Key: key}), nil
+		return publish.Update(publish.UpdateOptions{Server: b.RFC2136.Server, Zone: b.RFC2136.Zone, Key: key, Timeout: updateWithin}), nil
 	case b.Route53 != nil:
 		return route53.New(ctx, route53.Options{Zone: b.Route53.Zone, Endpoint: b.Route53.Endpoint})
 	default:
@@ -41,18 +39,10 @@ func (p *publisher) nameServers(ctx context.Context, name string, given []string
 			o.Given = b.Servers
 		}
 		if b.RFC2136 != nil && (name == b.Name || name == b.PlainName) {
-			o.Zone, o.Ask = b.RFC2136.Zone, []string{withPort(b.RFC2136.Server)}
+			o.Zone, o.Ask = b.RFC2136.Zone, []string{b.RFC2136.Server}
 		}
 	}
 	return publish.NameServers(ctx, name, o)
-}
-
-// withPort adds DNS's port where none is given.
-func withPort(server string) string {
-	if _, _, err := net.SplitHostPort(server); err == nil {
-		return server
-	}
-	return net.JoinHostPort(strings.Trim(server, "[]"), "53")
 }
 
 // explain says what to do about a place that could not be read or written, unless the error knows.

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"tidemark/internal/console"
 	"tidemark/internal/lab"
+	"tidemark/publish"
 )
 
 // A place that does not take the records is told, with what to do; nothing else is touched, and the next run catches up.
@@ -41,6 +47,15 @@ func TestKeepBeacon_Trouble(t *testing.T) {
 		if !said || !strings.Contains(errs, tt.hint) {
 			t.Errorf("%s: %s, expected %q and %q", tt.name, errs, tt.text, tt.hint)
 		}
+		w.now = w.now.Add(59 * time.Minute)
+		_, _, again := w.keep(nil)
+		if len(again) != 1 || again[0].Error() != trouble[0].Error() {
+			t.Fatalf("%s: %v, and then %v", tt.name, trouble, again)
+		}
+		if code, errs := report(again[0]); code != 1 || errs != "" {
+			t.Errorf("%s: told again within the hour, or no trouble any more: exit code %d, %s", tt.name, code, errs)
+		}
+		w.now = w.now.Add(time.Minute)
 	}
 	w.place = right
 	w.configure()
@@ -63,6 +78,7 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 	second := startNamed(t, lab.NamedOptions{Of: w.named})
 	w.served = append(w.served, second.Addr.String())
 	w.configure()
+	w.now = w.now.Add(time.Hour)
 	w.good(nil, beaconUnchanged)
 
 	w.now = w.now.Add(time.Minute)
@@ -71,7 +87,7 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 		t.Fatalf("%s%+v, %v", out, o, trouble)
 	}
 	code, errs := report(trouble[0])
-	for _, want := range []string{"beacon " + beaconName + ": server " + second.Addr.String() + " says serial 1, expires in 23h; expected serial 2, expires in 24h", "hint: ", "NOTIFY", "beacon --check"} {
+	for _, want := range []string{"beacon " + beaconName + ": server " + second.Addr.String() + " says serial 1, expires in 22h; expected serial 2, expires in 24h", "hint: ", "NOTIFY", "beacon --check"} {
 		if !strings.Contains(errs, want) || code != 1 {
 			t.Errorf("no %q in (exit code %d)\n%s", want, code, errs)
 		}
@@ -101,6 +117,96 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 	w.served = w.served[:1]
 	w.configure()
 	w.good(nil, beaconUnchanged)
+}
+
+// A run that wrote nothing asks the servers once an hour, or when one lagged; a run for check-ins never.
+func TestKeepBeacon_Round(t *testing.T) {
+	t.Parallel()
+	w := newBeaconPublisher(t)
+	d, err := lab.StartDNS(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	w.served = []string{d.Addr.String()}
+	w.configure()
+	w.keep(w.document(stamp1, stamp1)) // d lags
+	asks := func(what string, want bool, servers, agree int, flags ...string) {
+		t.Helper()
+		d.Reset()
+		o, out, _ := w.keep(nil, flags...)
+		if asked := d.Counts().Questions > 0; asked != want || o.State != beaconUnchanged || o.Servers != servers || o.Agree != agree {
+			t.Errorf("%s: asked %v, expected %v; %s%+v", what, asked, want, out, o)
+		}
+	}
+	asks("for check-ins while one lags", false, 1, 0, "--checkins")
+	asks("while one lags", true, 1, 0)
+	for name, text := range w.fragment() {
+		d.SetText(name, text)
+	}
+	asks("while one lagged at the last look", true, 1, 1)
+	asks("in order", false, 1, 1)
+	w.now = w.now.Add(59 * time.Minute)
+	asks("in order, 59 minutes later", false, 1, 1)
+	w.now = w.now.Add(time.Minute)
+	asks("for check-ins, an hour later", false, 1, 1, "--checkins")
+	asks("an hour later", true, 1, 1)
+	w.now = w.now.Add(-2 * time.Minute)
+	asks("a clock that was set back", true, 1, 1)
+}
+
+// fragment is what stands in beacon.zone, by name.
+func (w *beaconWorld) fragment() map[string]string {
+	w.Helper()
+	out := map[string]string{}
+	for _, name := range []string{beaconName, plainName} {
+		set, err := publish.ZoneFile(filepath.Join(w.dir, "beacon.zone"), nil).Get(w.Context(), name)
+		if err != nil {
+			w.Fatal(err)
+		}
+		out[name] = joined(set)
+	}
+	return out
+}
+
+// The records are asked for at the same time: one silent server costs its time once.
+func TestBeaconKeeper_SideBySide(t *testing.T) {
+	t.Parallel()
+	w := newBeaconPublisher(t)
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	w.served = []string{silent.LocalAddr().String()}
+	w.configure()
+	_, _, errs := w.program([]string{"part"}, func(c *console.Call) error {
+		p, err := openPublisher(c, true)
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		k := &beaconKeeper{publisher: p, stands: []record{{name: beaconName}, {name: plainName}}}
+		go k.askAll(ctx, false)
+		names := map[string]bool{}
+		for range 2 { // a second try comes later
+			var m dns.Msg
+			b := make([]byte, 512)
+			n, _, err := silent.ReadFrom(b)
+			if err := errors.Join(err, m.Unpack(b[:n])); err != nil {
+				return err
+			}
+			names[m.Question[0].Name] = true
+		}
+		if len(names) != 2 {
+			t.Errorf("%v was asked twice before the other", names)
+		}
+		return nil
+	})
+	if errs != "" {
+		t.Error(errs)
+	}
 }
 
 // Without servers: in the configuration, those of the zone's NS records are asked, which the primary tells.

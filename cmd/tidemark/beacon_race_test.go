@@ -26,7 +26,7 @@ func (r *rivalPlace) Swap(_ context.Context, _ string, old, next publish.RRset) 
 	r.swaps++
 	if r.rivals > 0 {
 		r.rivals--
-		r.has = publish.RRset{TTL: 60, Records: [][]string{{fmt.Sprint("rival ", r.rivals)}}}
+		r.has = publish.RRset{TTL: 60, Records: [][]string{{fmt.Sprint("v=tm1 rival ", r.rivals)}}}
 	}
 	if !r.has.Same(old) {
 		return fmt.Errorf("it holds other records: %w", publish.ErrConflict)
@@ -56,7 +56,7 @@ func TestKeepBeacon_Race(t *testing.T) {
 			if errors.Is(err, publish.ErrConflict) != (want != "") {
 				t.Errorf("%d rivals: %v", rivals, err)
 			}
-			if err == nil && k.stale(place.has) != "" {
+			if why, _ := k.stale(c.Context.Context, place.has); err == nil && why != "" {
 				t.Errorf("%d rivals: %v stands", rivals, place.has)
 			}
 			return err

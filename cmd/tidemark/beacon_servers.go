@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tidemark/internal/console"
@@ -19,14 +22,15 @@ type beaconMemory struct {
 	Schema string                     `json:"schema"`
 	Text   string                     `json:"text,omitempty"`    // put last
 	PutAt  strictjson.Time            `json:"put_at,omitzero"`   // when
-	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name, and address of a server: when its lag was told
+	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name, and address of a server, or "place": when trouble with it was told
+	Round  *beaconRound               `json:"round,omitempty"`
 }
 
 const (
 	beaconFile   = "beacon.json"
 	beaconSchema = "tidemark/beacon-state/v1"
-	// lagAgain is how long a lag that was told is not told again by runs that wrote nothing.
-	lagAgain = time.Hour
+	// beaconAgain is how long a run that wrote nothing neither tells trouble again nor asks servers that were in order.
+	beaconAgain = time.Hour
 )
 
 func (p *publisher) beaconMemory() beaconMemory {
@@ -36,6 +40,19 @@ func (p *publisher) beaconMemory() beaconMemory {
 		return beaconMemory{Schema: beaconSchema} // also when it is damaged: nothing depends on it
 	}
 	return m
+}
+
+// remember writes beacon.json when something in it changed.
+func (k *beaconKeeper) remember() error {
+	was, err := json.Marshal(k.publisher.beaconMemory())
+	if err != nil {
+		return err
+	}
+	is, err := json.Marshal(k.memory)
+	if err != nil || bytes.Equal(was, is) {
+		return err
+	}
+	return k.state.save(beaconFile, k.memory)
 }
 
 // beaconLag is one address of an authoritative server that does not give a record as it stands.
@@ -48,61 +65,115 @@ type beaconLag struct {
 
 func (l beaconLag) key() string { return l.Name + " " + l.Address }
 
-// lookRound asks every address of every authoritative server whether it gives what stands: with patience after a rewrite, for
-// secondaries wait for a NOTIFY, else once.
+// beaconRound is what was found when all servers were asked last.
+type beaconRound struct {
+	At      strictjson.Time `json:"at"`
+	Servers int             `json:"servers"`
+	Agree   int             `json:"agree"`
+	Lagging []beaconLag     `json:"lagging,omitempty"`
+}
+
+// lookRound asks every address of every authoritative server whether it gives what stands, all records at the same time: with
+// patience after a rewrite, for secondaries wait for a NOTIFY, else once, and only when it is time to.
 func (k *beaconKeeper) lookRound(ctx context.Context) (trouble []error) {
 	if len(k.stands) == 0 {
 		return nil
 	}
-	within, patience := beaconAskTime, cmp.Or(k.beaconPatience, beaconPatience)
 	wrote := slices.ContainsFunc(k.stands, func(r record) bool { return r.fresh })
+	if !wrote && !k.roundDue() {
+		if last := k.memory.Round; last != nil {
+			k.o.Servers, k.o.Agree, k.o.Lagging = last.Servers, last.Agree, last.Lagging
+		}
+		return nil
+	}
+	seen := map[string]bool{placeTold: true}
+	tell := func(key string, err error) {
+		seen[key] = true
+		if k.toBeTold(key, wrote) {
+			trouble = append(trouble, err)
+		}
+	}
+	k.memory.Round = &beaconRound{At: strictjson.At(k.Now())}
+	var said []publish.Said
+	for i, l := range k.askAll(ctx, wrote) {
+		r := k.stands[i]
+		if l.err != nil {
+			k.memory.Round = nil // the next run looks again
+			tell(r.name, k.beaconTrouble(fmt.Errorf("the authoritative servers of %s: %w", r.name, l.err), "name them in the configuration, beacon: {servers: [ns1.example.org, …]}"))
+			continue
+		}
+		said = append(said, l.said...)
+		for _, lag := range k.lags(r, l.said) {
+			k.o.Lagging = append(k.o.Lagging, lag)
+			tell(lag.key(), k.lagTrouble(r, lag))
+		}
+	}
+	k.count(said)
+	if last := k.memory.Round; last != nil {
+		last.Servers, last.Agree, last.Lagging = k.o.Servers, k.o.Agree, k.o.Lagging
+	}
+	maps.DeleteFunc(k.memory.Told, func(key string, _ strictjson.Time) bool { return !seen[key] })
+	return trouble
+}
+
+// roundDue says whether a run that wrote nothing asks the servers: once an hour, or when one lagged. A run for check-ins never
+// does, the next check-in waits for it.
+func (k *beaconKeeper) roundDue() bool {
+	last := k.memory.Round
+	if k.Bool("checkins") {
+		return false
+	}
+	if last == nil || len(last.Lagging) > 0 {
+		return true
+	}
+	age := k.Now().Sub(last.At.Time)
+	return age < 0 || age >= beaconAgain
+}
+
+// looked is what the servers of one record said.
+type looked struct {
+	said []publish.Said
+	err  error // it is not known who they are
+}
+
+func (k *beaconKeeper) askAll(ctx context.Context, wrote bool) []looked {
+	within, patience := beaconAskTime, cmp.Or(k.beaconPatience, beaconPatience)
 	if wrote {
 		within += patience
 	}
 	ctx, stop := context.WithTimeout(ctx, within)
 	defer stop()
-	t := teller{beaconKeeper: k, wrote: wrote, told: map[string]strictjson.Time{}}
-	var said []publish.Said
-	deadline := k.Now().Add(patience)
-	for _, r := range k.stands {
-		servers, err := k.nameServers(ctx, r.name, nil)
-		if err != nil {
-			t.tell(r.name, k.beaconTrouble(fmt.Errorf("the authoritative servers of %s: %w", r.name, err), "name them in the configuration, beacon: {servers: [ns1.example.org, …]}"))
-			continue
-		}
-		wait := time.Duration(0)
-		if r.fresh {
-			wait = max(deadline.Sub(k.Now()), 0)
-		}
-		all := publish.AwaitTXT(ctx, r.name, r.set, servers, wait)
-		said = append(said, all...)
-		for _, l := range k.lags(r, all) {
-			k.o.Lagging = append(k.o.Lagging, l)
-			t.tell(l.key(), k.lagTrouble(r, l))
-		}
+	all := make([]looked, len(k.stands))
+	var group sync.WaitGroup
+	for i, r := range k.stands {
+		group.Go(func() {
+			servers, err := k.nameServers(ctx, r.name, nil)
+			switch {
+			case err != nil:
+				all[i].err = err
+			case r.fresh:
+				all[i].said = publish.AwaitTXT(ctx, r.name, r.set, servers, patience)
+			default:
+				all[i].said = publish.AskAll(ctx, r.name, servers, quietWithin)
+			}
+		})
 	}
-	k.count(said)
-	k.memory.Told = t.told
-	return t.trouble
+	group.Wait()
+	return all
 }
 
-// teller makes trouble of what it is told: all of it after a rewrite, else what was not told within the hour.
-type teller struct {
-	*beaconKeeper
-	wrote   bool
-	told    map[string]strictjson.Time
-	trouble []error
-}
-
-func (t *teller) tell(key string, err error) {
-	now := t.Now()
-	last, known := t.memory.Told[key]
-	if age := now.Sub(last.Time); known && !t.wrote && age >= 0 && age < lagAgain {
-		t.told[key] = last
-		return
+// toBeTold says whether trouble is to be told: when it begins, after a rewrite, and once an hour while it lasts.
+func (k *beaconKeeper) toBeTold(key string, wrote bool) bool {
+	now := k.Now()
+	last, known := k.memory.Told[key]
+	if age := now.Sub(last.Time); known && !wrote && age >= 0 && age < beaconAgain {
+		return false
 	}
-	t.told[key] = strictjson.At(now)
-	t.trouble = append(t.trouble, err)
+	if k.memory.Told == nil {
+		k.memory.Told = map[string]strictjson.Time{}
+	}
+	k.memory.Told[key] = strictjson.At(now)
+	return true
 }
 
 // lags are the addresses that do not give the record as it stands. One that this machine has no route to (IPv6, mostly) is
