@@ -16,10 +16,7 @@ import (
 	"tidemark/treesync"
 )
 
-const (
-	resolverFile = "/etc/resolv.conf"
-	owedForLong  = 7 * 24 * time.Hour // deletions: a sync then uses only sources that may delete
-)
+const resolverFile = "/etc/resolv.conf"
 
 func httpsFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "https", Usage: "ask the site over HTTPS, whatever the beacon says"}
@@ -32,14 +29,14 @@ type beaconAsked struct {
 	held map[string]int64 // what the time files say of the trees that were looked at
 }
 
-// askBeacon asks the beacon whether any of the trees has something new. nil: none is configured. Where something is owed
-// to a tree, nobody is asked, since HTTPS decides in any case.
+// askBeacon asks the beacon whether any of the trees has something new. nil: none is configured. Where a tree waits for
+// something that only the site can settle, DNS is not asked.
 func (m *mirror) askBeacon(ctx context.Context, look client.LookOptions, trees []string) *beaconAsked {
 	if m.cfg.Beacon == nil {
 		return nil
 	}
 	asked := &beaconAsked{name: m.cfg.Beacon.Name, held: map[string]int64{}}
-	if why := m.memory.unsettled(trees, m.Now()); why != "" {
+	if why := m.memory.unsettled(trees); why != "" {
 		asked.look.Why = why + ": HTTPS decides"
 		return asked
 	}
@@ -90,8 +87,9 @@ func (m *mirror) askDNS(ctx context.Context, name string) (*dnstxt.Answer, error
 }
 
 // unsettled says why a look at the beacon could not end a run: a tree that is behind waits for its turn, one that came
-// without a manifest is to be proven. "" when nothing of the kind is known.
-func (m *memory) unsettled(trees []string, now time.Time) string {
+// without a manifest is to be proven. "" when nothing of the kind is known. (A sync that broke off shows in the time file, and
+// deletions that are owed start none.)
+func (m *memory) unsettled(trees []string) string {
 	behind, err := m.behind()
 	if err != nil {
 		return err.Error()
@@ -104,12 +102,8 @@ func (m *memory) unsettled(trees []string, now time.Time) string {
 		switch {
 		case err != nil:
 			return err.Error()
-		case known.Began:
-			return "a sync of " + name + " has not ended well yet"
 		case known.Unproven:
 			return name + " came without a manifest, and is to be proven"
-		case !known.OwedSince.IsZero() && now.Sub(known.OwedSince.Time) > owedForLong:
-			return fmt.Sprintf("deletions in %s are owed since %s", name, console.Clock(known.OwedSince.Time))
 		}
 	}
 	return ""

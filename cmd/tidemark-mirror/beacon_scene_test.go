@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,12 @@ type paper struct {
 	dns *lab.DNS
 	web *lab.Web
 	m   *manifest.Manifest // published last
+
+	ahead time.Duration // of the program's clock
 }
+
+// here is a scene with real sources whose program runs in this process.
+func here(s *scene) *paper { return &paper{scene: s} }
 
 func newPaper(t *testing.T) *paper {
 	t.Helper()
@@ -149,7 +155,7 @@ func (p *paper) overHTTPS() {
 // would take most of these tests' time.)
 func (p *paper) expect(exit int, args ...string) string {
 	p.Helper()
-	stdout, stderr, got := p.inProcess(time.Now(), args...)
+	stdout, stderr, got := p.inProcess(time.Now().Add(p.ahead), args...)
 	if got != exit {
 		p.Fatalf("tidemark-mirror %s: exit code %d, expected %d\n%s%s", strings.Join(args, " "), got, exit, stdout, stderr)
 	}
@@ -167,7 +173,7 @@ func (p *paper) silent(exit int, args ...string) {
 // document runs the command with --json, in the schema it names.
 func (p *paper) document(exit int, into any, args ...string) {
 	p.Helper()
-	stdout, stderr, got := p.inProcess(time.Now(), append(args, "--json")...)
+	stdout, stderr, got := p.inProcess(time.Now().Add(p.ahead), append(args, "--json")...)
 	if got != exit {
 		p.Fatalf("tidemark-mirror %s: exit code %d, expected %d\n%s%s", strings.Join(args, " "), got, exit, stdout, stderr)
 	}
@@ -175,12 +181,19 @@ func (p *paper) document(exit int, into any, args ...string) {
 	p.must(json.Unmarshal([]byte(stdout), into))
 }
 
+// parsing: all programs of a process share the library's flag for help, which is written while a command line is parsed.
+var parsing sync.Mutex
+
 // inProcess runs the program here at that time, without a terminal.
 func (p *paper) inProcess(now time.Time, args ...string) (stdout, stderr string, exit int) {
 	p.Helper()
 	p.configure()
 	var out, errs bytes.Buffer
+	parsing.Lock()
+	parsed := sync.OnceFunc(parsing.Unlock)
+	defer parsed()
+	clock := func() time.Time { parsed(); return now } // who asks for the time is at work
 	exit = run(append([]string{"tidemark-mirror", args[0], "--config", p.config}, args[1:]...),
-		world{Env: console.Env{Stdout: &out, Stderr: &errs, Getenv: os.Getenv, Now: func() time.Time { return now }}})
+		world{Env: console.Env{Stdout: &out, Stderr: &errs, Getenv: os.Getenv, Now: clock}})
 	return out.String(), errs.String(), exit
 }

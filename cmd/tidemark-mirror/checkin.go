@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"tidemark/checkin"
@@ -122,16 +123,23 @@ func refusal(err error) *checkin.NotAccepted {
 	return no
 }
 
-// checkinAdvice is what to do about a check-in that the receiver refused.
+// checkinAdvice is what to do about a check-in that the receiver refused, or that did not reach it.
 func (m *mirror) checkinAdvice(err error) string {
+	receiver := "checkin: in " + m.cfg.File + " names the receiver: compare it with what the network's operators say"
 	no := refusal(err)
+	var cert *tls.CertificateVerificationError
+	var asked *url.Error
 	switch {
+	case errors.As(err, &cert):
+		return "ca: FILE in " + m.cfg.File + " if the receiver has an authority of its own"
+	case errors.As(err, &asked):
+		return "is it down, or a proxy between? else " + receiver
 	case no == nil:
 		return ""
 	case no.Status == http.StatusForbidden:
 		return "look at this machine's clock (timedatectl), then tell the network's operators this mirror's id, trees and public key: tidemark-mirror status"
 	case no.Status == http.StatusNotFound || no.Status == http.StatusMethodNotAllowed:
-		return "checkin: in " + m.cfg.File + " names the receiver: compare it with what the network's operators say"
+		return receiver
 	}
 	return "is there a proxy between? then ask the network's operators"
 }

@@ -135,6 +135,9 @@ func (j *journey) noted(view *client.View) {
 		noted = view.All
 	}
 	for _, n := range noted {
+		if n.Kind == client.NoteTrustWalked && !j.typed() {
+			continue // all is as it should be, and at every mirror of the network at once
+		}
 		if !j.heard[n.Kind] {
 			j.heard[n.Kind] = true
 			j.screen.warn("%s", words(n))

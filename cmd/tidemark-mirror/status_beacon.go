@@ -27,7 +27,7 @@ func (m *mirror) beaconStatus() *beaconStatus {
 	}
 	seen := client.BeaconSeen(m.cfg.State, m.Now())
 	b := &beaconStatus{Name: m.cfg.Beacon.Name, Serial: seen.Serial, Answered: at(seen.Answered)}
-	if b.why = m.memory.unsettled(sortedNames(m.cfg), m.Now()); b.why == "" && seen.Due.After(m.Now()) {
+	if b.why = m.memory.unsettled(sortedNames(m.cfg)); b.why == "" && seen.Due.After(m.Now()) {
 		b.HTTPSDue = at(seen.Due)
 	}
 	return b
