@@ -26,7 +26,9 @@ takes what "tidemark checkin serve" has put into the spool, and looks more close
 
 With --checkins it looks at those mirrors alone, at no master and at nobody else, and publishes when they became sources:
 meant for a systemd path unit, which starts it at any moment. It waits up to ten minutes for a run that is under way. With
-nothing in the spool it ends at once. A check-in makes nobody good: it is a hint to look now.
+nothing in the spool it ends at once. A check-in makes nobody good: it is a hint to look now. What it publishes ends when its
+predecessor does: only full runs renew a manifest. A server has 15 seconds, or twice probe.timeout where that is less, for
+all that is asked of it; what it has not answered by then is left to the full run.
 
 Exit codes: 0 done, 1 failed, 2 configuration, 3 the guard spoke, 4 refused (signature, trust, clock),
 5 another run holds the lock or was faster, 7 published, but a tree waits longer than max_wait for its quorum.

@@ -20,7 +20,8 @@ func statusCommand(e *console.Program) *cli.Command {
 		&cli.StringFlag{Name: "why", Usage: "tell the whole story of the server `ID`"},
 		&cli.StringFlag{Name: "tree", Usage: "only this `TREE`"},
 		&cli.StringFlag{Name: "state", Usage: "only servers in this `STATE`, e.g. wrong"},
-	}, `Prints a table of all servers: state, since when, the age of their content, and the reason.
+	}, `Prints a table of all servers: state, since when, the age of their content, and the reason. Where the last run asked only those
+that had checked in, it says when all were asked last.
 
 Examples:
   tidemark status
