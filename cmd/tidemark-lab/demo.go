@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +30,7 @@ type demo struct {
 	dns      *lab.DNS      // set by onePacket
 	receiver *lab.Receiver // set by onePing, with
 	daemon   *lab.Running  // a mirror's own
+	visitor  *lab.Running  // of a mirror that is made by hand, set by serveSite
 }
 
 const demoNetwork = "centos"
@@ -120,7 +119,7 @@ func (d *demo) install(ctx context.Context) error {
 		fmt.Fprintf(&b, "  - s3: {bucket: %s, prefix: centos/, region: %s, endpoint: %q, path_style: true}\n    url: %scentos/\n",
 			d.gateway.Bucket, d.gateway.Region, d.gateway.Endpoint, d.gateway.URL())
 	}
-	b.WriteString("beacon: {name: " + demoBeacon + ", plain: {name: _current.centos.example.org, order: [centos, altarch, vault]}}\n")
+	b.WriteString("beacon: {name: " + demoBeacon + ", plain: {name: " + demoPlain + ", order: [centos, altarch, vault]}}\n")
 	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s}\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "tidemark.yaml"), []byte(b.String()), 0o644); err != nil {
 		return err
@@ -179,7 +178,7 @@ func (d *demo) listed(ctx context.Context) error {
 		return err
 	}
 	for _, m := range []demoMirror{brazil(), kenya()} {
-		if err := d.follow(ctx, m); err != nil {
+		if err := d.followToo(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -227,31 +226,3 @@ func (d *demo) command(ctx context.Context, args ...string) error {
 }
 
 func (d *demo) title(s string) { fmt.Fprintf(d.out, "\n== %s ==\n", s) }
-
-const serving = `
-serving http://%[1]s/ and %[2]s and all rsync daemons until Ctrl-C. In another terminal, run the publisher or a mirror again:
-  bin/tidemark run --config %[3]s
-  bin/tidemark-mirror run --now --config %[4]s
-or make a mirror of your own (contrib/tidemark-mirror.sh takes the same address, with CACERT=$PWD/%[5]s/tls/ca.pem):
-  mkdir -p /tmp/mirror/centos
-  bin/tidemark-mirror init /tmp/mirror --url %[2]s --ca %[5]s/tls/ca.pem --trust %[5]s/trust.json --id my.mirror --state /tmp/mirror/state --tree centos=/tmp/mirror/centos
-  bin/tidemark-mirror run --now --config /tmp/mirror/mirror.yaml
-`
-
-// serveSite goes on until it is interrupted.
-func (d *demo) serveSite(ctx context.Context) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("serve the site: %w", err)
-	}
-	srv := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(d.dir, "site"))), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(d.out, serving, l.Addr(), d.site.URL, d.config(), filepath.Join(d.mirrorDir(finland()), "mirror.yaml"), d.dir)
-	go func() {
-		<-ctx.Done()
-		srv.Close()
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}

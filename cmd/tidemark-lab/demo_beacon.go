@@ -14,7 +14,10 @@ import (
 	"tidemark/sign"
 )
 
-const demoBeacon = "_tidemark.centos.example.org"
+const (
+	demoBeacon = "_tidemark.centos.example.org"
+	demoPlain  = "plain.centos.example.org"
+)
 
 // onePacket shows a mirror that asks DNS instead of the site.
 func (d *demo) onePacket(ctx context.Context) error {
@@ -30,7 +33,7 @@ func (d *demo) onePacket(ctx context.Context) error {
 		return err
 	}
 	m := finland()
-	fmt.Fprintf(d.out, "\n(the demo's DNS server has that record now, and %s is told to ask for it. Its next look still goes to the site,\nto have something to hold the record against; from then on a packet is enough)\n", m.id)
+	fmt.Fprintf(d.out, "\n(the demo's DNS server has that record now, and %s is told to ask for it.\nThe first look still asks the site once; from then on one packet is enough)\n", m.id)
 	if err := d.addTo(m, fmt.Sprintf("beacon: {name: %s, servers: [%q]}", demoBeacon, d.dns.Addr)); err != nil {
 		return err
 	}
@@ -98,9 +101,7 @@ func (d *demo) onePing(ctx context.Context) error {
 
 // enroll gives a mirror an rsync daemon and, as its operator asked the network's, an entry in the inventory.
 func (d *demo) enroll(ctx context.Context, m demoMirror) (err error) {
-	d.daemon, err = lab.StartDaemon(ctx, lab.Daemon{Dir: filepath.Join(d.mirrorDir(m), "daemon"), Address: "127.0.3.1",
-		Modules: map[string]string{demoNetwork: filepath.Join(d.mirrorDir(m), "centos")}})
-	if err != nil {
+	if d.daemon, err = offer(ctx, d.mirrorDir(m), "127.0.3.1"); err != nil {
 		return err
 	}
 	secret, err := os.ReadFile(filepath.Join(d.mirrorDir(m), "mirror.key"))
@@ -120,6 +121,12 @@ func (d *demo) enroll(ctx context.Context, m demoMirror) (err error) {
 	return appendLine(filepath.Join(d.dir, "inventory.yaml"), entry)
 }
 
+// offer starts the rsync daemon of a mirror.
+func offer(ctx context.Context, dir, address string) (*lab.Running, error) {
+	return lab.StartDaemon(ctx, lab.Daemon{Dir: filepath.Join(dir, "daemon"), Address: address,
+		Modules: map[string]string{demoNetwork: filepath.Join(dir, "centos")}})
+}
+
 // addTo adds a line to a mirror's configuration.
 func (d *demo) addTo(m demoMirror, line string) error {
 	return appendLine(filepath.Join(d.mirrorDir(m), "mirror.yaml"), line)
@@ -133,8 +140,10 @@ func (d *demo) stop() {
 	if d.receiver != nil {
 		d.receiver.Stop()
 	}
-	if d.daemon != nil {
-		d.daemon.Stop()
+	for _, daemon := range []*lab.Running{d.daemon, d.visitor} {
+		if daemon != nil {
+			daemon.Stop()
+		}
 	}
 	if d.site != nil {
 		d.site.Close()

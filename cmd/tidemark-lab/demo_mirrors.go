@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,40 +36,57 @@ func (d *demo) join(ctx context.Context) error {
 		return err
 	}
 	d.site = site
-	for _, m := range []demoMirror{finland(), brazil(), kenya()} {
-		if err := d.newMirror(ctx, m); err != nil {
+	for i, m := range []demoMirror{finland(), brazil(), kenya()} {
+		if err := d.newMirror(ctx, m, i == 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// nearest shows what each would do now, and why.
+// nearest shows what each would do now, and why: all of it once, then where the lists begin.
 func (d *demo) nearest(ctx context.Context) error {
 	d.title("Where each of the new mirrors would go, and why")
-	for _, m := range []demoMirror{finland(), brazil(), kenya()} {
-		if _, err := d.mirror(ctx, m, []int{0}, "sources", "centos"); err != nil {
+	if _, err := d.mirror(ctx, finland(), []int{0}, "sources", "centos"); err != nil {
+		return err
+	}
+	for _, m := range []demoMirror{brazil(), kenya()} {
+		args := d.of(m, "sources", "centos")
+		d.typed(args)
+		out, _, err := d.captured(ctx, []int{0}, args...)
+		if err != nil {
 			return err
 		}
+		const shown = 7 // with three sources
+		lines := strings.SplitAfter(out, "\n")
+		fmt.Fprintf(d.out, "%s  …\n", strings.Join(lines[:min(shown, len(lines))], ""))
 	}
 	return nil
 }
 
-// newMirror configures a mirror and fills its tree.
-func (d *demo) newMirror(ctx context.Context, m demoMirror) error {
+// newMirror configures a mirror and fills its tree; what init says is not told twice.
+func (d *demo) newMirror(ctx context.Context, m demoMirror, whole bool) error {
 	dir := d.mirrorDir(m)
 	tree := filepath.Join(dir, "centos")
 	if err := os.MkdirAll(tree, 0o755); err != nil {
 		return err
 	}
-	if _, err := d.run(ctx, []int{0}, "init", dir, "--url", d.site.URL, "--trust", filepath.Join(d.dir, "trust.json"), "--id", m.id,
-		"--country", m.country, "--state", filepath.Join(dir, "state"), "--tree", "centos="+tree); err != nil {
+	args := []string{"init", dir, "--url", d.site.URL, "--trust", filepath.Join(d.dir, "trust.json"), "--id", m.id,
+		"--country", m.country, "--state", filepath.Join(dir, "state"), "--tree", "centos=" + tree}
+	var err error
+	if whole {
+		_, err = d.run(ctx, []int{0}, args...)
+	} else {
+		fmt.Fprintf(d.out, "\n$ tidemark-mirror init %s … --id %s --country %s …\n(as above)\n", dir, m.id, m.country)
+		_, _, err = d.captured(ctx, []int{0}, args...)
+	}
+	if err != nil {
 		return err
 	}
 	if err := d.addTo(m, fmt.Sprintf("ca: %q    # the demo's site has a certificate of its own authority", d.site.CA)); err != nil {
 		return err
 	}
-	_, err := d.mirror(ctx, m, []int{0}, "run", "--now")
+	_, err = d.mirror(ctx, m, []int{0}, "run", "--now")
 	return err
 }
 
@@ -88,15 +106,30 @@ func (d *demo) follow(ctx context.Context, m demoMirror) error {
 	if err != nil {
 		return err
 	}
+	if err := d.sync(ctx, m, code == checkHeld); err != nil {
+		return err
+	}
+	_, err = d.mirror(ctx, m, []int{checkInDate}, "check")
+	return err
+}
+
+// followToo is follow without the looks before and after.
+func (d *demo) followToo(ctx context.Context, m demoMirror) error {
+	_, code, err := d.captured(ctx, []int{checkNeeded, checkHeld}, d.of(m, "check")...)
+	if err != nil {
+		return err
+	}
+	return d.sync(ctx, m, code == checkHeld)
+}
+
+// sync syncs a mirror and compares it with the master.
+func (d *demo) sync(ctx context.Context, m demoMirror, held bool) error {
 	run := []string{"run", "--now"}
-	if code == checkHeld {
+	if held {
 		fmt.Fprintln(d.out, "(not yet its turn: the first mirrors leave the sources free for the next ones. The demo does not wait for it)")
 		run = append(run, "--ignore-admission")
 	}
 	if _, err := d.mirror(ctx, m, []int{0}, run...); err != nil {
-		return err
-	}
-	if _, err := d.mirror(ctx, m, []int{checkInDate}, "check"); err != nil {
 		return err
 	}
 	return d.compare(m)
@@ -124,14 +157,42 @@ func (d *demo) mirrorDir(m demoMirror) string { return filepath.Join(d.dir, "mir
 
 // mirror runs the mirror's program with a mirror's configuration.
 func (d *demo) mirror(ctx context.Context, m demoMirror, codes []int, args ...string) (int, error) {
-	return d.run(ctx, codes, append(args, "--config", filepath.Join(d.mirrorDir(m), "mirror.yaml"))...)
+	return d.run(ctx, codes, d.of(m, args...)...)
+}
+
+// of are arguments with a mirror's configuration.
+func (d *demo) of(m demoMirror, args ...string) []string {
+	return append(args, "--config", filepath.Join(d.mirrorDir(m), "mirror.yaml"))
 }
 
 // run runs the mirror's program, shows it as typed, and insists on one of the exit codes.
 func (d *demo) run(ctx context.Context, codes []int, args ...string) (int, error) {
+	d.typed(args)
+	code, err := d.start(ctx, d.out, codes, args)
+	if err != nil {
+		return code, err
+	}
+	fmt.Fprintf(d.out, "(exit code %d)\n", code)
+	return code, nil
+}
+
+// captured is run without a word; what the program says is returned, and part of the error.
+func (d *demo) captured(ctx context.Context, codes []int, args ...string) (string, int, error) {
+	var out strings.Builder
+	code, err := d.start(ctx, &out, codes, args)
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, &out)
+	}
+	return out.String(), code, err
+}
+
+func (d *demo) typed(args []string) {
 	fmt.Fprintf(d.out, "\n$ tidemark-mirror %s\n", strings.Join(args, " "))
+}
+
+func (d *demo) start(ctx context.Context, out io.Writer, codes []int, args []string) (int, error) {
 	c := exec.CommandContext(ctx, filepath.Join(filepath.Dir(d.tidemark), "tidemark-mirror"), args...)
-	c.Stdout, c.Stderr = d.out, d.out
+	c.Stdout, c.Stderr = out, out
 	err := c.Run()
 	if c.ProcessState == nil {
 		return 0, fmt.Errorf("tidemark-mirror %s: %w", strings.Join(args, " "), err)
@@ -140,6 +201,5 @@ func (d *demo) run(ctx context.Context, codes []int, args ...string) (int, error
 	if !slices.Contains(codes, code) {
 		return code, fmt.Errorf("tidemark-mirror %s: exit code %d, expected %d", strings.Join(args, " "), code, codes)
 	}
-	fmt.Fprintf(d.out, "(exit code %d)\n", code)
 	return code, nil
 }
