@@ -28,5 +28,8 @@
 //	  ]
 //	}
 //
+// A Plainer reads its own values where they are spelled like that, for speed; every other spelling, and so every refusal, is
+// left to the rules above.
+//
 // Time is an instant with exactly one text. What Marshal writes, Unmarshal reads.
 package strictjson

@@ -50,14 +50,11 @@ func (s *scanner) syntax(expected string) *Error {
 }
 
 func (s *scanner) space() {
-	for s.pos < len(s.data) {
-		switch s.data[s.pos] {
-		case ' ', '\t', '\n', '\r':
-			s.pos++
-		default:
-			return
-		}
+	i := s.pos
+	for i < len(s.data) && (s.data[i] == ' ' || s.data[i] == '\n' || s.data[i] == '\t' || s.data[i] == '\r') {
+		i++
 	}
+	s.pos = i
 }
 
 // peek skips white space and returns the next byte, 0 at the end.

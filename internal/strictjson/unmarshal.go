@@ -156,6 +156,11 @@ func (d *decoder) own(v reflect.Value, c byte) (handled bool, err *Error) {
 			return true, err
 		}
 		return true, d.bad(start, u.UnmarshalText([]byte(s)))
+	case Plainer:
+		if d.plainly(u) {
+			return true, nil
+		}
+		v.SetZero()
 	}
 	return false, nil
 }
