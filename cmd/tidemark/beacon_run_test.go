@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,6 +109,29 @@ func TestRun_Beacon(t *testing.T) {
 	}
 	if b := w.stands(); b.Trees["centos"] != labStart()+120 {
 		t.Errorf("%+v", b)
+	}
+	w.inOrder(n)
+}
+
+// inOrder: what is not DNS does not wait for DNS. When the records are written, the copies have what these say, and the
+// memory is saved.
+func (w *beaconWorld) inOrder(n *lab.Network) {
+	w.Helper()
+	w.copies = ", {dir: copy}"
+	w.place = fmt.Sprintf(`zone_file: {path: beacon.zone, reload: [/bin/sh, -c, "cd %s && cp state/memory.json copy/latest.json seen; exit 1"]}`, w.dir) // and no server is asked
+	for _, dir := range []string{"copy", "seen"} {
+		if err := os.Mkdir(filepath.Join(w.dir, dir), 0o755); err != nil {
+			w.Fatal(err)
+		}
+	}
+	w.configure()
+	w.move(n, labStart()+180)
+	w.says(1, []string{"run"}, "published serial 4", "beacon "+beaconName+": not written")
+	for was, is := range map[string]string{"seen/latest.json": "net/site/latest.json", "seen/memory.json": "state/memory.json"} {
+		b, err := os.ReadFile(filepath.Join(w.dir, was))
+		if err != nil || string(b) != string(must(os.ReadFile(filepath.Join(w.dir, is)))) {
+			w.Errorf("%s: %v; when the beacon was written it was\n%s", is, err, b)
+		}
 	}
 }
 

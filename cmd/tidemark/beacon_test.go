@@ -42,6 +42,7 @@ type beaconWorld struct {
 	place  string    // "": rfc2136 at named
 	more   string    // more lines of the configuration
 	ttl    string
+	copies string // of the site, after a comma
 }
 
 func newBeaconWorld(t *testing.T) *beaconWorld {
@@ -100,11 +101,11 @@ trees:
   vault: {master: lab/master/vault, anchors: [%[1]q], quorum: majority}
 sign: {openpgp: {key: %s}, ed25519: {key: %s}}
 trust: net/trust.json
-publish: [{dir: net/site}]
+publish: [{dir: net/site}%s]
 settle: 1s
 probe: {timeout: 5s}
 beacon: {name: %s, ttl: %s, %s plain: {name: %s, order: [vault, centos]}, %s}
-%s`, lab.Anchors()[0], w.pub.OpenPGPKey, w.pub.MinisignKey, beaconName, w.ttl, servers(w.served), plainName, w.place, w.more))
+%s`, lab.Anchors()[0], w.pub.OpenPGPKey, w.pub.MinisignKey, w.copies, beaconName, w.ttl, servers(w.served), plainName, w.place, w.more))
 }
 
 func servers(list []string) string {

@@ -107,8 +107,7 @@ func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	if p.Dry {
 		return o, nil
 	}
-	o.trouble = append(o.trouble, p.beaconStep(ctx, o, prev)...)
-	if err := p.remember(ctx, o, s); err != nil {
+	if err := p.remember(ctx, o, r); err != nil {
 		return o, err
 	}
 	if err := r.checkins.done(); err != nil {
@@ -322,22 +321,25 @@ func (p *publisher) progress(what string, o *probe.Options) (done func()) {
 	}
 }
 
-// remember saves what the next run and `status` need, cleans up, and feeds the copies.
-func (p *publisher) remember(ctx context.Context, o *outcome, s *site) error {
+// remember saves what the next run needs and feeds the copies; then come the beacon, for DNS may take long and mirrors of a copy
+// look there at once, the status, which tells of it, and cleaning up.
+func (p *publisher) remember(ctx context.Context, o *outcome, r round) error {
+	s := r.site
 	if err := p.state.saveMemory(o.decision.Memory); err != nil {
 		return err
 	}
+	for _, t := range p.cfg.Publish[1:] {
+		if err := p.copyTo(ctx, t); err != nil {
+			o.trouble = append(o.trouble, console.Hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s is in order; this copy catches up at the next run", s))
+		}
+	}
+	o.trouble = append(o.trouble, p.beaconStep(ctx, o, r.prev)...)
 	d := p.status(o)
 	if err := p.state.save("status.json", d); err != nil {
 		return err
 	}
 	if err := p.showStatus(ctx, s, d); err != nil {
 		o.trouble = append(o.trouble, err)
-	}
-	for _, t := range p.cfg.Publish[1:] {
-		if err := p.copyTo(ctx, t); err != nil {
-			o.trouble = append(o.trouble, console.Hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s is in order; this copy catches up at the next run", s))
-		}
 	}
 	if o.published != nil {
 		if err := p.clean(ctx, s); err != nil {
