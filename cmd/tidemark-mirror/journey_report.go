@@ -127,8 +127,8 @@ func (j *journey) trouble() []error {
 	return slices.DeleteFunc(all, func(err error) bool { return err == nil })
 }
 
-// noted tells what Look found worth telling: to a person all of it, once a run; to cron each kind once a day, and what may
-// pass by itself only when it has lasted for warn_after.
+// noted tells what Look found worth telling: to a person all of it, once a run; to cron each kind once a day, what may
+// pass by itself only when it has lasted for warn_after, and that a newer trust document was accepted never.
 func (j *journey) noted(view *client.View) {
 	noted := view.Noted
 	if j.typed() {
