@@ -96,3 +96,25 @@ func FuzzSource_Plain(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) { generally(t, text) })
 }
+
+// TestSource_PlainDepth: neither way reads a source that lies too deep.
+func TestSource_PlainDepth(t *testing.T) {
+	type nest[S any] struct {
+		Next    []nest[S] `json:"next,omitempty"`
+		Sources []S       `json:"sources,omitempty"`
+	}
+	read := 0
+	for levels := range strictjson.MaxDepth / 2 { // each is two: an object and a list
+		text := []byte(strings.Repeat(`{"next": [`, levels) + `{"sources": [` + plainSource + "]}" + strings.Repeat("]}", levels))
+		got, want := strictjson.Unmarshal(text, new(nest[Source])), strictjson.Unmarshal(text, new(nest[generalSource]))
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d levels: found %v, expected %v", levels, got, want)
+		}
+		if want == nil {
+			read++
+		}
+	}
+	if read == 0 || read == strictjson.MaxDepth/2 {
+		t.Errorf("%d were read, expected some", read)
+	}
+}
