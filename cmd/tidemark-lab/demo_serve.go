@@ -29,7 +29,6 @@ and, as the network's operator, with its entry in the inventory; the receiver re
 Then it syncs and checks in, is looked at and listed, and from then on asks one packet:
   bin/tidemark-mirror run --now --config %[8]s/mirror.yaml
   bin/tidemark run --checkins --config %[3]s
-  bin/tidemark-mirror check --https --config %[8]s/mirror.yaml
   bin/tidemark-mirror check --config %[8]s/mirror.yaml
 `
 

@@ -220,7 +220,8 @@ func (i *initializer) tell(online []keys.ManifestKey) error {
 	}
 	i.Say("  root      %d of %d keys in %s: move them to %d people, offline, before mirrors rely on them", rootThreshold, rootHolders, filepath.Join(i.dir, "root"), rootHolders)
 	i.Say("next: edit %s and %s, then", filepath.Join(i.dir, "tidemark.yaml"), filepath.Join(i.dir, "inventory.yaml"))
-	i.Say("  tidemark config check --config %s", filepath.Join(i.dir, "tidemark.yaml"))
-	i.Say("  tidemark run --config %s", filepath.Join(i.dir, "tidemark.yaml"))
+	for _, command := range []string{"config check", "run --dry-run", "run"} {
+		i.Say("  tidemark %s --config %s", command, filepath.Join(i.dir, "tidemark.yaml"))
+	}
 	return i.Document(map[string]any{"schema": "tidemark/init/v1", "dir": i.dir, "network": i.network, "openpgp": online[0].Key, "ed25519": online[1].Key})
 }
