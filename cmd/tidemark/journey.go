@@ -163,7 +163,7 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 	case p.Now().Before(half):
 		return false, unchanged, nil
 	case r.partial():
-		return false, unchanged + "; half of its validity is over, and the next full run renews it", nil
+		return false, fmt.Sprintf("%s, which expires at %s: the next full run renews it", unchanged, console.Clock(prev.manifest.Expires.Time)), nil
 	}
 	return true, "half of the validity is over", nil
 }
