@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,11 +33,24 @@ type SendOptions struct {
 // NotAccepted is the answer of a receiver that did not take the check-in.
 type NotAccepted struct {
 	Status int    // of HTTP
-	Words  string // the receiver's, in one line of printable characters
+	Words  string // the receiver's, in one line of printable characters; "" where it sent no plain text
+}
+
+// Passing says that the receiver has judged nothing: it has no time, or a web server answers in its place.
+func (n *NotAccepted) Passing() bool {
+	return n.Status >= 500 || n.Status == http.StatusRequestTimeout || n.Status == http.StatusTooManyRequests
 }
 
 func (n *NotAccepted) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("check-in not accepted: %d %s: %s", n.Status, http.StatusText(n.Status), n.Words), ": ")
+	who := "the receiver refused the check-in"
+	switch {
+	case n.Passing() && n.Words == "":
+		who = "the receiver is down"
+	case n.Passing():
+		who = "the receiver has no time for the check-in"
+	}
+	words := strings.TrimPrefix(strings.TrimPrefix(n.Words, "not accepted now: "), "not accepted: ")
+	return strings.TrimSuffix(fmt.Sprintf("%s: %d %s: %s", who, n.Status, http.StatusText(n.Status), words), ": ")
 }
 
 // Send posts a body until it is answered with 202. A receiver that refuses (4xx other than 408 and 429) or sends elsewhere
@@ -86,16 +100,23 @@ func post(ctx context.Context, client *http.Client, url string, body []byte) (re
 		return 0, fmt.Errorf("check in: %w", err)
 	}
 	defer res.Body.Close()
-	words, _ := io.ReadAll(io.LimitReader(res.Body, maxWords)) // what came is enough
-	switch status := res.StatusCode; {
-	case status == http.StatusAccepted:
+	if res.StatusCode == http.StatusAccepted {
 		return 0, nil
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
-		retry = retryAfter(res.Header)
-	default:
-		retry = -1
 	}
-	return retry, &NotAccepted{Status: res.StatusCode, Words: plain(words)}
+	no := &NotAccepted{Status: res.StatusCode, Words: wordsOf(res)}
+	if no.Passing() {
+		return retryAfter(res.Header), no
+	}
+	return -1, no
+}
+
+// wordsOf are the receiver's own: it speaks plain text. A page in another form is a web server's that stands before it.
+func wordsOf(res *http.Response) string {
+	if form, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || form != "text/plain" {
+		return ""
+	}
+	words, _ := io.ReadAll(io.LimitReader(res.Body, maxWords)) // what came is enough
+	return plain(words)
 }
 
 // retryAfter reads both forms of the header (RFC 9110, 10.2.3); a date is held against the receiver's own clock.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,9 +67,10 @@ func TestSend(t *testing.T) {
 		{"never any time", []func(http.ResponseWriter){status(503, "a"), status(503, "b"), status(503, "c"), status(202, "")}, 3, &NotAccepted{503, "c"}},
 		{"refused", []func(http.ResponseWriter){status(403, "set the clock\n")}, 1, &NotAccepted{403, "set the clock"}},
 		{"no such page", []func(http.ResponseWriter){status(404, "")}, 1, &NotAccepted{404, ""}},
-		{"another success is none", []func(http.ResponseWriter){status(200, "<h1>Welcome</h1>")}, 1, &NotAccepted{200, "<h1>Welcome</h1>"}},
+		{"another success is none", []func(http.ResponseWriter){status(200, "<h1>Welcome</h1>")}, 1, &NotAccepted{200, ""}},
 		{"sent elsewhere", []func(http.ResponseWriter){status(307, "", "Location", "/elsewhere"), status(202, "")}, 1, &NotAccepted{307, ""}},
-		{"words for a terminal", []func(http.ResponseWriter){status(403, "a\x1b[2J\r\nb\u202e\x00"+strings.Repeat("c", 1<<20))}, 1, &NotAccepted{403, "a[2J b" + strings.Repeat("c", maxWordsShown-6)}},
+		{"a page of the web server before it", slices.Repeat([]func(http.ResponseWriter){status(502, "<html>502 Bad Gateway</html>", "Content-Type", "text/html")}, 3), 3, &NotAccepted{502, ""}},
+		{"words for a terminal", []func(http.ResponseWriter){status(403, "a\x1b[2J\r\nb\u202e\x00"+strings.Repeat("c", 1<<20), "Content-Type", "text/plain; charset=utf-8")}, 1, &NotAccepted{403, "a[2J b" + strings.Repeat("c", maxWordsShown-6)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +90,20 @@ func TestSend(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNotAccepted_Words(t *testing.T) {
+	t.Parallel()
+	for want, no := range map[string]NotAccepted{
+		"the receiver is down: 502 Bad Gateway":                                               {502, ""},
+		"the receiver has no time for the check-in: 503 Service Unavailable: try again later": {503, "not accepted now: try again later"},
+		"the receiver refused the check-in: 403 Forbidden: the sender is unknown":             {403, "not accepted: the sender is unknown"},
+		"the receiver refused the check-in: 404 Not Found":                                    {404, ""},
+	} {
+		if got := no.Error(); got != want {
+			t.Errorf("found %q, expected %q", got, want)
+		}
 	}
 }
 

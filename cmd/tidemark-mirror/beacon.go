@@ -42,7 +42,21 @@ func (m *mirror) askBeacon(ctx context.Context, look client.LookOptions, trees [
 	}
 	asked.look = client.LookBeacon(ctx, m.beaconOptions(look, asked.held), trees)
 	asked.expect(trees)
+	if n := asked.look.Ignored; n != nil && asked.look.Answer != nil && len(asked.look.Answer.Records) == 0 {
+		n.Hint = "ask the network's operators for the name; to ask other resolvers: beacon: {name: " + asked.name + ", servers: [ADDRESS]}"
+	}
 	return asked
+}
+
+// String says where the news comes from.
+func (b *beaconAsked) String() string {
+	switch look := b.look; {
+	case look.Quiet:
+		return "beacon " + b.name + " is quiet, the site is not asked: " + look.Why
+	case look.Beacon != nil:
+		return fmt.Sprintf("beacon %s, serial %d; the site is asked over HTTPS: %s", b.name, look.Beacon.Serial, look.Why)
+	}
+	return "beacon " + b.name + " does not settle it; the site is asked over HTTPS: " + b.look.Why
 }
 
 // expect leaves it to the site to say what became of a tree that the beacon does not have.
@@ -163,13 +177,15 @@ func (m *mirror) answered(o client.LookOptions, v *client.View) {
 // quiet asks the beacon before anything else, and says whether the run ends with its answer.
 func (j *journey) quiet(ctx context.Context) bool {
 	if j.askBeacon == nil || j.needsHTTPS() {
+		j.screen.stage("the site is asked over HTTPS: what was typed asks for more than the beacon can say")
 		return false
 	}
 	if j.beacon = j.askBeacon(ctx, j.names()); j.beacon == nil {
+		j.screen.stage("the site is asked over HTTPS: no beacon is configured")
 		return false
 	}
 	look := j.beacon.look
-	j.screen.stage("beacon %s: %s", j.beacon.name, look.Why)
+	j.screen.stage("%s", j.beacon)
 	j.ignored(look.Ignored)
 	if !look.Quiet {
 		return false

@@ -30,7 +30,9 @@ func TestBeacon_Quiet(t *testing.T) {
 	p.quietly()
 	p.silent(0, "run")
 	p.quietly()
-	p.says(p.expect(0, "run", "-v"), "centos     in date: holds", "the beacon of serial 1 has nothing newer")
+	p.says(p.expect(0, "run", "-v"), "centos     in date: holds", "the beacon of serial 1 has nothing newer", "is quiet, the site is not asked: ")
+	p.quietly()
+	p.says(p.expect(0, "check", "-v"), "beacon "+beaconName+" is quiet, the site is not asked: ")
 	p.quietly()
 	p.silent(0, "run", "--now", "centos")
 	p.quietly()
@@ -90,7 +92,8 @@ func TestBeacon_NewsIsSynced(t *testing.T) {
 	s.says(s.expect(0, "run", "-v"), "the beacon of serial 1 has nothing newer")
 	s.holds(s.t0)
 	lay()
-	s.says(s.expect(100, "check"), "announced is")
+	s.says(s.expect(100, "check", "-v"), "announced is", "beacon "+beaconName+", serial 2; the site is asked over HTTPS: ")
+	s.says(s.expect(100, "check", "-v", "--https"), "the site is asked over HTTPS: --https")
 	s.says(s.expect(0, "run"), "synced to")
 	s.same(s.master.Dir)
 	s.holds(s.t1)
@@ -226,6 +229,9 @@ func TestBeacon_Bad(t *testing.T) {
 		}
 		if c.name == "replayed" {
 			p.says(p.expect(0, "run", "--now", "-v"), "warning: ", "beacon") // a person is told
+		}
+		if c.name == "none" {
+			p.says(p.expect(0, "check"), "there is no beacon: ", "ask the network's operators for the name; to ask other resolvers: beacon: {name: "+beaconName+", servers: [")
 		}
 		var d checkDocument
 		p.document(0, &d, "check")

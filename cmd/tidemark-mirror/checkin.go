@@ -7,10 +7,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"tidemark/checkin"
 	"tidemark/client"
@@ -52,6 +55,9 @@ func (m *mirror) seal(ctx context.Context, look client.LookOptions) (outgoing, e
 // ownKey reads this mirror's secret key.
 func (m *mirror) ownKey(file string) (sign.Signer, error) {
 	text, err := console.ReadFile(file, maxKeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, console.Exit(console.Misuse, fmt.Errorf("this mirror's own key: %w", err), "%s", missingKey(file))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("this mirror's own key: %w", err)
 	}
@@ -60,6 +66,20 @@ func (m *mirror) ownKey(file string) (sign.Signer, error) {
 		return nil, console.Hinted(fmt.Errorf("%s: %w", file, err), "a key without a password is wanted: minisign -G -W -s FILE -p FILE.pub; send the network's operators the public half")
 	}
 	return signer, nil
+}
+
+// missingKey is what to do about a key that is not there.
+func missingKey(file string) string {
+	public := shellWord(strings.TrimSuffix(file, filepath.Ext(file)) + ".pub")
+	return "make one, as the user that runs the mirror: minisign -G -W -s " + shellWord(file) + " -p " + public + "; then send the network's operators " + public
+}
+
+// keyAdvice is what to do where the configured key is not there; else "".
+func (m *mirror) keyAdvice() string {
+	if _, err := m.ownKey(m.cfg.Checkin.Key); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return missingKey(m.cfg.Checkin.Key)
 }
 
 func nonce() string {
@@ -117,7 +137,7 @@ func (a agent) RoundTrip(r *http.Request) (*http.Response, error) {
 // refusal is the receiver's, when it said no; nil where it only had no time, or was not reached.
 func refusal(err error) *checkin.NotAccepted {
 	var no *checkin.NotAccepted
-	if !errors.As(err, &no) || no.Status >= http.StatusInternalServerError || no.Status == http.StatusTooManyRequests || no.Status == http.StatusRequestTimeout {
+	if !errors.As(err, &no) || no.Passing() {
 		return nil
 	}
 	return no
@@ -126,6 +146,9 @@ func refusal(err error) *checkin.NotAccepted {
 // checkinAdvice is what to do about a check-in that the receiver refused, or that did not reach it.
 func (m *mirror) checkinAdvice(err error) string {
 	receiver := "checkin: in " + m.cfg.File + " names the receiver: compare it with what the network's operators say"
+	if advice := m.keyAdvice(); advice != "" {
+		return advice
+	}
 	no := refusal(err)
 	var cert *tls.CertificateVerificationError
 	var asked *url.Error
@@ -136,8 +159,10 @@ func (m *mirror) checkinAdvice(err error) string {
 		return "is it down, or a proxy between? else " + receiver
 	case no == nil:
 		return ""
+	case no.Status == http.StatusForbidden && strings.Contains(no.Words, "clock"):
+		return "timedatectl says whether this machine's clock is kept right"
 	case no.Status == http.StatusForbidden:
-		return "look at this machine's clock (timedatectl), then tell the network's operators this mirror's id, trees and public key: tidemark-mirror status"
+		return "the network's inventory does not have " + m.cfg.ID + " with these trees, or has another key for it: send its operators, with HOST and MODULE filled in: " + keyLine(m.cfg, m.publicKey())
 	case no.Status == http.StatusNotFound || no.Status == http.StatusMethodNotAllowed:
 		return receiver
 	}
@@ -197,7 +222,7 @@ func (m *mirror) notAccepted(c checkinMemory, cause error) (checkinMemory, error
 	if c.OwedSince.IsZero() || c.OwedSince.After(now) {
 		c.OwedSince = strictjson.At(now)
 	}
-	c.Why, c.Rest = cause.Error(), strictjson.Time{}
+	c.Why, c.Rest = words(client.Notice{Text: cause.Error(), Hint: m.checkinAdvice(cause)}), strictjson.Time{}
 	if refusal(cause) != nil {
 		c.Rest = strictjson.At(now.Add(restFor))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -157,6 +158,10 @@ func TestCheckin_AfterASync(t *testing.T) {
 	if _, kept := d.since(); len(kept) != 1 {
 		t.Errorf("after a sync by hand: %+v", kept)
 	}
+	s.says(s.expect(0, "sync"), "synced to", "checked in at "+d.URL) // into a pipe, too
+	s.silent(0, "sync", "-q")
+	d.set(true, nil)
+	s.says(s.expect(0, "sync"), "synced to", "the check-in is owed, later runs send it: ")
 }
 
 // A receiver that is down fails no run: the check-in is owed, and sent by the next run that finds it up, however quiet. Cron
@@ -182,7 +187,7 @@ func TestCheckin_ReceiverDown(t *testing.T) {
 	s.says(s.expect(0, "status"), "  check-in  owed since ")
 	var status statusDocument
 	s.document(0, &status, "status")
-	s.says(s.expect(0, "run", "-v"), "warning: the check-in was not accepted, the next runs send it again: check in: ", "checkin: in "+s.config+" names the receiver")
+	s.says(s.expect(0, "run", "-v"), "warning: the check-in is owed, later runs send it: check in: ", "checkin: in "+s.config+" names the receiver")
 	var ran runDocument
 	s.document(0, &ran, "run")
 	if c := ran.Checkin; c == nil || c.Accepted || c.OwedSince.IsZero() {
@@ -191,7 +196,7 @@ func TestCheckin_ReceiverDown(t *testing.T) {
 	s.ahead = 5 * time.Hour
 	s.silent(0, "run")
 	s.ahead = 6*time.Hour + time.Minute
-	s.says(s.expect(0, "run", "-q"), "warning: since ", "the check-in was not accepted")
+	s.says(s.expect(0, "run", "-q"), "warning: since ", "the check-in is owed")
 	s.ahead = 7 * time.Hour
 	s.silent(0, "run", "-q")
 	s.ahead = 0
@@ -217,7 +222,11 @@ func TestCheckin_Refused(t *testing.T) {
 	s.must(err)
 	d.receiver.SetSenders(none)
 	out := s.expect(0, "run", "-q")
-	s.says(out, "warning: the check-in was not accepted", "403 Forbidden: not accepted: the sender is unknown", "public key: tidemark-mirror status")
+	s.says(out, "warning: the receiver refused the check-in: 403 Forbidden: the sender is unknown", "(sent again after the next sync, or in an hour): the network's inventory does not have "+mirrorID, "- {id: "+mirrorID+", country: FI, trees: {centos: rsync://HOST/MODULE/}, key: RW")
+	if strings.Contains(out, "next runs") || strings.Contains(out, "later runs") || strings.Contains(out, "clock") {
+		t.Errorf("more than what is known of the refusal:\n%s", out)
+	}
+	s.says(s.expect(0, "status"), "the receiver refused the check-in: 403", "another key for it")
 	s.silent(0, "run")
 	if asked, _ := d.since(); asked != 1 {
 		t.Errorf("asked %d times, expected once", asked)
@@ -228,9 +237,9 @@ func TestCheckin_Refused(t *testing.T) {
 		t.Errorf("an hour later asked %d times, expected once", asked)
 	}
 	s.ahead = 25 * time.Hour
-	s.says(s.expect(0, "run", "-q"), "the check-in was not accepted")
+	s.says(s.expect(0, "run", "-q"), "the receiver refused the check-in")
 	s.ahead = 0
-	s.says(s.expect(4, "checkin"), "error: check-in not accepted: 403", "hint: look at this machine's clock (timedatectl), then tell")
+	s.says(s.expect(4, "checkin"), "error: the receiver refused the check-in: 403", "hint: the network's inventory does not have ")
 	d.since()
 
 	d.receiver.SetSenders(d.senders)
@@ -243,6 +252,18 @@ func TestCheckin_Refused(t *testing.T) {
 	if asked, _ := d.since(); asked != 0 {
 		t.Error("what was told by hand was told again")
 	}
+}
+
+// A receiver whose certificate is of an authority of its own: what to do is said, and status says it, too.
+func TestCheckin_ForeignCertificate(t *testing.T) {
+	t.Parallel()
+	s := newPaperWithout(t)
+	s.newDesk()
+	s.lines = slices.DeleteFunc(s.lines, func(line string) bool { return strings.HasPrefix(line, "ca: ") })
+	s.synced()
+	hint := "ca: FILE in " + s.config + " if the receiver has an authority of its own"
+	s.says(s.expect(0, "run", "-v"), "the check-in is owed, later runs send it: ", hint)
+	s.says(s.expect(0, "status"), "owed since ", hint)
 }
 
 // By hand: what is said, and what stands in the way.
@@ -272,7 +293,7 @@ func TestCheckin_ByHand(t *testing.T) {
 	}
 
 	_, said, exit := p.inProcess(time.Now().Add(10*time.Minute), "checkin")
-	if exit != 4 || !strings.Contains(said, "set the clock") {
+	if exit != 4 || !strings.Contains(said, "set the clock") || !strings.Contains(said, "hint: timedatectl") || strings.Contains(said, "inventory") {
 		t.Errorf("exit code %d\n%s", exit, said)
 	}
 	s.must(os.WriteFile(filepath.Join(s.mirror(), "TIME"), []byte("rubbish\n"), 0o644))
@@ -285,5 +306,9 @@ func TestCheckin_ByHand(t *testing.T) {
 		t.Errorf("a hint about the site:\n%s", out)
 	}
 	s.must(os.Remove(s.path("mirror.key")))
-	s.says(p.expect(1, "checkin"), "this mirror's own key", "mirror.key")
+	s.says(p.expect(2, "checkin"), "this mirror's own key", "mirror.key", "hint: make one, as the user that runs the mirror: minisign -G -W -s "+s.path("mirror.key")+" -p "+s.path("mirror.pub"))
+	s.says(p.expect(0, "check"), "warning: checkin: there is no key", "minisign -G -W")
+	p.synced()
+	s.says(p.expect(0, "run", "-q"), "warning: the check-in is owed", "minisign -G -W")
+	p.silent(0, "run", "-q")
 }

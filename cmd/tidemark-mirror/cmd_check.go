@@ -78,6 +78,11 @@ func (m *mirror) check() error {
 	}
 	look.EveryNotice = true // marks none as told: cron's run still has to
 	d := checkDocument{Schema: "tidemark/mirror-check/v1", Network: m.cfg.Network, Mirror: m.cfg.ID, Trees: []checkedTree{}, Notices: []notice{}}
+	if m.cfg.Checkin != nil {
+		if advice := m.keyAdvice(); advice != "" {
+			m.Warn("checkin: there is no key %s: %s", m.cfg.Checkin.Key, advice)
+		}
+	}
 	if m.checkBeacon(&d, look) {
 		return m.Document(d)
 	}
@@ -99,13 +104,16 @@ func (m *mirror) check() error {
 // checkBeacon asks the beacon first, and says whether the check ends with its answer.
 func (m *mirror) checkBeacon(d *checkDocument, look client.LookOptions) (quiet bool) {
 	if m.Bool("https") {
+		m.Log.Info("the site is asked over HTTPS: --https")
 		return false
 	}
 	trees := sortedNames(m.cfg)
 	asked := m.askBeacon(m.Context.Context, look, trees)
 	if asked == nil {
+		m.Log.Info("the site is asked over HTTPS: no beacon is configured")
 		return false
 	}
+	m.Log.Info(asked.String())
 	d.Beacon = asked.report()
 	if n := asked.look.Ignored; n != nil {
 		m.Warn("%s", words(*n))

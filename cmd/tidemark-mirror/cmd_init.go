@@ -36,8 +36,9 @@ func initCommand(e *console.Program, w world) *cli.Command {
 	}, `Writes a commented mirror.yaml, and the trust document beside it, into DIR, or where --config says. On a terminal it asks for
 what the flags leave open. Trees that are there already are taken as they are: nothing in them is touched. What is there
 is never overwritten. It also makes this mirror's own key, mirror.key and mirror.pub, and prints the line for the network's
-operators: by it they know this mirror's check-ins. A key that is there is kept. The state directory belongs to who runs the mirror: typed by root, it is made for the owner of the
-first tree's directory; where that is nobody or root, the command that makes it is printed.
+operators: by it they know this mirror's check-ins. A key that is there is kept. The state directory belongs to who runs the
+mirror: typed by root, it is made for the owner of the first tree's directory; where that is nobody or root, the command that
+makes it is printed.
 
 Examples:
   tidemark-mirror init /etc/tidemark
@@ -193,7 +194,7 @@ func (i *initializer) tellKey() {
 	if !i.key.Made {
 		what = "kept as it was in"
 	}
-	i.Say("  key       %s %s; tell the network's operators, for this mirror's entry in their inventory:", what, i.key.File)
+	i.Say("  key       %s %s; tell the network's operators (HOST and MODULE are for you to fill in), for their inventory:", what, i.key.File)
 	i.Say("            %s", i.key.Line)
 }
 

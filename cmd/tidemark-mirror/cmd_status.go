@@ -19,8 +19,9 @@ func statusCommand(e *console.Program) *cli.Command {
 	return e.Command("status", "what is held, from whom, and what is wrong", "", nil,
 		`Tells of each tree what is held and announced, since when it is behind and where this mirror stands among those that wait,
 the last sync that was proven and the deletions that are owed; who holds the lock; how old the kept manifest and the trust
-document are; what the beacon said last; whether a check-in is owed; and this mirror's public key. Asks nobody: it works
-offline.
+document are; the serial of the newest beacon seen, and when the site is asked at the latest whatever the beacon says; whether
+a check-in is owed; and this mirror's public key. Asks nobody: it works offline, and does not know whether the beacon is
+still there (check -v asks it).
 
 Examples:
   tidemark-mirror status

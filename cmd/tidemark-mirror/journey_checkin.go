@@ -30,11 +30,12 @@ func (j *journey) checkIn(ctx context.Context) {
 	if len(trees) == 0 || j.restsCheckin(owed) {
 		return
 	}
+	synced := len(j.fresh) > 0
 	j.checkin = &checkinReport{Trees: trees}
 	cause := j.sendCheckin(ctx, !owed.OwedSince.IsZero())
 	if cause == nil {
 		j.checkin.Accepted, j.fresh = true, nil
-		j.screen.person("checked in at %s", j.cfg.Checkin.URL)
+		j.tellCheckin(synced, "checked in at "+j.cfg.Checkin.URL)
 		if err := m.accepted(syncs); err != nil { // the next run checks in once more
 			j.warnOnce("checkin memory", "%v", err)
 		}
@@ -45,7 +46,18 @@ func (j *journey) checkIn(ctx context.Context) {
 	}
 	owed, err := m.notAccepted(owed, cause)
 	j.checkin.Why, j.checkin.OwedSince = cause.Error(), owed.OwedSince
-	j.owedCheckin(owed, errors.Join(cause, err))
+	if told := j.owedCheckin(owed, errors.Join(cause, err)); !told && synced {
+		j.screen.call.Say("%-10s the check-in is owed, later runs send it: %s", "", owed.Why)
+	}
+}
+
+// tellCheckin says it to a person, and beside the words about a sync to whoever reads those.
+func (j *journey) tellCheckin(synced bool, text string) {
+	if synced && !j.screen.terminal && !j.screen.verbose {
+		j.screen.call.Say("%-10s %s", "", text)
+		return
+	}
+	j.screen.person("%s", text)
 }
 
 // sendCheckin seals and sends one; what is owed already only once a run.
@@ -67,17 +79,25 @@ func (j *journey) restsCheckin(c checkinMemory) bool {
 	return left > 0 && left <= restFor && !j.opt.now && !j.typed() && len(j.fresh) == 0
 }
 
-// owedCheckin tells of a check-in that was not accepted: what passes by itself to a person, or once it lasts; a key or an
-// address that is not right once a day.
-func (j *journey) owedCheckin(c checkinMemory, cause error) {
-	const text = "the check-in was not accepted, the next runs send it again: "
-	words := words(client.Notice{Text: text + cause.Error(), Hint: j.mirror.checkinAdvice(cause)})
+// owedCheckin tells of a check-in that was not accepted, and whether it did: what passes by itself to a person, or once it
+// lasts; a key or an address that is not right once a day.
+func (j *journey) owedCheckin(c checkinMemory, cause error) (told bool) {
+	text := "the check-in is owed, later runs send it: " + cause.Error()
+	if !c.Rest.IsZero() {
+		text = cause.Error() + " (sent again after the next sync, or in an hour)"
+	}
+	words := words(client.Notice{Text: text, Hint: j.mirror.checkinAdvice(cause)})
+	_, noKey := j.mirror.ownKey(j.cfg.Checkin.Key)
 	switch {
 	case j.typed():
-		j.screen.warn("%s", words)
-	case !c.Rest.IsZero():
-		j.warnOnce("checkin "+fingerprint(words), "%s", words)
-	case j.now().Sub(c.OwedSince.Time) >= j.cfg.WarnAfter && j.due("checkin", j.cfg.WarnAfter):
-		j.screen.warn("since %s %s", console.Clock(c.OwedSince.Time), words)
+	case !c.Rest.IsZero() || noKey != nil:
+		told = j.due("checkin "+fingerprint(words), aDay)
+	case j.now().Sub(c.OwedSince.Time) >= j.cfg.WarnAfter:
+		words = "since " + console.Clock(c.OwedSince.Time) + " " + words
+		told = j.due("checkin", j.cfg.WarnAfter)
 	}
+	if told = told || j.typed(); told {
+		j.screen.warn("%s", words)
+	}
+	return told
 }

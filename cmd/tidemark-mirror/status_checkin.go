@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"path/filepath"
+	"strings"
 
+	"tidemark/client"
 	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
@@ -17,7 +19,7 @@ type checkinStatus struct {
 	URL       string          `json:"url"`
 	Accepted  strictjson.Time `json:"accepted,omitzero"`   // when the last one was
 	OwedSince strictjson.Time `json:"owed_since,omitzero"` // one is owed: the next runs send it
-	Why       string          `json:"why,omitempty"`       // why it was not accepted
+	Why       string          `json:"why,omitempty"`       // why it was not accepted, and what to do
 	Trouble   string          `json:"trouble,omitempty"`   // why none can be signed
 }
 
@@ -42,7 +44,7 @@ func (m *mirror) checkinStatus() *checkinStatus {
 	known := m.memory.checkins()
 	c := &checkinStatus{URL: m.cfg.Checkin.URL, Accepted: known.Accepted, OwedSince: known.OwedSince, Why: known.Why}
 	if _, err := m.ownKey(m.cfg.Checkin.Key); err != nil {
-		c.Trouble = err.Error()
+		c.Trouble = words(client.Notice{Text: err.Error(), Hint: m.keyAdvice()})
 	}
 	return c
 }
@@ -65,11 +67,15 @@ func keyFile(cfg *config.Mirror) string {
 	return cmp.Or(cfg.Checkin.Key, beside)
 }
 
-// keyLine is what a mirror's entry in the network's inventory needs.
+// keyLine is a mirror's entry in the network's inventory, whole but for the places of the trees, which are to be filled in.
 func keyLine(cfg *config.Mirror, public string) string {
 	country := ""
 	if cfg.Country != "" {
 		country = ", country: " + cfg.Country
 	}
-	return "- {id: " + cfg.ID + country + ", …, key: " + public + "}"
+	var trees []string
+	for _, name := range sortedNames(cfg) {
+		trees = append(trees, name+": rsync://HOST/MODULE/")
+	}
+	return "- {id: " + cfg.ID + country + ", trees: {" + strings.Join(trees, ", ") + "}, key: " + public + "}"
 }
