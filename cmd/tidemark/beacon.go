@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -46,8 +47,8 @@ const (
 // nearlyExpired is the least life that a manifest must have left to get a record: a shorter one would be over in the caches.
 const nearlyExpired = 5 * time.Minute
 
-// keepBeacon is the last step of a run (DESIGN 4.5, 7): the records say what m, which is published, says, at every
-// authoritative server. What goes wrong is told and stops nothing: mirrors that cannot go by DNS ask HTTPS.
+// keepBeacon comes after purge, memory and copies, and before the status, which tells of it (DESIGN 4.5, 7): the records say
+// what m, which is published, says, at every authoritative server. What goes wrong is told and stops nothing: mirrors that cannot go by DNS ask HTTPS.
 func (p *publisher) keepBeacon(ctx context.Context, m *manifest.Manifest) (trouble []error) {
 	if !p.keepsBeacon() {
 		return nil
@@ -104,20 +105,15 @@ func (p *publisher) sayBeacon() {
 
 // String is the outcome in one line.
 func (o *beaconOutcome) String() string {
-	at := fmt.Sprintf("at %d servers", o.Servers)
-	switch {
-	case o.Servers == 0:
-		at = "no server was asked"
-	case o.Agree < o.Servers:
-		at = fmt.Sprintf("at %d of %d servers", o.Agree, o.Servers)
-	case o.Servers == 1:
-		at = "at 1 server"
+	seen := fmt.Sprintf("seen at %d of %d servers", o.Agree, o.Servers)
+	if o.Servers == 0 {
+		seen = "no server was asked"
 	}
 	switch o.State {
 	case beaconWritten:
-		return fmt.Sprintf("beacon %s: serial %d (%s), %s", o.Name, o.Serial, o.Why, at)
+		return fmt.Sprintf("beacon %s: wrote serial %d (%s), %s", o.Name, o.Serial, o.Why, seen)
 	case beaconUnchanged:
-		return fmt.Sprintf("beacon %s: serial %d, unchanged, %s", o.Name, o.Serial, at)
+		return fmt.Sprintf("beacon %s: kept serial %d: %s, %s", o.Name, o.Serial, cmp.Or(o.Why, "same timestamps"), seen)
 	case beaconWithheld:
 		return fmt.Sprintf("beacon %s: withheld: %s", o.Name, o.Why)
 	}

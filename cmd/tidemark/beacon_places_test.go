@@ -83,7 +83,7 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 
 	w.now = w.now.Add(time.Minute)
 	o, out, trouble := w.keep(w.document(stamp2, stamp2))
-	if len(trouble) != 2 || o.State != beaconWritten || len(o.Lagging) != 2 || out != "beacon "+beaconName+": serial 2 (timestamps changed), at 1 of 2 servers\n" {
+	if len(trouble) != 2 || o.State != beaconWritten || len(o.Lagging) != 2 || out != "beacon "+beaconName+": wrote serial 2 (timestamps changed), seen at 1 of 2 servers\n" {
 		t.Fatalf("%s%+v, %v", out, o, trouble)
 	}
 	code, errs := report(trouble[0])
@@ -216,7 +216,7 @@ func TestKeepBeacon_NameServers(t *testing.T) {
 	w.served = nil
 	w.configure()
 	_, out, trouble := w.keep(w.document(stamp1, stamp1))
-	if len(trouble) != 2 || out != "beacon "+beaconName+": serial 1 (no record), at 0 of 1 servers\n" ||
+	if len(trouble) != 2 || out != "beacon "+beaconName+": wrote serial 1 (there was none), seen at 0 of 1 servers\n" ||
 		!strings.Contains(trouble[0].Error(), "server ns1.example.org (127.0.0.1:53) cannot be asked: ") { // the lab's named has another port
 		t.Errorf("%s%v", out, trouble)
 	}

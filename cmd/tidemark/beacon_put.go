@@ -79,9 +79,9 @@ func (k *beaconKeeper) put(ctx context.Context) (err error) {
 		return err
 	}
 	k.stands = append(k.stands, record{k.cfg.Beacon.Name, set, why != ""})
-	k.o.State, k.o.Why = beaconUnchanged, why
+	k.o.State = beaconUnchanged
 	if why != "" {
-		k.o.State, k.memory.Text, k.memory.PutAt = beaconWritten, joined(set), strictjson.At(k.Now())
+		k.o.State, k.o.Why, k.memory.Text, k.memory.PutAt = beaconWritten, why, joined(set), strictjson.At(k.Now())
 	}
 	if b, fault := k.readBeacon(set.Records); fault == nil {
 		k.o.Serial, k.o.Expires = b.Serial, strictjson.At(time.Unix(b.Expires, 0))
@@ -99,7 +99,7 @@ func (k *beaconKeeper) putPlain(ctx context.Context) error {
 		if have.Same(want) && have.TTL == want.TTL {
 			return "", nil
 		}
-		return "the plain record differs", nil
+		return "the plain record differed", nil
 	}, func(context.Context) (publish.RRset, error) { return want, nil })
 	if err != nil {
 		return fmt.Errorf("plain record %s: %w", b.PlainName, err)
@@ -173,8 +173,14 @@ func (k *beaconKeeper) foreignTrouble(name string, texts []string) error {
 // stale says why the signed record has to be written anew; "": it may stay (DESIGN 4.4).
 func (k *beaconKeeper) stale(ctx context.Context, have publish.RRset) (string, error) {
 	b, fault := k.readBeacon(have.Records)
-	if fault != nil {
-		return fault.Text, nil
+	switch {
+	case fault == nil:
+	case fault.Reason == faultNone:
+		return "there was none", nil
+	case fault.Reason == faultSeveral:
+		return fmt.Sprintf("replaced %d records", len(have.Records)), nil
+	default:
+		return "replaced one that mirrors refuse: " + fault.Text, nil
 	}
 	if b.Serial > k.m.Serial {
 		return k.ahead(ctx, b)
@@ -195,7 +201,7 @@ func (k *beaconKeeper) ahead(ctx context.Context, b *manifest.Beacon) (string, e
 	at, err := manifest.ParsePointer(o.Data) // none, or a damaged one, is ahead of nobody
 	if err == nil && at.Serial >= b.Serial {
 		k.Log.Info("another publisher was faster, its record stays", "serial", b.Serial, "published", at.Serial)
-		k.faster = true
+		k.faster, k.o.Why = true, "another publisher was faster"
 		return "", nil
 	}
 	return fmt.Sprintf("it gave serial %d, not yet published", b.Serial), nil

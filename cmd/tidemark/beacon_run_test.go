@@ -61,12 +61,12 @@ func (w *beaconWorld) move(n *lab.Network, to int64) {
 func TestRun_Beacon(t *testing.T) {
 	t.Parallel()
 	w, n := newBeaconNetwork(t)
-	w.says(0, []string{"run", "--bootstrap"}, "published serial 1", "beacon "+beaconName+": serial 1 (no record), at 1 server\n")
+	w.says(0, []string{"run", "--bootstrap"}, "published serial 1", "beacon "+beaconName+": wrote serial 1 (there was none), seen at 1 of 1 servers\n")
 	if b := w.stands(); b.Serial != 1 || b.Trees["centos"] != labStart() || b.Trees["vault"] != labStart() {
 		t.Errorf("%+v", b)
 	}
 	zone := w.zone()
-	w.says(0, []string{"run"}, "not published: nothing changed", "serial 1, unchanged, at 1 server\n")
+	w.says(0, []string{"run"}, "not published: nothing changed", "kept serial 1: same timestamps, seen at 1 of 1 servers\n")
 	if got := w.zone(); got != zone {
 		t.Errorf("a run that changed nothing changed the zone: %d, was %d", got, zone)
 	}
@@ -83,7 +83,7 @@ func TestRun_Beacon(t *testing.T) {
 	}
 	w.place = right
 	w.configure()
-	w.says(0, []string{"run"}, "not published: nothing changed since serial 2", "serial 2 (timestamps changed), at 1 server")
+	w.says(0, []string{"run"}, "not published: nothing changed since serial 2", "wrote serial 2 (timestamps changed), seen at 1 of 1 servers")
 
 	w.move(n, labStart()+120)
 	reserve := filepath.Join(w.pub.Site, "m", "3") // where the next serial is reserved lies a file
@@ -103,7 +103,7 @@ func TestRun_Beacon(t *testing.T) {
 	if err := followsDocument("tidemark/status/v1", w.says(0, []string{"status", "--json"}, `"state": "written"`)); err != nil {
 		t.Error(err)
 	}
-	w.says(0, []string{"status"}, "beacon "+beaconName+": serial 3 (timestamps changed), at 1 server")
+	w.says(0, []string{"status"}, "beacon "+beaconName+": wrote serial 3 (timestamps changed), seen at 1 of 1 servers")
 	if b := must(os.ReadFile(filepath.Join(w.pub.Site, "status.json"))); strings.Contains(string(b), "beacon") {
 		t.Errorf("the site tells of the publisher's servers: %s", b)
 	}
@@ -169,5 +169,5 @@ func TestRun_BeaconKilled(t *testing.T) {
 	if b := w.stands(); b.Serial != 1 {
 		t.Errorf("%+v", b)
 	}
-	w.says(0, []string{"run"}, "not published: nothing changed since serial 2", "serial 2 (timestamps changed), at 1 server")
+	w.says(0, []string{"run"}, "not published: nothing changed since serial 2", "wrote serial 2 (timestamps changed), seen at 1 of 1 servers")
 }

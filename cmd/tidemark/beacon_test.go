@@ -286,7 +286,7 @@ func TestKeepBeacon(t *testing.T) {
 	t.Parallel()
 	w := newBeaconWorld(t)
 	m := w.document(stamp1, stamp2)
-	if out := w.good(m, beaconWritten); out != "beacon "+beaconName+": serial 1 (no record), at 1 server\n" {
+	if out := w.good(m, beaconWritten); out != "beacon "+beaconName+": wrote serial 1 (there was none), seen at 1 of 1 servers\n" {
 		t.Errorf("%q", out)
 	}
 	if b := w.stands(); b.Serial != 1 || b.Expires != m.Expires.Unix() || b.Trees["centos"] != stamp1 || b.Trees["vault"] != stamp2 {
@@ -304,7 +304,7 @@ func TestKeepBeacon(t *testing.T) {
 				t.Error("nothing changed, and beacon.json was written")
 			}
 		}()
-		if out := w.good(m, beaconUnchanged); out != "beacon "+beaconName+": serial 1, unchanged, at 1 server\n" {
+		if out := w.good(m, beaconUnchanged); out != "beacon "+beaconName+": kept serial 1: same timestamps, seen at 1 of 1 servers\n" {
 			t.Errorf("%q", out)
 		}
 		if got := w.zone(); got != zone {

@@ -33,10 +33,10 @@ all that is asked of it; what it has not answered by then is left to the full ru
 Exit codes: 0 done, 1 failed, 2 configuration, 3 the guard spoke, 4 refused (signature, trust, clock),
 5 another run holds the lock or was faster, 7 published, but a tree waits longer than max_wait for its quorum.
 
-Example, every five minutes; cron mails what goes wrong, and nothing else:
-  */5 * * * *  root  tidemark run -q --config /etc/tidemark/tidemark.yaml
+Example for /etc/cron.d, every five minutes, as the owner of the state; cron mails what goes wrong, and nothing else:
+  */5 * * * *  tidemark  /usr/local/bin/tidemark run -q --config /etc/tidemark/tidemark.yaml
 Example, what a path unit starts when a mirror has checked in:
-  tidemark run --checkins -q`, func(c *console.Call) error {
+  /usr/local/bin/tidemark run --checkins -q --config /etc/tidemark/tidemark.yaml`, func(c *console.Call) error {
 		if c.Bool("checkins") {
 			for _, with := range []string{"dry-run", "bootstrap"} {
 				if c.Bool(with) {
