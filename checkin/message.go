@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +97,15 @@ func (m *Message) check() error {
 	return nil
 }
 
+// Claims lists what m says of its trees, sorted, for one line of a log: "centos=1488372781 epel=1488371000".
+func (m *Message) Claims() string {
+	var list []string
+	for _, tree := range slices.Sorted(maps.Keys(m.Trees)) {
+		list = append(list, fmt.Sprintf("%s=%d", tree, m.Trees[tree]))
+	}
+	return strings.Join(list, " ")
+}
+
 func in(member string, err error) error {
 	if err == nil {
 		return nil
@@ -107,6 +118,7 @@ func in(member string, err error) error {
 type Senders struct {
 	network string
 	mirrors map[string]sender // by id
+	keyless map[string]bool   // the others of the inventory, who are refused
 }
 
 // sender is a role of one key, and the trees that the inventory gives its holder.
@@ -118,10 +130,11 @@ type sender struct {
 // NewSenders takes the servers of the inventory. A key that cannot be read is an error, and so is one that two of them have:
 // either could speak for the other.
 func NewSenders(network string, servers []inventory.Server) (*Senders, error) {
-	s := &Senders{network: network, mirrors: map[string]sender{}}
+	s := &Senders{network: network, mirrors: map[string]sender{}, keyless: map[string]bool{}}
 	holder := map[string]string{} // of a key's id, and of a key
 	for _, server := range servers {
 		if server.Key == "" {
+			s.keyless[server.ID] = true
 			continue
 		}
 		key, err := keys.ParseMinisign(server.Key)
@@ -171,13 +184,17 @@ func (s *Senders) open(body []byte, now time.Time) (_ *Message, d digest, _ erro
 	}
 	from, known := s.mirrors[m.Mirror]
 	if !known {
-		return nil, d, refuse(UnknownSender, "the inventory has no key of %s", m.Mirror)
+		refused := refuse(UnknownSender, "the inventory has no key of %s", m.Mirror)
+		if s.keyless[m.Mirror] {
+			refused.claiming(m.Mirror)
+		}
+		return nil, d, refused
 	}
 	if key := from.role.Keys[0].Key; e.Signatures[0].Key != key {
-		return nil, d, refuse(BadSignature, "signed by key %s, the inventory gives %s the key %s", e.Signatures[0].Key, m.Mirror, key)
+		return nil, d, refuse(BadSignature, "signed by key %s, the inventory gives %s the key %s", e.Signatures[0].Key, m.Mirror, key).claiming(m.Mirror)
 	}
 	if _, err := sign.Verify(e.Payload, e.Signatures, from.role, now); err != nil {
-		return nil, d, &Refused{Reason: BadSignature, Detail: m.Mirror, err: err}
+		return nil, d, (&Refused{Reason: BadSignature, Detail: m.Mirror, err: err}).claiming(m.Mirror)
 	}
 	for tree := range m.Trees {
 		if !from.trees[tree] {

@@ -49,6 +49,7 @@ type Receiver struct {
 	mu      sync.Mutex
 	mirrors map[string]*record
 	stats   Stats
+	recent  map[Reason]*refusals // since Refusals was called
 }
 
 // Stats are counters since the receiver was made.
@@ -76,7 +77,8 @@ func NewReceiver(o ReceiverOptions) *Receiver {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Receiver{o: o, checks: make(chan struct{}, o.Checks), writes: make(chan struct{}, o.Writes), all: rate.NewLimiter(rate.Limit(o.PerSecond), o.PerSecond),
-		mirrors: map[string]*record{}, stats: Stats{Refused: map[Reason]int64{}}}
+		mirrors: map[string]*record{}, stats: Stats{Refused: map[Reason]int64{}},
+		recent: map[Reason]*refusals{}}
 	r.senders.Store(o.Senders)
 	return r
 }
@@ -250,7 +252,7 @@ func (r *Receiver) accept(m *Message, d digest, body []byte, now time.Time) (rep
 		return false, (&Refused{Reason: NotKept, Detail: "keep it", err: err}).by(m.Mirror).after(again)
 	}
 	rec.remember(d, m.At.Time)
-	r.o.Log.Info("check-in accepted", "mirror", m.Mirror, "trees", m.Trees)
+	r.o.Log.Info("check-in accepted", "mirror", m.Mirror, "trees", m.Claims())
 	return false, nil
 }
 
@@ -260,6 +262,7 @@ func (r *Receiver) count(repeated bool, refused *Refused) {
 	switch {
 	case refused != nil:
 		r.stats.Refused[refused.Reason]++
+		r.note(refused)
 	case repeated:
 		r.stats.Repeated++
 	default:

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tidemark/inventory"
 )
 
 // desk is a receiver with a clock that tests set, and what it kept.
@@ -244,6 +246,39 @@ func TestReceiver_LimitOfAll(t *testing.T) {
 	}
 	d.now = d.now.Add(time.Second)
 	d.want(t, all[2].seal(t, all[2].message(d.now)), http.StatusAccepted, "")
+}
+
+// Who is refused is named: by its signature, or as claimed when the inventory has that name, and then a few at most.
+func TestReceiver_Refusals(t *testing.T) {
+	a, b, keyless := newMirror(t, "a"), newMirror(t, "b"), newMirror(t, "keyless")
+	servers := []inventory.Server{a.server(t, "centos"), b.server(t, "centos"), {ID: "keyless"}}
+	for i := range 2 * mostClaimed {
+		servers = append(servers, newMirror(t, fmt.Sprint("m", i)).server(t, "centos"))
+	}
+	d := newDesk(t, senders(t, servers...))
+	post := func(m mirror, msg Message) { d.post(m.seal(t, msg)) }
+	post(b, b.message(noon.Add(time.Hour)))
+	post(a, a.message(noon.Add(time.Hour)))
+	post(a, a.message(noon.Add(time.Hour)))
+	post(keyless, keyless.message(noon))
+	stranger := newMirror(t, "x")
+	post(stranger, stranger.message(noon))
+	posing := stranger
+	for i := range 2 * mostClaimed {
+		posing.id = fmt.Sprint("m", i)
+		post(posing, posing.message(noon))
+	}
+	want := map[Reason]Refusals{
+		WrongClock:    {Count: 3, Mirrors: []string{"a", "b"}},
+		UnknownSender: {Count: 2, Claimed: []string{"keyless"}},
+		BadSignature:  {Count: 6, Claimed: []string{"m0", "m1", "m2"}},
+	}
+	if diff := cmp.Diff(want, d.Refusals()); diff != "" {
+		t.Error(diff)
+	}
+	if again := d.Refusals(); len(again) > 0 {
+		t.Errorf("once more: %v", again)
+	}
 }
 
 // Bogus messages use up nothing: not the limits, not the memory, not the log.

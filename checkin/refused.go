@@ -34,8 +34,9 @@ type Refused struct {
 	Mirror string // who sent it, once the signature was verified; "" before: what was not proven names nobody
 	Detail string
 
-	err   error
-	retry time.Duration // when to try again; 0: never
+	claimed string // one of the inventory, when it only says so
+	err     error
+	retry   time.Duration // when to try again; 0: never
 }
 
 func (r *Refused) Error() string {
@@ -52,6 +53,12 @@ func refuse(reason Reason, format string, args ...any) *Refused {
 // by names the sender, whose signature was verified.
 func (r *Refused) by(mirror string) *Refused {
 	r.Mirror = mirror
+	return r
+}
+
+// claiming keeps whom an unproven one of the inventory says it is.
+func (r *Refused) claiming(mirror string) *Refused {
+	r.claimed = mirror
 	return r
 }
 

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -226,7 +227,9 @@ func TestCheckinServe(t *testing.T) {
 	want(1, http.StatusForbidden)
 	r.inventory(t, 2)
 	s.Process.Signal(syscall.SIGHUP)
-	until(t, "the inventory was read", func() bool { return strings.Contains(s.said(), "mirrors=2") })
+	until(t, "the inventory was read", func() bool {
+		return strings.Contains(s.said(), "inventory read again: 2 mirrors of centos may check in")
+	})
 	want(1, http.StatusAccepted)
 	r.write(t, "servers.d/broken.yaml", "- {id: broken\n")
 	s.Process.Signal(syscall.SIGHUP)
@@ -254,6 +257,20 @@ func TestCheckinServe(t *testing.T) {
 	s.stop(t)
 	if rest, _ := io.ReadAll(in); !strings.Contains(string(rest), "202 Accepted") || !bytes.Equal(r.kept(1), body) {
 		t.Errorf("the request under way was answered %q", rest)
+	}
+}
+
+// Whoever looks up why a mirror is refused finds its name, and what was only claimed as such.
+func TestRefusedAttributes(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Warn("refused", refusedAttributes(map[checkin.Reason]checkin.Refusals{
+		checkin.WrongClock:   {Count: 3, Mirrors: []string{"a", "b"}},
+		checkin.BadSignature: {Count: 1, Claimed: []string{"c"}},
+		checkin.Malformed:    {Count: 2},
+	})...)
+	if want := " clock=3 clock_of=a,b malformed=2 signature=1 signature_claimed=c\n"; !strings.HasSuffix(log.String(), want) {
+		t.Errorf("%sexpected it to end with%s", &log, want)
 	}
 }
 

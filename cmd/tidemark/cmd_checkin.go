@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -25,7 +26,8 @@ import (
 )
 
 const (
-	checkinPoll  = 30 * time.Second // between two looks at the files of the inventory and the certificate
+	checkinPoll  = 10 * time.Second // between two looks at the files of the inventory and the certificate
+	checkinTally = time.Minute      // between two lines about what was refused
 	checkinGrace = 10 * time.Second // for requests that are being answered when the end is asked for
 )
 
@@ -39,8 +41,8 @@ key of its mirror in the inventory; each lies in the spool before it is accepted
 A check-in marks nobody good.
 
 It runs until SIGTERM or SIGINT. It reads the configuration and the inventory, never a signing key, and writes into the
-spool alone: run it as a user of its own. The inventory and the certificate are read again when their files change, and
-on SIGHUP; other settings need a new start.
+spool alone: run it as a user of its own. The inventory and the certificate are read again within 10 seconds of a change
+of their files, and at once on SIGHUP; other settings need a new start.
 
 Configuration:
   checkin:
@@ -61,7 +63,6 @@ type checkinServer struct {
 	cert     atomic.Pointer[tls.Certificate] // nil: plain HTTP
 
 	inventory, tls watched
-	counted        checkin.Stats // what the last line of the log said
 }
 
 // serveDocument is `checkin serve --json`, printed once it listens.
@@ -164,10 +165,15 @@ func (s *checkinServer) listen() (net.Listener, error) {
 	if given := s.String("listen"); given != "" {
 		at = given
 	}
-	if _, _, err := net.SplitHostPort(at); err != nil {
+	host, _, err := net.SplitHostPort(at)
+	if err != nil {
 		return nil, console.Exit(console.Misuse, fmt.Errorf("--listen %q: %w", at, err), "e.g. --listen 127.0.0.1:8440")
 	}
-	l, err := net.Listen("tcp", at)
+	network := "tcp"
+	if a, err := netip.ParseAddr(host); err == nil && a.Is4() {
+		network = "tcp4" // else 0.0.0.0 would be every IPv6 address, too
+	}
+	l, err := net.Listen(network, at)
 	if err != nil {
 		return nil, console.Hinted(fmt.Errorf("listen for check-ins: %w", err), "choose another address: --listen, or checkin.listen in the configuration")
 	}
@@ -175,8 +181,10 @@ func (s *checkinServer) listen() (net.Listener, error) {
 		Spool: s.cfg.Checkin.Spool, Mirrors: s.receiver.Senders().Len()}
 	if s.cert.Load() != nil {
 		d.URL = "https://" + d.Listen + "/"
+	} else if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+		s.Warn("plain http at %s is open to all who reach it: listen at 127.0.0.1 behind a web server that has TLS, or set checkin.cert and checkin.key", d.Listen)
 	}
-	s.Say("listening at %s: %d mirrors of %s may check in, spool %s", d.URL, d.Mirrors, d.Network, d.Spool)
+	s.Say("listening at %s: %s of %s may check in, spool %s", d.URL, counted(d.Mirrors, "mirror"), d.Network, d.Spool)
 	if err := s.Document(d); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -220,7 +228,9 @@ func (s *checkinServer) serve(ctx context.Context, l net.Listener) error {
 func (s *checkinServer) watch(ctx context.Context, hup <-chan os.Signal) {
 	tick := time.NewTicker(checkinPoll)
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	minute := time.NewTicker(checkinTally)
+	defer minute.Stop()
+	for {
 		select {
 		case <-ctx.Done():
 			return
@@ -228,9 +238,8 @@ func (s *checkinServer) watch(ctx context.Context, hup <-chan os.Signal) {
 			s.reload(true)
 		case <-tick.C:
 			s.reload(false)
-			if n%2 == 0 {
-				s.tally()
-			}
+		case <-minute.C:
+			s.tally()
 		}
 	}
 }
@@ -264,8 +273,20 @@ func (s *checkinServer) readInventory() error {
 	}
 	s.inventory.paths = inventoryFiles(cfg) // the print is of before
 	s.receiver.SetSenders(senders)
-	s.Log.Info("inventory read", "mirrors", senders.Len())
+	s.tell("inventory read again: %s of %s may check in", counted(senders.Len(), "mirror"), cfg.Network)
 	return nil
+}
+
+// tell is for what is no warning, and yet said without -v: somebody waits for it.
+func (s *checkinServer) tell(format string, args ...any) {
+	switch text := fmt.Sprintf(format, args...); {
+	case s.Log.Enabled(context.Background(), slog.LevelInfo):
+		s.Log.Info(text)
+	case s.JSON:
+		fmt.Fprintf(s.Stderr, "%s: %s\n", s.Name, text)
+	default:
+		s.Say("%s", text)
+	}
 }
 
 func (s *checkinServer) readCertificate() error {
@@ -279,17 +300,25 @@ func (s *checkinServer) readCertificate() error {
 
 // tally writes one line about all that was refused since the last one.
 func (s *checkinServer) tally() {
-	now, was := s.receiver.Stats(), s.counted
-	s.counted = now
-	var counts []any
-	for _, reason := range slices.Sorted(maps.Keys(now.Refused)) {
-		if n := now.Refused[reason] - was.Refused[reason]; n > 0 {
-			counts = append(counts, slog.Int64(string(reason), n))
+	if said := refusedAttributes(s.receiver.Refusals()); len(said) > 0 {
+		s.Log.Warn("check-ins refused", said...)
+	}
+}
+
+// refusedAttributes are, of each reason, how many were refused and who of the inventory that was: clock=2 clock_of=a,b
+// signature=1 signature_claimed=c. What was claimed, anybody may have said.
+func refusedAttributes(refused map[checkin.Reason]checkin.Refusals) (out []any) {
+	for _, reason := range slices.Sorted(maps.Keys(refused)) {
+		r := refused[reason]
+		out = append(out, slog.Int64(string(reason), r.Count))
+		if len(r.Mirrors) > 0 {
+			out = append(out, slog.String(string(reason)+"_of", strings.Join(r.Mirrors, ",")))
+		}
+		if len(r.Claimed) > 0 {
+			out = append(out, slog.String(string(reason)+"_claimed", strings.Join(r.Claimed, ",")))
 		}
 	}
-	if len(counts) > 0 {
-		s.Log.Warn("check-ins refused", append(counts, slog.Int64("accepted", now.Accepted-was.Accepted))...)
-	}
+	return out
 }
 
 // stuck tells of what lies in the spool and can be neither taken nor removed: whatever starts a run because of it must learn

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"tidemark/checkin"
 	"tidemark/internal/console"
 	"tidemark/publish"
 )
@@ -17,7 +19,7 @@ func configCommand(e *console.Program) *cli.Command {
 	return e.Group("config", "check the configuration",
 		e.Command("check", "say everything that is wrong with the configuration, at once", "", nil,
 			`Reads the configuration, the inventory, the trust and the signing keys, as "run" would, the key for DNS updates or
-the command that reloads the zone, and the certificate of "checkin serve", and asks nobody.
+the zone file's directory and the command that reloads it, the keys of check-ins, and the certificate of "checkin serve", and asks nobody.
 
 Example:
   tidemark config check --config /etc/tidemark/tidemark.yaml`, checkConfig))
@@ -56,12 +58,15 @@ func checkConfig(c *console.Call) error {
 	for _, w := range p.cfg.Warnings() {
 		d.Warnings = append(d.Warnings, w.Text+": "+w.Hint)
 	}
+	if b := p.cfg.Beacon; b != nil && b.RFC2136 == nil && b.Route53 == nil && b.ZoneFile == nil {
+		d.Warnings = append(d.Warnings, "beacon: no rfc2136, route53 or zone_file is given, so nobody keeps the record: put what \"tidemark beacon\" prints into the zone after every run that publishes")
+	}
 	d.Warnings = append(d.Warnings, endings(p.trust, c.Now())...)
 	for _, w := range d.Warnings {
 		c.Warn("%s", w)
 	}
-	c.Say("%s: in order. network %s, %d trees, %d nodes, %d mirrors, trust version %d, %d signing keys", p.cfg.File, p.cfg.Network,
-		len(p.cfg.Trees), d.Nodes, d.Mirrors, p.trust.Version, len(p.signers))
+	c.Say("%s: in order. network %s, %s, %s, %s, trust version %d, %s", p.cfg.File, p.cfg.Network, counted(len(p.cfg.Trees), "tree"),
+		counted(d.Nodes, "node"), counted(d.Mirrors, "mirror"), p.trust.Version, counted(len(p.signers), "signing key"))
 	if len(p.cfg.Servers) == 0 {
 		c.Say("next: write your nodes and mirrors into the inventory beside %s", filepath.Base(p.cfg.File))
 	} else {
@@ -84,8 +89,17 @@ func (p *publisher) checkFiles() error {
 		}
 	}
 	if b := p.cfg.Beacon; b != nil && b.ZoneFile != nil {
+		if dir := filepath.Dir(b.ZoneFile.Path); !directory(dir) {
+			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("beacon.zone_file.path %s: %s is no directory", b.ZoneFile.Path, dir),
+				"make it, and let this user write there: mkdir -p %s", dir))
+		}
 		if err := publish.ReloadProgram(b.ZoneFile.Reload); err != nil {
 			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("beacon.zone_file.reload: %w", err), "run the command by hand, as this user; name its program as it lies there"))
+		}
+	}
+	if p.cfg.Checkin != nil {
+		if _, err := checkin.NewSenders(p.cfg.Network, p.cfg.Servers); err != nil {
+			problems = append(problems, console.Exit(console.Misuse, fmt.Errorf("check-ins: %w", err), "mend the inventory; nobody can check in until then"))
 		}
 	}
 	if in := p.cfg.Checkin; in != nil && in.Cert != "" {
@@ -97,6 +111,15 @@ func (p *publisher) checkFiles() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// directory reports whether there is one; what this user may not look at counts.
+func directory(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission)
+	}
+	return info.IsDir()
 }
 
 // maxTSIG bounds the key file, in bytes.
