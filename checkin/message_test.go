@@ -42,6 +42,13 @@ func TestSeal_SaysWhatItIs(t *testing.T) {
 	}
 }
 
+func TestMessage_Claims(t *testing.T) {
+	m := Message{Trees: map[string]int64{"epel": 2, "centos": 1488372781}}
+	if got := m.Claims(); got != "centos=1488372781 epel=2" {
+		t.Error(got)
+	}
+}
+
 func TestSeal_Refuses(t *testing.T) {
 	t.Parallel()
 	m := newMirror(t, "ftp.funet.fi")
