@@ -84,7 +84,7 @@ func (p *primary) ask(ctx context.Context, name string, kind uint16) (*dns.Msg, 
 		return nil, err
 	}
 	if r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError {
-		return nil, p.refusal(r, "")
+		return nil, AdvisedError{p.refusal(r, "")}
 	}
 	if r.Truncated {
 		return nil, errors.New("its answer over TCP is truncated")
@@ -147,7 +147,7 @@ func (p *primary) update(ctx context.Context, zone, name string, old, next RRset
 	if err != nil || r.Rcode == dns.RcodeSuccess {
 		return err
 	}
-	return p.refusal(r, zone)
+	return AdvisedError{p.refusal(r, zone)}
 }
 
 // on are the records as they go into a message. The library has strings as zone files do.
@@ -259,7 +259,7 @@ func (p *primary) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	}
 	switch {
 	case r != nil && r.IsTsig() != nil && r.IsTsig().Error != dns.RcodeSuccess:
-		return nil, p.keyTrouble(r.IsTsig(), err)
+		return nil, AdvisedError{p.keyTrouble(r.IsTsig(), err)}
 	case r != nil && r.Rcode == dns.RcodeNotAuth && errors.Is(err, dns.ErrAuth): // which the library never verifies
 		return r, nil
 	case err == nil && (!r.Response || r.Opcode != m.Opcode):

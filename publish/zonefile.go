@@ -80,7 +80,7 @@ func (z *zoneFile) readOne(root *os.Root, name string) (*fragment, error) {
 		return new(fragment), nil
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("zone file fragment %s is no regular file: name the file itself", full)
+		return nil, AdvisedError{fmt.Errorf("zone file fragment %s is no regular file: name the file itself", full)}
 	}
 	var b []byte
 	if err == nil {
@@ -91,7 +91,7 @@ func (z *zoneFile) readOne(root *os.Root, name string) (*fragment, error) {
 	}
 	f, err := parseFragment(b)
 	if err != nil {
-		return nil, fmt.Errorf("zone file fragment %s: %w (only TXT records with absolute names and comments are expected; move the rest into the zone file)", full, err)
+		return nil, AdvisedError{fmt.Errorf("zone file fragment %s: %w (only TXT records with absolute names and comments are expected; move the rest into the zone file)", full, err)}
 	}
 	f.info = info
 	return f, nil

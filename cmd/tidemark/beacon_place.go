@@ -54,6 +54,8 @@ func (k *beaconKeeper) explain(err error) error {
 	switch {
 	case errors.Is(err, publish.ErrConflict):
 		return console.Hinted(err, "somebody else writes this record, too: find out who; the next run tries again")
+	case errors.As(err, new(publish.AdvisedError)):
+		return err
 	case b.RFC2136 != nil:
 		return console.Hinted(err, "check beacon.rfc2136: server %s must be up, know the key of %s (same name, algorithm and secret; clocks within 5 minutes), and let it update TXT at this name; the next run tries again", b.RFC2136.Server, b.RFC2136.TSIGFile)
 	case b.Route53 != nil:

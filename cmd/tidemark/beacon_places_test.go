@@ -28,7 +28,7 @@ func TestKeepBeacon_Trouble(t *testing.T) {
 	w.write("no.key", "secret\n")
 	right, dead := w.place, "127.0.0.1:9"
 	for _, tt := range []struct{ name, place, text, hint string }{
-		{"wrong TSIG key", strings.Replace(right, w.named.KeyFile, wrong, 1), "read|write the record", "know the key of " + wrong},
+		{"wrong TSIG key", strings.Replace(right, w.named.KeyFile, wrong, 1), "is not the one the server has (BADSIG)|BADKEY", ""},
 		{"no TSIG key", strings.Replace(right, w.named.KeyFile, filepath.Join(w.dir, "no.key"), 1), "TSIG key", "tsig-keygen"},
 		{"no key file", strings.Replace(right, w.named.KeyFile, filepath.Join(w.dir, "missing"), 1), "no such file", "tsig-keygen"},
 		{"server down", strings.Replace(right, w.named.Addr.String(), dead, 1), "the record", "server " + dead + " must be up"},
@@ -44,7 +44,7 @@ func TestKeepBeacon_Trouble(t *testing.T) {
 			said = said || strings.Contains(trouble[0].Error(), text)
 		}
 		_, errs := report(trouble[0])
-		if !said || !strings.Contains(errs, tt.hint) {
+		if !said || !strings.Contains(errs, tt.hint) || strings.Contains(errs, "hint: ") != (tt.hint != "") {
 			t.Errorf("%s: %s, expected %q and %q", tt.name, errs, tt.text, tt.hint)
 		}
 		w.now = w.now.Add(59 * time.Minute)
@@ -83,7 +83,7 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 
 	w.now = w.now.Add(time.Minute)
 	o, out, trouble := w.keep(w.document(stamp2, stamp2))
-	if len(trouble) != 2 || o.State != beaconWritten || len(o.Lagging) != 2 || out != "beacon "+beaconName+": wrote serial 2 (timestamps changed), seen at 1 of 2 servers\n" {
+	if len(trouble) != 1 || o.State != beaconWritten || len(o.Lagging) != 2 || out != "beacon "+beaconName+": wrote serial 2 (timestamps changed), seen at 1 of 2 servers\n" {
 		t.Fatalf("%s%+v, %v", out, o, trouble)
 	}
 	code, errs := report(trouble[0])
@@ -92,7 +92,7 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 			t.Errorf("no %q in (exit code %d)\n%s", want, code, errs)
 		}
 	}
-	if _, errs := report(trouble[1]); !strings.Contains(errs, fmt.Sprintf("plain record %s: server %s says \"%d:%[3]d\"; expected \"%d:%[4]d\"", plainName, second.Addr, stamp1, stamp2)) {
+	if !strings.Contains(errs, fmt.Sprintf("plain record %s: server %s says \"%d:%[3]d\"; expected \"%d:%[4]d\"", plainName, second.Addr, stamp1, stamp2)) {
 		t.Error(errs)
 	}
 	w.now = w.now.Add(59 * time.Minute)
@@ -100,18 +100,18 @@ func TestKeepBeacon_Lagging(t *testing.T) {
 		t.Errorf("told within the hour: %v, %+v", trouble, o)
 	}
 	w.now = w.now.Add(time.Minute)
-	if _, _, trouble := w.keep(nil); len(trouble) != 2 {
+	if _, _, trouble := w.keep(nil); len(trouble) != 1 {
 		t.Errorf("not told after an hour: %v", trouble)
 	}
 	w.now = w.now.Add(time.Minute)
-	if _, _, trouble := w.keep(w.document(stamp2+60, stamp2)); len(trouble) != 2 {
+	if _, _, trouble := w.keep(w.document(stamp2+60, stamp2)); len(trouble) != 1 {
 		t.Errorf("not told after a rewrite: %v", trouble)
 	}
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	w.now = w.now.Add(time.Hour)
-	if _, _, trouble := w.keep(nil); len(trouble) != 2 || !strings.Contains(trouble[0].Error(), "cannot be asked: ") {
+	if _, _, trouble := w.keep(nil); len(trouble) != 1 || strings.Count(trouble[0].Error(), "cannot be asked: ") != 1 {
 		t.Errorf("a server that is down: %v", trouble)
 	}
 	w.served = w.served[:1]
@@ -216,7 +216,7 @@ func TestKeepBeacon_NameServers(t *testing.T) {
 	w.served = nil
 	w.configure()
 	_, out, trouble := w.keep(w.document(stamp1, stamp1))
-	if len(trouble) != 2 || out != "beacon "+beaconName+": wrote serial 1 (there was none), seen at 0 of 1 servers\n" ||
+	if len(trouble) != 1 || out != "beacon "+beaconName+": wrote serial 1 (there was none), seen at 0 of 1 servers\n" ||
 		!strings.Contains(trouble[0].Error(), "server ns1.example.org (127.0.0.1:53) cannot be asked: ") { // the lab's named has another port
 		t.Errorf("%s%v", out, trouble)
 	}

@@ -77,7 +77,7 @@ func TestRun_Beacon(t *testing.T) {
 	right := w.place
 	w.place = strings.Replace(right, w.named.KeyFile, filepath.Join(w.dir, "wrong.key"), 1)
 	w.configure()
-	w.says(1, []string{"run"}, "published serial 2", "beacon "+beaconName+": not written\n", "error: beacon "+beaconName+": ", "hint: check beacon.rfc2136")
+	w.says(1, []string{"run"}, "published serial 2", "beacon "+beaconName+": not written\n", "error: beacon "+beaconName+": ", "is not the one the server has (BADSIG)")
 	if got := w.zone(); got != zone {
 		t.Errorf("an update with the wrong key changed the zone: %d, was %d", got, zone)
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"tidemark/internal/console"
+	"tidemark/internal/dnstxt"
 	"tidemark/internal/strictjson"
 	"tidemark/publish"
 )
@@ -22,7 +24,7 @@ type beaconMemory struct {
 	Schema string                     `json:"schema"`
 	Text   string                     `json:"text,omitempty"`    // put last
 	PutAt  strictjson.Time            `json:"put_at,omitzero"`   // when
-	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name, and address of a server, or "place": when trouble with it was told
+	Told   map[string]strictjson.Time `json:"told_at,omitempty"` // by name of a record, address of a server, or "place": when trouble with it was told
 	Round  *beaconRound               `json:"round,omitempty"`
 }
 
@@ -61,9 +63,29 @@ type beaconLag struct {
 	Server  string `json:"server"` // "" when it was given as an address
 	Address string `json:"address"`
 	Says    string `json:"says"`
+	kind    lagKind
 }
 
-func (l beaconLag) key() string { return l.Name + " " + l.Address }
+// lagKind is how an address lags.
+type lagKind int
+
+const (
+	lagOld lagKind = iota
+	lagNone
+	lagSilent
+)
+
+// lagHint says what to do, by kind.
+func (p *publisher) lagHint(kind lagKind) string {
+	b := p.cfg.Beacon
+	switch {
+	case kind == lagSilent:
+		return "is it up, may this machine ask it? if readers ask other servers than the NS records name: beacon.servers"
+	case b != nil && b.ZoneFile != nil:
+		return "the zone must $INCLUDE the fragment, and its serial must rise with each reload; a secondary must be told by NOTIFY (also-notify), and may transfer the zone (allow-transfer)"
+	}
+	return "a secondary must be told by NOTIFY (also-notify), and may transfer the zone (allow-transfer)"
+}
 
 // beaconRound is what was found when all servers were asked last.
 type beaconRound struct {
@@ -95,6 +117,7 @@ func (k *beaconKeeper) lookRound(ctx context.Context) (trouble []error) {
 	}
 	k.memory.Round = &beaconRound{At: strictjson.At(k.Now())}
 	var said []publish.Said
+	late := map[string][]int{} // by address: in k.o.Lagging
 	for i, l := range k.askAll(ctx, wrote) {
 		r := k.stands[i]
 		if l.err != nil {
@@ -104,8 +127,15 @@ func (k *beaconKeeper) lookRound(ctx context.Context) (trouble []error) {
 		}
 		said = append(said, l.said...)
 		for _, lag := range k.lags(r, l.said) {
+			late[lag.Address+lag.Server] = append(late[lag.Address+lag.Server], len(k.o.Lagging))
 			k.o.Lagging = append(k.o.Lagging, lag)
-			tell(lag.key(), k.lagTrouble(r, lag))
+		}
+	}
+	for _, l := range k.o.Lagging {
+		at := l.Address + l.Server
+		if len(late[at]) > 0 { // all that it says, in one
+			tell(at, k.lagTrouble(late[at]))
+			delete(late, at)
 		}
 	}
 	k.count(said)
@@ -186,16 +216,19 @@ func (k *beaconKeeper) lags(r record, said []publish.Said) (out []beaconLag) {
 		}
 	}
 	for _, s := range said {
-		says := ""
+		says, kind := "", lagOld
 		switch {
 		case s.NoRoute() && s.Name != "" && reached[s.Name]:
 		case s.Err != nil:
-			says = "cannot be asked: " + s.Err.Error()
+			says, kind = "cannot be asked: "+askTrouble(s.Err), lagSilent
 		case !s.Holds(r.set):
+			if len(s.Answer.Records) == 0 {
+				kind = lagNone
+			}
 			says = "says " + k.says(r.name, s.Answer.Records)
 		}
 		if says != "" {
-			out = append(out, beaconLag{Name: r.name, Server: s.Name, Address: s.Address, Says: says})
+			out = append(out, beaconLag{Name: r.name, Server: s.Name, Address: s.Address, Says: says, kind: kind})
 		}
 	}
 	return out
@@ -239,18 +272,42 @@ func (k *beaconKeeper) count(said []publish.Said) {
 	k.o.Agree = k.o.Servers - distinct(bad)
 }
 
-func (k *beaconKeeper) lagTrouble(r record, l beaconLag) error {
-	server := cmp.Or(l.Server, l.Address)
-	if l.Server != "" && l.Address != "" {
-		server = l.Server + " (" + l.Address + ")"
+// lagTrouble tells all that one address says, given as places in k.o.Lagging.
+func (k *beaconKeeper) lagTrouble(at []int) error {
+	first := k.o.Lagging[at[0]]
+	server := cmp.Or(first.Server, first.Address)
+	if first.Server != "" && first.Address != "" {
+		server = first.Server + " (" + first.Address + ")"
 	}
-	what := ""
-	if l.Name != k.cfg.Beacon.Name {
-		what = "plain record " + l.Name + ": "
+	var texts []string
+	for _, i := range at {
+		l := k.o.Lagging[i]
+		what := ""
+		if l.Name != k.cfg.Beacon.Name {
+			what = "plain record " + l.Name + ": "
+		}
+		if l.kind != lagSilent {
+			set := k.stands[slices.IndexFunc(k.stands, func(r record) bool { return r.name == l.Name })].set
+			texts = append(texts, fmt.Sprintf("%sserver %s %s; expected %s", what, server, l.Says, k.says(l.Name, set.Records)))
+		} else if i == at[0] || l.Says != first.Says {
+			texts = append(texts, fmt.Sprintf("server %s %s", server, l.Says))
+		}
 	}
-	hint := "see what each server says: tidemark beacon --check; a secondary must be told by NOTIFY (also-notify) and may transfer the zone (allow-transfer); mirrors that ask it go by HTTPS meanwhile"
-	if k.cfg.Beacon.ZoneFile != nil {
-		hint = "see what each server says: tidemark beacon --check; the zone must $INCLUDE the fragment, and its serial must rise with each reload; mirrors that ask it go by HTTPS meanwhile"
+	hint := k.lagHint(first.kind) + "; see what each server says: tidemark beacon --check; mirrors that ask it go by HTTPS meanwhile"
+	return k.beaconTrouble(errors.New(strings.Join(texts, "; ")), "%s", hint)
+}
+
+// askTrouble is what happened to a question, each thing once, without the name and the address that stand beside it.
+func askTrouble(err error) string {
+	failed := (*dnstxt.Failed)(nil)
+	if !errors.As(err, &failed) {
+		return err.Error()
 	}
-	return k.beaconTrouble(fmt.Errorf("%sserver %s %s; expected %s", what, server, l.Says, k.says(r.name, r.set.Records)), "%s", hint)
+	var words []string
+	for _, t := range failed.Tries {
+		if w := t.Err.Error(); !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, "; ")
 }

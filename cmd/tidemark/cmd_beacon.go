@@ -19,7 +19,8 @@ zone file when beacon: has a name.
 
 With --check nothing is written and no private key is needed: it asks every address of every authoritative server of NAME
 (default: beacon.name of the configuration) and the system's resolvers, and tells what each says, whether it verifies under
-the trust document, and whether it is what is published. The plain record is asked for beside it.
+the trust document, and whether it is what is published. The plain record is asked for beside it. Where the configuration
+names the servers that readers ask (beacon.servers), the system's resolvers are shown and do not count.
 
 Exit codes of --check: 0 all verify and agree with what is published (or, when the site cannot be asked, with each other),
 1 some server lags, has no record or cannot be asked, 4 something does not verify.
@@ -32,10 +33,19 @@ Examples:
 			return checkBeacon(c)
 		}
 		if c.NArg() > 0 || len(c.StringSlice("server")) > 0 {
-			return console.Exit(console.Misuse, fmt.Errorf("NAME and --server go with --check"), "tidemark beacon --check %s", strings.Join(c.Args().Slice(), " "))
+			return console.Exit(console.Misuse, fmt.Errorf("NAME and --server go with --check"), "%s", checkLine(c))
 		}
 		return printBeacon(c)
 	})
+}
+
+// checkLine is what was meant.
+func checkLine(c *console.Call) string {
+	words := append([]string{"tidemark", "beacon", "--check"}, c.Args().Slice()...)
+	for _, s := range c.StringSlice("server") {
+		words = append(words, "--server", s)
+	}
+	return strings.Join(words, " ")
 }
 
 func printBeacon(c *console.Call) error {

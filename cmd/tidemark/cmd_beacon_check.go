@@ -48,6 +48,7 @@ type beaconAnswer struct {
 	Resolver bool             `json:"resolver,omitempty"`
 	Address  string           `json:"address"`
 	Error    string           `json:"error,omitempty"`    // it could not be asked
+	Aside    bool             `json:"aside,omitempty"`    // it does not count for the result
 	NoRoute  bool             `json:"no_route,omitempty"` // from this machine; another address of that server was asked
 	Records  []string         `json:"records,omitempty"`
 	TTL      int              `json:"ttl"`
@@ -88,6 +89,11 @@ func checkBeacon(c *console.Call) error {
 	d.Published, err = p.publishedNow(ctx)
 	if err != nil {
 		d.problem(c, fmt.Errorf("what is published cannot be asked for, the answers are held against each other: %w", err))
+	}
+	if given := c.StringSlice("server"); len(given) > 0 {
+		if _, err := p.nameServers(ctx, name, given); err != nil {
+			return console.Exit(console.Misuse, fmt.Errorf("--server: %w", err), "give an address, as in: tidemark beacon --check %s --server 192.0.2.53", name)
+		}
 	}
 	d.ask(ctx, p, "beacon", name)
 	if b := p.cfg.Beacon; b != nil && name == b.Name && b.PlainName != "" {
@@ -154,6 +160,9 @@ func (d *beaconCheckDocument) ask(ctx context.Context, p *publisher, kind, name 
 		reached[s.Name] = reached[s.Name] || s.Err == nil
 	}
 	for _, s := range said {
+		if s.Err != nil {
+			s.Err = errors.New(askTrouble(s.Err))
+		}
 		passed := s.NoRoute() && s.Name != "" && reached[s.Name]
 		d.add(p, beaconAnswer{Kind: kind, Name: name, Server: s.Name, Address: s.Address, NoRoute: passed}, s.Answer, s.Err)
 	}
@@ -166,9 +175,12 @@ func (d *beaconCheckDocument) ask(ctx context.Context, p *publisher, kind, name 
 		return
 	}
 	a, err := dnstxt.Ask(ctx, dnstxt.Question{Name: name, Servers: resolvers, Recurse: true})
-	r := beaconAnswer{Kind: kind, Name: name, Resolver: true, Address: strings.Join(resolvers, ", ")}
+	r := beaconAnswer{Kind: kind, Name: name, Resolver: true, Address: strings.Join(resolvers, ", "), Aside: p.cfg.Beacon != nil && len(p.cfg.Beacon.Servers) > 0}
 	if a != nil {
 		r.Address = a.Server
+	}
+	if err != nil {
+		err = errors.New(askTrouble(err))
 	}
 	d.add(p, r, a, err)
 }
@@ -248,7 +260,8 @@ func (d *beaconCheckDocument) result() string {
 	out := beaconAgree
 	for _, r := range d.Answers {
 		switch {
-		case r.Kind == "beacon" && r.Error == "" && !r.Verifies && r.Reason != faultNone:
+		case r.Aside:
+		case r.refused():
 			return beaconRefused
 		case !r.Same && !r.NoRoute:
 			out = beaconLags
@@ -272,7 +285,11 @@ func (d *beaconCheckDocument) show(c *console.Call) {
 		if r.Resolver {
 			server = "(resolver)"
 		}
-		w.AppendRow(table.Row{r.Name, server, cmp.Or(r.Address, "-"), d.answer(r), r.TTL, verifies(r), asPublished(r)})
+		ttl := "-"
+		if len(r.Records) > 0 {
+			ttl = fmt.Sprint(r.TTL)
+		}
+		w.AppendRow(table.Row{r.Name, server, cmp.Or(r.Address, "-"), d.answer(r), ttl, verifies(r), d.asPublished(r)})
 	}
 	c.Say("%s", console.Render(w))
 }
@@ -310,7 +327,7 @@ func (d *beaconCheckDocument) answer(r beaconAnswer) string {
 
 func verifies(r beaconAnswer) string {
 	switch {
-	case r.Error != "":
+	case r.Error != "" || r.Reason == faultNone:
 		return "-"
 	case r.Reason != "":
 		return "no: " + r.Why
@@ -320,39 +337,79 @@ func verifies(r beaconAnswer) string {
 	return "yes"
 }
 
-func asPublished(r beaconAnswer) string {
+func (d *beaconCheckDocument) asPublished(r beaconAnswer) string {
 	switch {
+	case r.Same && r.Kind == "beacon" && d.Published != nil && r.Serial < d.Published.Serial:
+		return "yes, same timestamps"
 	case r.Same:
 		return "yes"
 	case r.Differs != "":
 		return "no: " + r.Differs
+	case r.Reason == faultNone:
+		return "no"
 	}
 	return "-"
 }
 
+// refused: what was said is neither a beacon to go by nor nothing.
+func (r beaconAnswer) refused() bool {
+	return r.Kind == "beacon" && r.Error == "" && !r.Verifies && r.Reason != faultNone
+}
+
+// lag is how an answer lags, and whether.
+func (r beaconAnswer) lag() (lagKind, bool) {
+	switch {
+	case r.Same || r.NoRoute:
+		return 0, false
+	case r.Error != "":
+		return lagSilent, true
+	case r.Reason == faultNone:
+		return lagNone, true
+	}
+	return lagOld, true
+}
+
 // verdict is the exit code.
 func (d *beaconCheckDocument) verdict(p *publisher) error {
-	bad := func(is func(beaconAnswer) bool) string {
-		var out []string
+	who := func(is func(beaconAnswer) bool) string {
+		var out, resolvers []string
 		for _, r := range d.Answers {
-			if is(r) {
+			switch {
+			case r.Aside || !is(r):
+			case r.Resolver:
+				resolvers = append(resolvers, "the resolver "+r.Address)
+			default:
 				out = append(out, cmp.Or(r.Server, r.Address))
 			}
 		}
 		slices.Sort(out)
-		return strings.Join(slices.Compact(out), ", ")
+		return strings.Join(slices.Compact(append(out, resolvers...)), ", ")
 	}
 	switch d.Result {
 	case beaconRefused:
-		who := bad(func(r beaconAnswer) bool {
-			return r.Kind == "beacon" && r.Error == "" && !r.Verifies && r.Reason != faultNone
-		})
-		return console.Exit(console.Refused, fmt.Errorf("the record of %s does not verify at %s", d.Name, who),
+		return console.Exit(console.Refused, fmt.Errorf("the record of %s does not verify at %s", d.Name, who(beaconAnswer.refused)),
 			"the next run writes it anew at the primary: tidemark run --config %s; if a server keeps it, look who else writes there. Mirrors do not go by it, they ask HTTPS", p.cfg.File)
 	case beaconLags:
-		who := cmp.Or(bad(func(r beaconAnswer) bool { return !r.Same && !r.NoRoute }), "its authoritative servers")
-		return console.Exit(console.Failed, fmt.Errorf("the record of %s lags, or cannot be asked for, at %s", d.Name, who),
-			"a record that is missing everywhere is written by: tidemark run --config %s; a secondary needs a NOTIFY, and must be let transfer the zone; a resolver lags for the TTL at most", p.cfg.File)
+		var texts, hints []string
+		for kind, text := range []string{lagOld: "it is not what is published at ", lagNone: "there is none at ", lagSilent: "it cannot be asked for at "} {
+			at := who(func(r beaconAnswer) bool { k, lags := r.lag(); return lags && int(k) == kind })
+			if at == "" {
+				continue
+			}
+			texts = append(texts, text+at)
+			hint := p.lagHint(lagKind(kind)) + "; a resolver lags for the TTL at most"
+			switch lagKind(kind) {
+			case lagNone:
+				hint = "a record is written by: tidemark run --config " + p.cfg.File
+			case lagSilent:
+				hint = p.lagHint(lagSilent)
+			}
+			hints = append(hints, hint)
+		}
+		if len(texts) == 0 {
+			return console.Exit(console.Failed, fmt.Errorf("the record of %s cannot be asked for at its authoritative servers", d.Name), "name them in the configuration: beacon.servers")
+		}
+		return console.Exit(console.Failed, fmt.Errorf("the record of %s: %s", d.Name, strings.Join(texts, "; ")), "%s", strings.Join(hints, "; "))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"tidemark/config"
 	"tidemark/internal/lab"
 	"tidemark/schema"
 )
@@ -55,7 +56,7 @@ func TestBeaconCheck(t *testing.T) {
 		{"the same", [][]string{{fresh}}, plain, "", 0, "expires in 24h, centos:1488376381,vault:1488376381 60 yes yes"},
 		{"older", [][]string{{genuine}}, plain, "", 1, "no: centos 1488372781, expected 1488376381; vault 1488372781, expected 1488376381"},
 		{"plain older", [][]string{{fresh}}, "1:2", "", 1, `"1:2" 60 not signed no: expected ` + plain},
-		{"no record", nil, plain, "", 1, "no record 0 no: no record -"},
+		{"no record", nil, plain, "", 1, "no record - - no"},
 		{"several", [][]string{{fresh}, {genuine}}, plain, "", 4, "no: 2 records"},
 		{"foreign", [][]string{{"v=spf1 -all"}}, plain, "", 4, "no: not a beacon"},
 		{"changed", [][]string{{strings.Replace(fresh, "s=2", "s=3", 1)}}, plain, "", 4, "no: key"},
@@ -82,6 +83,9 @@ func TestBeaconCheck(t *testing.T) {
 	d.SetText(beaconName, fresh)
 	if code, out, errs := w.program([]string{"beacon", "--check", beaconName + ".", "--server", d.Addr.String(), "-q"}, nil); code != 0 || out != "" {
 		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	if code, _, errs := w.program([]string{"beacon", "--check", "--server", "nohost.invalid:99"}, nil); code != 2 || !strings.Contains(errs, "--server: name server nohost.invalid:99: ") {
+		t.Errorf("exit code %d: %s", code, errs)
 	}
 	w.unasked(d, genuine, fresh)
 }
@@ -138,8 +142,49 @@ func TestBeacon_Usage(t *testing.T) {
 	t.Parallel()
 	w := &beaconWorld{T: t, dir: t.TempDir()}
 	for _, args := range [][]string{{"beacon", "name.example.org"}, {"beacon", "--server", "127.0.0.1"}} {
-		if code, _, errs := w.program(args, nil); code != 2 || !strings.Contains(errs, "beacon --check") {
+		if code, _, errs := w.program(args, nil); code != 2 || !strings.Contains(errs, "tidemark beacon --check "+strings.Join(args[1:], " ")+"\n") {
 			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		}
+	}
+}
+
+// Another serial with the same timestamps is as good; where the servers are named, this machine's resolver does not count; what
+// lags is told by how it does.
+func TestBeaconCheckDocument(t *testing.T) {
+	t.Parallel()
+	p := &publisher{}
+	p.cfg = &config.Publisher{File: "t.yaml", Beacon: &config.Beacon{Name: beaconName}}
+	good := beaconAnswer{Kind: "beacon", Address: "a", Serial: 1, Verifies: true, Same: true}
+	none := beaconAnswer{Kind: "beacon", Address: "b", Reason: faultNone}
+	silent := beaconAnswer{Kind: "beacon", Address: "c", Error: "refused"}
+	old := beaconAnswer{Kind: "beacon", Address: "d", Serial: 1, Verifies: true, Differs: "x"}
+	aside, resolver := none, none
+	aside.Resolver, aside.Aside, resolver.Resolver = true, true, true
+	for _, tt := range []struct {
+		answers     []beaconAnswer
+		says, hints string // "" for both: all agree
+	}{
+		{[]beaconAnswer{good, aside}, "", ""},
+		{[]beaconAnswer{good, resolver}, "there is none at the resolver b", "written by: tidemark run --config t.yaml"},
+		{[]beaconAnswer{good, none}, "there is none at b", "written by: tidemark run --config t.yaml"},
+		{[]beaconAnswer{good, silent, aside}, "it cannot be asked for at c", "is it up, may this machine ask it? if readers ask other servers than the NS records name: beacon.servers"},
+		{[]beaconAnswer{good, old}, "it is not what is published at d", "NOTIFY"},
+		{nil, "cannot be asked for at its authoritative servers", "beacon.servers"},
+	} {
+		d := &beaconCheckDocument{Name: beaconName, Published: &beaconPublished{Serial: 2}, Answers: tt.answers}
+		d.Result = d.result()
+		err := d.verdict(p)
+		if tt.says == "" {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if code, errs := report(err); code != 1 || !strings.Contains(errs, tt.says+"\n") || !strings.Contains(errs, tt.hints) {
+			t.Errorf("exit code %d, expected %q and %q: %s", code, tt.says, tt.hints, errs)
+		}
+		if got := d.asPublished(good); got != "yes, same timestamps" {
+			t.Error(got)
 		}
 	}
 }
