@@ -44,6 +44,10 @@ It runs until SIGTERM or SIGINT. It reads the configuration and the inventory, n
 spool alone: run it as a user of its own. The inventory and the certificate are read again within 10 seconds of a change
 of their files, and at once on SIGHUP; other settings need a new start.
 
+What was refused is said in one line a minute: how many for each reason, and who that was (clock=2 clock_of=ftp.example.org).
+Where nothing was proven, as with a wrong key (signature=1), signature_claimed has the first three names of the inventory that
+were claimed: anybody may have said so. With -v each mirror's refusals are told as they come, one a minute.
+
 Configuration:
   checkin:
     spool: /var/spool/tidemark
