@@ -21,7 +21,7 @@ func statusCommand(e *console.Program) *cli.Command {
 		&cli.StringFlag{Name: "tree", Usage: "only this `TREE`"},
 		&cli.StringFlag{Name: "state", Usage: "only servers in this `STATE`, e.g. wrong"},
 	}, `Prints a table of all servers: state, since when, the age of their content, and the reason. Where the last run asked only those
-that had checked in, it says when all were asked last.
+that had checked in, it says when all were asked last; where beacon: is configured, what came of the record.
 
 Examples:
   tidemark status
@@ -96,6 +96,9 @@ func statusTable(c *console.Call, d statusDocument) {
 	}
 	if d.Beacon != nil {
 		c.Say("%s", d.Beacon)
+		for _, l := range d.Beacon.Lagging {
+			c.Say("  %s %s: %s", cmp.Or(l.Server, l.Address), l.Name, l.Says)
+		}
 	}
 	w := console.Table("server", "tree", "state", "source", "since", "last good", "depth", "reason")
 	w.SetColumnConfigs([]table.ColumnConfig{{Number: 8, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft}})

@@ -82,6 +82,9 @@ func runCheckins(c *console.Call) error {
 		return spoolTrouble(err)
 	}
 	if waiting, err := spool.Waiting(); err != nil || !waiting {
+		if err == nil && (c.Terminal || c.Bool("verbose")) { // a path unit's journal need not say so
+			c.Say("nobody has checked in since the last run")
+		}
 		return err
 	}
 	p, err := openPublisher(c, true)
