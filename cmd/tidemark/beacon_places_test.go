@@ -263,6 +263,11 @@ func TestKeepBeacon_ZoneFile(t *testing.T) {
 	if _, err := os.Stat(reloaded); err == nil {
 		t.Error("nothing was written, and the reload command was run")
 	}
+	w.write("beacon.zone", "_dmarc TXT x\n")
+	_, _, trouble = w.keep(nil)
+	if _, errs := report(trouble[0]); !strings.Contains(errs, `line 1: found "_dmarc", expected an absolute name`) || strings.Contains(errs, "hint: ") {
+		t.Error(errs)
+	}
 	w.write("beacon.zone", "; lost\n")
 	if o, _, _ := w.keep(nil); o.State != beaconWritten {
 		t.Errorf("a fragment that was emptied is left: %+v", o)

@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tidemark/config"
+	"tidemark/internal/console"
 	"tidemark/internal/lab"
 	"tidemark/schema"
 )
@@ -63,7 +64,7 @@ func TestBeaconCheck(t *testing.T) {
 		{"strange key", [][]string{{unquoted(w.forge(w.stands(), stranger))}}, plain, "", 4, "no: unknown key"},
 		{"of a later serial", [][]string{{unquoted(w.forge(later, w.pub.Signers[1]))}}, plain, "", 1, "60 yes no: serial 2 is published"},
 		{"other network", [][]string{{unquoted(w.forge(old, w.pub.Signers[1]))}}, plain, "", 4, "no: of another network, debian"},
-		{"refuses", [][]string{{fresh}}, plain, lab.DNSRefused, 1, "cannot be asked: "},
+		{"refuses", [][]string{{fresh}}, plain, lab.DNSRefused, 1, "cannot be asked: REFUSED - - -"},
 	} {
 		d.Set(beaconName, tt.beacon...)
 		d.SetText(plainName, tt.plain)
@@ -186,6 +187,20 @@ func TestBeaconCheckDocument(t *testing.T) {
 		if got := d.asPublished(good); got != "yes, same timestamps" {
 			t.Error(got)
 		}
+	}
+}
+
+// status names the servers that lag.
+func TestStatus_BeaconLags(t *testing.T) {
+	t.Parallel()
+	w := newBeaconPublisher(t)
+	o := &beaconOutcome{Name: beaconName, State: beaconUnchanged, Serial: 10, Servers: 2, Agree: 1, Lagging: []beaconLag{{Name: beaconName, Server: "ns2", Address: "192.0.2.2:53", Says: "cannot be asked: REFUSED"}}}
+	_, out, _ := w.program([]string{"part"}, func(c *console.Call) error {
+		statusTable(c, statusDocument{Beacon: o})
+		return nil
+	})
+	if want := "beacon " + beaconName + ": kept serial 10: same timestamps, seen at 1 of 2 servers\n  ns2 " + beaconName + ": cannot be asked: REFUSED\n"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
 	}
 }
 
