@@ -23,9 +23,9 @@ or make a mirror of your own (contrib/tidemark-mirror.sh takes the same address,
       --state %[8]s/state --tree centos=%[8]s/centos --checkin %[7]s
 with the DNS record (--beacon %[10]s would ask the resolvers of this machine, which do not know the name):
   echo 'beacon: {name: %[10]s, servers: ["%[6]s"]}' >> %[8]s/mirror.yaml
-and, as the network's operator, with its entry in the inventory; the receiver reads that again within half a minute:
+and, as the network's operator, with its entry in the inventory; the receiver reads that again within ten seconds:
   echo "- {id: my.mirror, country: FI, key: $(tail -n 1 %[8]s/mirror.pub), trees: {centos: '%[9]s'}}" >> %[5]s/inventory.yaml
-  sleep 30
+  sleep 12
 Then it syncs and checks in, is looked at and listed, and from then on asks one packet:
   bin/tidemark-mirror run --now --config %[8]s/mirror.yaml
   bin/tidemark run --checkins --config %[3]s

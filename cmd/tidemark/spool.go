@@ -47,7 +47,7 @@ func (p *publisher) takeCheckins() (in checkins, err error) {
 			p.Log.Info("a check-in in the spool is dropped", "mirror", e.Mirror, "reason", err)
 			continue
 		}
-		p.Log.Info("checked in", "mirror", m.Mirror, "at", m.At, "trees", m.Trees)
+		p.Log.Info("checked in", "mirror", m.Mirror, "at", m.At, "trees", m.Claims())
 		in.claims[m.Mirror] = m.Trees
 	}
 	return in, nil
