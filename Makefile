@@ -37,7 +37,7 @@ build:
 
 test:
 	@scripts/deps test
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 19m ./...
 
 demo:
 	@scripts/deps demo
