@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tidemark/internal/lab"
 )
 
@@ -141,7 +143,7 @@ func TestDiffTrees(t *testing.T) {
 			os.Chtimes(file, at, at)
 		}
 		os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "d", "a2"))
-		os.Symlink("a", filepath.Join(dir, "s"))
+		link(t, "a", filepath.Join(dir, "s"))
 		if change != nil {
 			change(dir)
 		}
@@ -158,7 +160,7 @@ func TestDiffTrees(t *testing.T) {
 		"ignored":  {func(d string) { os.WriteFile(filepath.Join(d, "d", ".ignored"), nil, 0o644) }, "[]"},
 		"mtime":    {func(d string) { os.Chtimes(filepath.Join(d, "b"), time.Unix(5, 0), time.Unix(5, 0)) }, "[b: mtime 1488372781 and 5]"},
 		"mode":     {func(d string) { os.Chmod(filepath.Join(d, "b"), 0o600) }, "[b: mode -rw-r--r-- and -rw-------]"},
-		"target":   {func(d string) { os.Remove(filepath.Join(d, "s")); os.Symlink("b", filepath.Join(d, "s")) }, "[s: target a and b]"},
+		"target":   {func(d string) { os.Remove(filepath.Join(d, "s")); link(t, "b", filepath.Join(d, "s")) }, "[s: target a and b]"},
 		"type":     {func(d string) { os.Remove(filepath.Join(d, "b")); os.Mkdir(filepath.Join(d, "b"), 0o755) }, "[b: type ---------- and d---------]"},
 		"not hard": {func(d string) { unlink(t, filepath.Join(d, "d", "a2")) }, "[d/a2: hard link of a and ]"},
 		"content": {func(d string) {
@@ -175,6 +177,19 @@ func TestDiffTrees(t *testing.T) {
 				t.Errorf("%q, expected %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// link makes a symbolic link of the same time as the files.
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	at := unix.NsecToTimespec(1488372781 * 1e9)
+	err := os.Symlink(target, name)
+	if err == nil {
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
