@@ -37,7 +37,8 @@ build:
 
 test:
 	@scripts/deps test
-	CGO_ENABLED=1 $(GO) test -race -timeout 19m ./...
+	@# one package more than processors: many tests wait for real servers
+	CGO_ENABLED=1 $(GO) test -race -p $$(($$(nproc) + 1)) -timeout 19m ./...
 
 demo:
 	@scripts/deps demo
