@@ -97,10 +97,10 @@ func TestRun_Beacon(t *testing.T) {
 	if err := os.Remove(reserve); err != nil {
 		t.Fatal(err)
 	}
-	if err := followsDocument("tidemark/run/v1", w.says(0, []string{"run", "--json"}, `"state": "written"`)); err != nil {
+	if err := scripttest.FollowsSchema(w.says(0, []string{"run", "--json"}, `"state": "written"`)); err != nil {
 		t.Error(err)
 	}
-	if err := followsDocument("tidemark/status/v1", w.says(0, []string{"status", "--json"}, `"state": "written"`)); err != nil {
+	if err := scripttest.FollowsSchema(w.says(0, []string{"status", "--json"}, `"state": "written"`)); err != nil {
 		t.Error(err)
 	}
 	w.says(0, []string{"status"}, "beacon "+beaconName+": wrote serial 3 (timestamps changed), seen at 1 of 1 servers")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,12 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/lab"
-	"tidemark/schema"
+	"tidemark/internal/scripttest"
 )
 
 // beacon --check tells what each server says, and its exit code is the gravest of it.
@@ -76,7 +73,7 @@ func TestBeaconCheck(t *testing.T) {
 		}
 		t.Logf("%s\n%s%s", tt.name, out, errs)
 		jcode, doc, _ := w.program(append(args, "--json"), nil)
-		if err := followsDocument("tidemark/beacon-check/v1", doc); err != nil || jcode != code {
+		if err := scripttest.FollowsSchema(doc); err != nil || jcode != code {
 			t.Errorf("%s: exit code %d, %v\n%s", tt.name, jcode, err, doc)
 		}
 	}
@@ -112,31 +109,6 @@ func (w *beaconWorld) unasked(d *lab.DNS, old, fresh string) {
 	if code, out, errs := w.program(args[:len(args)-1], nil); code != 4 || !strings.Contains(out, "no: expired at ") {
 		w.Errorf("exit code %d, expected 4\n%s%s", code, out, errs)
 	}
-}
-
-// followsDocument validates a document.
-func followsDocument(name, doc string) error {
-	b, err := schema.Get(name)
-	if err != nil {
-		return err
-	}
-	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-	if err != nil {
-		return err
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource(name, parsed); err != nil {
-		return err
-	}
-	s, err := c.Compile(name)
-	if err != nil {
-		return err
-	}
-	v, err := jsonschema.UnmarshalJSON(strings.NewReader(doc))
-	if err != nil {
-		return err
-	}
-	return s.Validate(v)
 }
 
 func TestBeacon_Usage(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -18,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"tidemark/publish"
 )
 
 // Options say which distribution, and for which publication.
@@ -140,12 +141,12 @@ func (o Options) client(ctx context.Context) (*cloudfront.Client, error) {
 
 // explain makes an Error of what the SDK gave: its words without the chain of its parts, and a hint.
 func (o Options) explain(err error) *Error {
-	e := &Error{Distribution: o.Distribution, Err: err, text: printable(err.Error())}
+	e := &Error{Distribution: o.Distribution, Err: err, text: publish.Printable(err.Error())}
 	var api smithy.APIError
 	var resp *smithyhttp.ResponseError
 	switch {
 	case errors.As(err, &api):
-		e.text = printable(api.ErrorCode() + ": " + api.ErrorMessage())
+		e.text = publish.Printable(api.ErrorCode() + ": " + api.ErrorMessage())
 		e.Hint = o.hint(api.ErrorCode())
 	case errors.Is(err, context.DeadlineExceeded):
 		e.text = fmt.Sprintf("no answer within %s", o.Timeout)
@@ -174,18 +175,4 @@ func (o Options) hint(code string) string {
 		return "this machine's clock and Amazon's differ: set the clock (timedatectl, chronyc makestep)"
 	}
 	return ""
-}
-
-// printable keeps a server's words short and harmless on a terminal.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "..."
-	}
-	return s
 }

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"tidemark/publish"
 )
 
 // Error is a call that failed. Its text says what was answered and, where a person can act, what to do.
@@ -33,15 +34,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // explain makes an Error of what the SDK gave: its words without the chain of its parts, and a hint.
 func (o Options) explain(err error) *Error {
-	e := &Error{Zone: o.Zone, Err: err, text: printable(err.Error())}
+	e := &Error{Zone: o.Zone, Err: err, text: publish.Printable(err.Error())}
 	var invalid *types.InvalidChangeBatch
 	var api smithy.APIError
 	var resp *smithyhttp.ResponseError
 	switch {
 	case errors.As(err, &invalid) && len(invalid.Messages) > 0:
-		e.text = printable("InvalidChangeBatch: " + strings.Join(invalid.Messages, ", "))
+		e.text = publish.Printable("InvalidChangeBatch: " + strings.Join(invalid.Messages, ", "))
 	case errors.As(err, &api):
-		e.text = printable(api.ErrorCode() + ": " + api.ErrorMessage())
+		e.text = publish.Printable(api.ErrorCode() + ": " + api.ErrorMessage())
 		e.Hint = o.hint(api.ErrorCode())
 	case errors.Is(err, context.DeadlineExceeded):
 		e.text = fmt.Sprintf("no answer within %s", o.Timeout)
@@ -70,18 +71,4 @@ func (o Options) hint(code string) string {
 		return "Route 53 takes five requests a second of an account; the next run tries again"
 	}
 	return ""
-}
-
-// printable keeps a server's words short and harmless on a terminal.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "..."
-	}
-	return s
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -102,8 +101,8 @@ func words(err error) string {
 		text := fmt.Sprintf("%d", n)
 		var api smithy.APIError
 		if errors.As(err, &api) && api.ErrorCode() != "" {
-			text += " " + printable(api.ErrorCode())
-			if m := printable(api.ErrorMessage()); m != "" && m != api.ErrorCode() {
+			text += " " + publish.Printable(api.ErrorCode())
+			if m := publish.Printable(api.ErrorMessage()); m != "" && m != api.ErrorCode() {
 				text += ": " + m
 			}
 		} else {
@@ -120,20 +119,6 @@ func words(err error) string {
 		return before + u.Err.Error()
 	}
 	return err.Error()
-}
-
-// printable keeps a server's words short and harmless on a terminal.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "..."
-	}
-	return s
 }
 
 // hint is what a person can do.
@@ -182,7 +167,7 @@ func (s *Store) hint(r request, err error) string {
 func (s *Store) elsewhere(err error) string {
 	var resp *smithyhttp.ResponseError
 	if errors.As(err, &resp) && resp.Response != nil {
-		if region := printable(resp.Response.Header.Get("X-Amz-Bucket-Region")); region != "" {
+		if region := publish.Printable(resp.Response.Header.Get("X-Amz-Bucket-Region")); region != "" {
 			return fmt.Sprintf("the bucket is in region %s, not %s: correct region", region, s.region)
 		}
 	}
