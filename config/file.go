@@ -125,6 +125,7 @@ type probeFile struct {
 	Timeout        *strictyaml.Duration `yaml:"timeout"`
 	Recheck        *strictyaml.Duration `yaml:"recheck"`
 	Sample         *int                 `yaml:"sample"`
+	AllowPrivate   *bool                `yaml:"allow_private"`
 }
 
 type guardFile struct {

@@ -128,10 +128,17 @@ type Checkin struct {
 
 // Probe settings.
 type Probe struct {
-	Concurrency int           // 64
-	Timeout     time.Duration // 30s
-	Recheck     time.Duration // 6h
-	Sample      int           // 3
+	Concurrency  int           // 64
+	Timeout      time.Duration // 30s
+	Recheck      time.Duration // 6h
+	Sample       int           // 3
+	ListShare    int           // percent, 10
+	Spot         int           // per mille, 5
+	Backoff      time.Duration // 1h; 0: none
+	PerSecond    int           // hosts that are begun with, 40; 0: no bound
+	PerGroup     int           // servers of one organisation at a time, 2
+	Lists        int           // file lists at a time, 8
+	AllowPrivate bool
 }
 
 // Guard settings.

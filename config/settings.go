@@ -12,6 +12,8 @@ const day = 24 * time.Hour
 
 func (c *checker) probe(f probeFile) Probe {
 	return Probe{
+		AllowPrivate: f.AllowPrivate != nil && *f.AllowPrivate,
+		ListShare:    10, Spot: 5, Backoff: time.Hour, PerSecond: 40, PerGroup: 2, Lists: 8,
 		Concurrency: c.number(f.At("concurrency"), f.Concurrency, 64, 1, 1024),
 		Timeout:     c.duration(f.At("timeout"), f.Timeout, 30*time.Second, 100*time.Millisecond, 10*time.Minute),
 		Recheck:     c.duration(f.At("recheck"), f.Recheck, 6*time.Hour, 0, 30*day),

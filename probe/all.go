@@ -28,6 +28,13 @@ type Options struct {
 	Now         func() time.Time                                             // required
 	Progress    func(done, of int)                                           // nil: none; never called twice at a time
 	Probe       Func                                                         // nil: the real one
+
+	AllowPrivate bool   // ask private, loopback and link-local addresses, too
+	PerSecond    int    // hosts that are begun with in a second; 0: no bound
+	PerGroup     int    // hosts of one group (quorum.Ask.Group) at a time; 0: no bound
+	Lists        Lists  // the masters' lists; nil: none is looked at
+	ListsAtOnce  int    // file lists that are compared at a time; 0: 8
+	Scratch      string // directory for what a comparison cannot hold in memory; "": the system's
 }
 
 const (

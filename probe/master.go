@@ -22,6 +22,9 @@ type MasterAsk struct {
 	TimeFile string
 	Anchors  []string      // doublestar patterns, relative to the tree: "**/repodata/repomd.xml"
 	Timeout  time.Duration // the whole look; 0: 30 min
+	// Index names the file to which the list is written as an index when the time file says timestamp, "": it is not wanted.
+	// nil: never. The index's Head.Digest is that of the reading's List.
+	Index func(timestamp int64) string
 }
 
 const (

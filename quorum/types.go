@@ -3,6 +3,7 @@ package quorum
 import (
 	"time"
 
+	"tidemark/internal/filelist"
 	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictjson"
 	"tidemark/inventory"
@@ -12,7 +13,7 @@ import (
 // FailureKind classes a probe that did not get an answer to judge.
 type FailureKind string
 
-// The kinds. All are soft but Missing and NotNumber.
+// The kinds. All are soft but Missing, NotNumber and Forbidden.
 const (
 	FailMoving      FailureKind = "moving"      // a master that is being written: look again when it is at rest
 	FailBusy        FailureKind = "busy"        // @ERROR: max connections
@@ -20,6 +21,7 @@ const (
 	FailRefused     FailureKind = "refused"     // it answered and refused: access denied, unknown module, password
 	FailMissing     FailureKind = "missing"     // the time file is not there (hard)
 	FailNotNumber   FailureKind = "not-number"  // the time file holds something else (hard)
+	FailForbidden   FailureKind = "forbidden"   // not asked: a private, loopback or link-local address (hard: whoever asks the name may get it)
 )
 
 // Failure says why a reading holds nothing to judge.
@@ -44,10 +46,11 @@ type Reading struct {
 	Address   string          `json:"address,omitempty"` // IP literal; "" when no address was found
 	Family    int             `json:"family,omitempty"`  // 4 or 6
 	At        strictjson.Time `json:"at"`
-	Depth     string          `json:"depth"` // how deep it went: manifest.DepthTime or DepthAnchors
+	Depth     string          `json:"depth"` // how deep it went: manifest.DepthTime, DepthAnchors or DepthListing
 	Timestamp int64           `json:"timestamp,omitempty"`
 	Raw       string          `json:"raw,omitempty"` // the time file's bytes, at most 64, quoted when odd
 	Anchors   []AnchorSeen    `json:"anchors,omitempty"`
+	List      *filelist.Diff  `json:"list,omitempty"` // how the file list differs from the master's at Timestamp; nil: it was not looked at
 	Void      bool            `json:"void,omitempty"` // the time file changed while we looked
 	Failure   *Failure        `json:"failure,omitempty"`
 }
@@ -112,6 +115,7 @@ type ServerMemory struct {
 	Addresses  []string        `json:"addresses,omitempty"` // at which it was verified
 	Good       strictjson.Time `json:"good,omitzero"`       // last good check
 	Deep       strictjson.Time `json:"deep,omitzero"`       // last check of anchors or deeper
+	Listed     strictjson.Time `json:"listed,omitzero"`     // last check of the whole list
 	Answered   strictjson.Time `json:"answered,omitzero"`   // last time it said anything
 	Soft       int             `json:"soft,omitempty"`      // soft errors in a row
 	Highest    int64           `json:"highest,omitempty"`   // highest timestamp it was verified at: below it is a regression
@@ -205,7 +209,12 @@ type Policy struct {
 	GuardShare    int // percent: 30
 	GuardLeast    int // 5
 	GuardRuns     int // 3
-	Force         bool
+
+	Lists     map[string][]int64 // by tree: the timestamps whose file list is at hand, in any order; of others no list is asked
+	ListShare int                // percent of the mirrors whose list is looked at when their time file moved; of nodes always
+	Spot      int                // servers in a thousand whose content and list are looked at in a round, by chance
+	Backoff   time.Duration      // a mirror that failed again and again is asked at least this often; 0: in each round
+	Force     bool
 }
 
 // Ask is what to ask one server about one tree.
@@ -220,6 +229,11 @@ type Ask struct {
 	Anchors   []string // to fetch when looking deeper
 	Largest   int64    // bytes of the largest of them, in any set that is recorded or on the master
 	Bytes     int64    // of all of them together, each at its largest
+	List      bool     // look at the whole list, too, whenever looking deeper
+	Files     int64    // of the longest list that is recorded: a server's may be twice as long
+	Exclude   []string // rsync patterns of what the server does not carry
+	Subset    bool     // it carries a part, nobody says which: what is missing is not held against it
+	Group     string   // the organisation, "": its own
 }
 
 // TreeReport is the outcome for one tree, for people.

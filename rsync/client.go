@@ -2,6 +2,7 @@ package rsync
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -13,7 +14,8 @@ type Client struct {
 	Limits   Limits
 	User     string // for modules with auth users
 	Password string
-	Protocol int // highest protocol offered: 31 (default) or 27..31
+	Protocol int         // highest protocol offered: 31 (default) or 27..31
+	TLS      *tls.Config // for rsync+tls URLs; nil: the system's authorities. ServerName is always the URL's host
 }
 
 // Entry is one item of a file list.

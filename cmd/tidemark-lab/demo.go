@@ -120,7 +120,7 @@ func (d *demo) install(ctx context.Context) error {
 			d.gateway.Bucket, d.gateway.Region, d.gateway.Endpoint, d.gateway.URL())
 	}
 	b.WriteString("beacon: {name: " + demoBeacon + ", plain: {name: " + demoPlain + ", order: [centos, altarch, vault]}}\n")
-	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s}\n")
+	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s, allow_private: true}\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "tidemark.yaml"), []byte(b.String()), 0o644); err != nil {
 		return err
 	}

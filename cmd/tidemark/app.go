@@ -27,7 +27,8 @@ func run(args []string, world console.Env) int {
 	}
 	return e.Run(args,
 		initCommand(e), runCommand(e), probeCommand(e), buildCommand(e), signCommand(e), publishCommand(e),
-		verifyCommand(e), statusCommand(e), keysCommand(e), configCommand(e), beaconCommand(e), sourcesCommand(e), checkinCommand(e))
+		verifyCommand(e), statusCommand(e), keysCommand(e), configCommand(e), beaconCommand(e), sourcesCommand(e), checkinCommand(e),
+		inventoryCommand(e))
 }
 
 // judge maps the errors of the publisher's packages to exit codes and hints.

@@ -334,6 +334,7 @@ func (p *publisher) remember(ctx context.Context, o *outcome, r round) error {
 		}
 	}
 	o.trouble = append(o.trouble, p.beaconStep(ctx, o, r.prev)...)
+	o.trouble = append(o.trouble, p.keepHistory(ctx, o, r)...)
 	d := p.status(o)
 	if err := p.state.save("status.json", d); err != nil {
 		return err

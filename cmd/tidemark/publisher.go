@@ -155,6 +155,7 @@ func (p *publisher) policy(force bool) quorum.Policy {
 		Network: p.cfg.Network, Trees: map[string]quorum.TreePolicy{}, Servers: p.cfg.Servers,
 		Settle: p.cfg.Settle, Recheck: p.cfg.Probe.Recheck, Sample: p.cfg.Probe.Sample, Validity: p.cfg.Validity,
 		CheckInterval: p.cfg.Policy.CheckInterval, MaxHold: p.cfg.Policy.MaxHold, Nearby: p.cfg.Policy.Nearby,
+		ListShare: p.cfg.Probe.ListShare, Spot: p.cfg.Probe.Spot, Backoff: p.cfg.Probe.Backoff,
 		GuardShare: p.cfg.Guard.Share, GuardLeast: p.cfg.Guard.Least, GuardRuns: p.cfg.Guard.Runs, Force: force,
 	}
 	if q.Nearby == nil {
@@ -167,7 +168,11 @@ func (p *publisher) policy(force bool) quorum.Policy {
 }
 
 func (p *publisher) probeOptions() probe.Options {
-	return probe.Options{Concurrency: p.cfg.Probe.Concurrency, Timeout: p.cfg.Probe.Timeout, Now: p.Now}
+	c := p.cfg.Probe
+	return probe.Options{
+		Concurrency: c.Concurrency, Timeout: c.Timeout, Now: p.Now, AllowPrivate: c.AllowPrivate,
+		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists,
+	}
 }
 
 func (p *publisher) masters() []probe.MasterAsk {

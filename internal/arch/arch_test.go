@@ -50,6 +50,7 @@ var house = arch.House{
 		"internal/geo":        -1,
 		"internal/timefile":   -1,
 		"internal/dnstxt":     -1,
+		"internal/filelist":   -1,
 
 		"internal/arch":       arch.Free,
 		"internal/lab":        arch.Free,

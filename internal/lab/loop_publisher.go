@@ -55,7 +55,7 @@ sign: {openpgp: {key: %s}, ed25519: {key: %s}}
 trust: trust.json
 publish: [{dir: www}]
 settle: 1s
-probe: {timeout: 60s}
+probe: {timeout: 60s, allow_private: true}
 policy: {check_interval: 2s}
 `, loopTree, l.network.Master(loopTree), Anchors()[0], p.keys.OpenPGPKey, p.keys.MinisignKey)
 	if p.receiver, err = StartReceiver(ctx, ReceiverOptions{Program: l.Publisher, Config: p.config, Text: text, Spool: p.spool, TLS: filepath.Join(dir, "tls")}); err != nil {
