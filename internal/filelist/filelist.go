@@ -96,6 +96,13 @@ type Rules struct {
 	Subset bool                   // the server need not carry everything: what is missing is not counted
 }
 
+// Other is the master's list at another recorded timestamp.
+type Other struct {
+	Source
+	Newer bool // than the timestamp that the server claims
+}
+
 // Compare walks seen beside want, the master's list at the timestamp that the server claims, and others, those of other recorded
-// timestamps: what differs from want but is as one of these is Moved. Sources are not closed.
-func Compare(seen, want Source, others []Source, r Rules) (Diff, error) { panic("stub") }
+// timestamps: what differs from want but is as one of these is Moved. What the master has deleted, and what it does not have yet,
+// belongs to newer timestamps only. Sources are not closed.
+func Compare(seen, want Source, others []Other, r Rules) (Diff, error) { panic("stub") }
