@@ -67,7 +67,7 @@ func goldens(t *testing.T, dir string, load func(file string) error) {
 func TestBad_OneRule(t *testing.T) {
 	oneRule(t, "testdata/bad",
 		"everything", "beacon-plain-tree", "beacon-three-places", "nearby-country", "nearby-twice", "anchor-yaml",
-		"inventory-bad", "inventory-unknown-tree", "two-documents")
+		"inventory-bad", "inventory-private", "inventory-unknown-tree", "two-documents")
 }
 
 // oneRule wants one line in each golden message of dir, and more in those of several.
@@ -123,10 +123,11 @@ func TestLoadPublisher_Full(t *testing.T) {
 			RFC2136: &RFC2136{Server: "ns.example.org", Zone: "centos.example.org", TSIGFile: dir + "/tsig.key"},
 			Servers: []string{"ns1.example.org", "192.0.2.1:53", "[2001:db8::53]:53", "[2001:db8::54]:5353"}},
 		Checkin: &Checkin{Listen: "[::]:8443", Spool: "/var/spool/tidemark", Cert: dir + "/tls/cert.pem", Key: dir + "/tls/key.pem", PerMirror: 30 * time.Second, PerSecond: 5},
-		Probe:   Probe{Concurrency: 8, Timeout: 10 * time.Second, Recheck: time.Hour, Sample: 0},
-		Settle:  0,
-		Guard:   Guard{Share: 50, Least: 2, Runs: 1},
-		Policy:  Policy{CheckInterval: time.Minute, MaxHold: 30 * time.Minute, Nearby: map[string][]string{"FI": {"SE", "NO"}, "AX": {}}},
+		Probe: Probe{Concurrency: 8, Timeout: 10 * time.Second, Recheck: time.Hour, ListShare: 100, PerGroup: 1, Lists: 2, ListTimeout: 90 * time.Second,
+			AllowPrivate: true, CA: dir + "/tls/ca.pem"},
+		Settle: 0,
+		Guard:  Guard{Share: 50, Least: 2, Runs: 1},
+		Policy: Policy{CheckInterval: time.Minute, MaxHold: 30 * time.Minute, Nearby: map[string][]string{"FI": {"SE", "NO"}, "AX": {}}},
 	}
 	opts := []cmp.Option{cmpopts.IgnoreFields(Publisher{}, "Servers"), cmp.Comparer(func(a, b inventory.Quorum) bool { return a == b })}
 	if diff := cmp.Diff(want, got, opts...); diff != "" {
@@ -157,6 +158,8 @@ func TestLoadPublisher_Keep(t *testing.T) {
 func TestLoadPublisher_Limits(t *testing.T) {
 	for _, text := range []string{
 		"validity: 2h\nsettle: 1h\n", "validity: 30d\n", "probe: {concurrency: 1024, timeout: 10m, recheck: 0s, sample: 1000}\n",
+		"probe: {list_share: 100, spot: 1000, backoff: 7d, per_second: 10000, per_group: 1024, lists: 64, list_timeout: 6h}\n",
+		"probe: {list_share: 0, spot: 0, backoff: 0s, per_second: 0, per_group: 1, lists: 1, list_timeout: 1s, allow_private: false}\n",
 		"guard: {share: 100, least: 1, runs: 100}\n", "policy: {check_interval: 55m, max_hold: 1s}\n",
 	} {
 		if _, err := LoadPublisher(writeConfig(t, text)); err != nil {

@@ -36,7 +36,20 @@
 //	  key: tls/key.pem
 //	  per_mirror: 1m                           # one check-in of a mirror in so long
 //	  per_second: 20                           # of all mirrors
-//	probe: {concurrency: 64, timeout: 30s, recheck: 6h, sample: 3}
+//	probe:                                     # package probe
+//	  concurrency: 64                          # servers at the same time, 1 to 1024
+//	  per_second: 40                           # servers that are begun with in a second; 0: no bound
+//	  per_group: 2                             # servers of one organisation (group in the inventory) at the same time
+//	  backoff: 1h                              # the longest that a server is left alone that does not answer; 0s: never
+//	  timeout: 30s                             # for one probe of one address
+//	  recheck: 6h                              # content is looked at again after this
+//	  sample: 3                                # anchors that did not change and are checked nevertheless
+//	  list_share: 10                           # percent of the mirrors whose file list is compared when their time file moved
+//	  spot: 5                                  # servers in a thousand that every run looks at closely by chance
+//	  lists: 8                                 # file lists at the same time
+//	  list_timeout: 10m                        # for one file list
+//	  allow_private: false                     # private, loopback and link-local addresses are refused without it
+//	  ca: ca.pem                               # whose certificate rsync+tls:// servers have; the system's when left out
 //	settle: 1m                                 # between the two reads of the master
 //	guard: {share: 30, least: 5, runs: 3}
 //	policy: {check_interval: 5m, max_hold: 2h, nearby: {FI: [SE, NO]}}

@@ -125,7 +125,15 @@ type probeFile struct {
 	Timeout        *strictyaml.Duration `yaml:"timeout"`
 	Recheck        *strictyaml.Duration `yaml:"recheck"`
 	Sample         *int                 `yaml:"sample"`
+	ListShare      *int                 `yaml:"list_share" want:"a whole number, in percent"`
+	Spot           *int                 `yaml:"spot" want:"a whole number, in a thousand"`
+	Backoff        *strictyaml.Duration `yaml:"backoff"`
+	PerSecond      *int                 `yaml:"per_second"`
+	PerGroup       *int                 `yaml:"per_group"`
+	Lists          *int                 `yaml:"lists"`
+	ListTimeout    *strictyaml.Duration `yaml:"list_timeout"`
 	AllowPrivate   *bool                `yaml:"allow_private"`
+	CA             *string              `yaml:"ca" want:"a PEM file with the certificate authority of rsync+tls servers"`
 }
 
 type guardFile struct {

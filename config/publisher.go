@@ -138,7 +138,9 @@ type Probe struct {
 	PerSecond    int           // hosts that are begun with, 40; 0: no bound
 	PerGroup     int           // servers of one organisation at a time, 2
 	Lists        int           // file lists at a time, 8
-	AllowPrivate bool
+	ListTimeout  time.Duration // for one file list, 10m
+	AllowPrivate bool          // ask private, loopback and link-local addresses, too
+	CA           string        // PEM file for rsync+tls, absolute; "": the system's
 }
 
 // Guard settings.

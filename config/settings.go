@@ -11,14 +11,24 @@ import (
 const day = 24 * time.Hour
 
 func (c *checker) probe(f probeFile) Probe {
-	return Probe{
+	p := Probe{
+		Concurrency:  c.number(f.At("concurrency"), f.Concurrency, 64, 1, 1024),
+		Timeout:      c.duration(f.At("timeout"), f.Timeout, 30*time.Second, 100*time.Millisecond, 10*time.Minute),
+		Recheck:      c.duration(f.At("recheck"), f.Recheck, 6*time.Hour, 0, 30*day),
+		Sample:       c.number(f.At("sample"), f.Sample, 3, 0, 1000),
+		ListShare:    c.number(f.At("list_share"), f.ListShare, 10, 0, 100),
+		Spot:         c.number(f.At("spot"), f.Spot, 5, 0, 1000),
+		Backoff:      c.duration(f.At("backoff"), f.Backoff, time.Hour, 0, 7*day),
+		PerSecond:    c.number(f.At("per_second"), f.PerSecond, 40, 0, 10_000),
+		PerGroup:     c.number(f.At("per_group"), f.PerGroup, 2, 1, 1024),
+		Lists:        c.number(f.At("lists"), f.Lists, 8, 1, 64),
+		ListTimeout:  c.duration(f.At("list_timeout"), f.ListTimeout, 10*time.Minute, time.Second, 6*time.Hour),
 		AllowPrivate: f.AllowPrivate != nil && *f.AllowPrivate,
-		ListShare:    10, Spot: 5, Backoff: time.Hour, PerSecond: 40, PerGroup: 2, Lists: 8,
-		Concurrency: c.number(f.At("concurrency"), f.Concurrency, 64, 1, 1024),
-		Timeout:     c.duration(f.At("timeout"), f.Timeout, 30*time.Second, 100*time.Millisecond, 10*time.Minute),
-		Recheck:     c.duration(f.At("recheck"), f.Recheck, 6*time.Hour, 0, 30*day),
-		Sample:      c.number(f.At("sample"), f.Sample, 3, 0, 1000),
 	}
+	if f.CA != nil {
+		p.CA = c.path(f.At("ca"), *f.CA)
+	}
+	return p
 }
 
 func (c *checker) guard(f guardFile) Guard {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -11,6 +12,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"tidemark/internal/ident"
+	"tidemark/internal/netrange"
 	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictyaml"
 	"tidemark/inventory"
@@ -136,6 +138,10 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 			if _, ok := p.Trees[tree]; !ok && named {
 				out = append(out, unknownTree(s, tree, names))
 			}
+			if what, ok := privateAddress(s.Trees[tree]); ok && !p.Probe.AllowPrivate {
+				out = append(out, strictyaml.Problem{File: s.File, Line: s.Line, Field: s.ID + ".trees." + tree, Hint: allowPrivateHint,
+					Text: fmt.Sprintf("%s is a %s address, which is not probed", s.Trees[tree].Host(), what)})
+			}
 			if s.Kind == inventory.KindNode {
 				nodes[tree]++ // in maintenance, too: that must not make the configuration wrong
 			}
@@ -159,6 +165,18 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 		}
 	}
 	return out
+}
+
+const allowPrivateHint = "set probe.allow_private: true in the configuration where the network is one's own"
+
+// privateAddress says of a URL with an address in place of a name that no public server has it. What names lead to is looked at
+// when they are asked.
+func privateAddress(u rsyncurl.URL) (what string, ok bool) {
+	addr, literal := u.Addr()
+	if !literal {
+		return "", false
+	}
+	return netrange.Private(addr)
 }
 
 func unknownTree(s inventory.Server, tree string, known []string) strictyaml.Problem {

@@ -22,11 +22,13 @@ type declared struct {
 	City           string            `yaml:"city"`
 	ASN            *int64            `yaml:"asn" want:"the number of an autonomous system, e.g. 1741"`
 	Slots          *int              `yaml:"slots" want:"a whole number from 0 to 8"`
+	MaxConnections *int              `yaml:"max_connections" want:"how many connections it serves at a time, as its rsyncd.conf has it"`
 	Trees          map[string]string `yaml:"trees,required" want:"the trees it carries, each with its rsync:// URL" each:"an rsync:// URL"`
 	Key            *string           `yaml:"key" want:"a minisign public key, RW..."`
 	Maintenance    bool              `yaml:"maintenance"`
 	Private        bool              `yaml:"private"`
-	Partial        bool              `yaml:"partial"`
+	Partial        *bool             `yaml:"partial"`
+	Exclude        []string          `yaml:"exclude" want:"a list of rsync patterns, e.g. [\"*/isos/\"]" each:"an rsync pattern"`
 	Group          string            `yaml:"group"`
 }
 
@@ -52,13 +54,14 @@ func (d declared) server(doc *strictyaml.Document) (Server, bool) {
 	c := &checker{doc, d.Pos, true}
 	s := Server{
 		ID: d.ID, Kind: KindMirror, City: d.City, Trees: map[string]rsyncurl.URL{},
-		Maintenance: d.Maintenance, Private: d.Private, Partial: d.Partial, Group: d.Group, Line: d.Pos.Line,
+		Maintenance: d.Maintenance, Private: d.Private, Partial: d.Partial != nil && *d.Partial, Group: d.Group, Line: d.Pos.Line,
 	}
 	if err := ident.Check(d.ID); err != nil {
 		c.refuse("id", lowerHint(d.ID), "%v", err)
 		s.ID = ""
 	}
 	c.kind(d, &s)
+	c.exclude(d, &s)
 	c.country(d, &s)
 	c.numbers(d, &s)
 	c.trees(d, &s)
@@ -84,7 +87,7 @@ func (c *checker) kind(d declared, s *Server) {
 			hint = "did you mean " + near + "?"
 		}
 		c.refuse("kind", hint, "found %.60q, expected node or mirror", s.Kind)
-	case s.Kind == KindNode && d.Partial:
+	case s.Kind == KindNode && s.Partial:
 		c.refuse("partial", "declare it as a mirror, or leave the trees out that it does not carry in full",
 			"a node cannot be partial: it counts for the quorum")
 	}
@@ -128,12 +131,54 @@ func (c *checker) numbers(d declared, s *Server) {
 	if s.Slots < 0 || s.Slots > MaxSlots {
 		c.refuse("slots", "0 shows the server and never offers it", "found %d, expected 0 to %d", s.Slots, MaxSlots)
 	}
+	c.connections(d, s)
 	if d.ASN == nil {
 		return
 	}
 	s.ASN = *d.ASN
 	if s.ASN < 1 || s.ASN > 1<<32-1 {
 		c.refuse("asn", "leave it out when it is not known", "found %d, expected 1 to 4294967295", s.ASN)
+	}
+}
+
+// connections are the server's own limit: no more mirrors are sent to it than it lets in.
+func (c *checker) connections(d declared, s *Server) {
+	if d.MaxConnections == nil {
+		return
+	}
+	s.MaxConnections = *d.MaxConnections
+	switch {
+	case s.MaxConnections < 1 || s.MaxConnections > mostConnections:
+		c.refuse("max_connections", "leave it out when it is not known", "found %d, expected 1 to %d", s.MaxConnections, mostConnections)
+	case d.Slots == nil:
+		s.Slots = min(s.Slots, s.MaxConnections)
+	case s.Slots > s.MaxConnections && s.Slots <= MaxSlots:
+		c.refuse("slots", fmt.Sprintf("write slots: %d, or leave it out", min(s.MaxConnections, MaxSlots)),
+			"found %d, but the server takes max_connections: %d", s.Slots, s.MaxConnections)
+	}
+}
+
+// exclude is what the server leaves out of every tree; it makes it partial.
+func (c *checker) exclude(d declared, s *Server) {
+	s.Exclude = d.Exclude
+	switch {
+	case d.Exclude == nil:
+		return
+	case len(d.Exclude) == 0 || len(d.Exclude) > maxPatterns:
+		c.refuse("exclude", "leave it out when the server carries everything", "found %d patterns, expected 1 to %d", len(d.Exclude), maxPatterns)
+		return
+	case s.Kind == KindNode:
+		c.refuse("exclude", "declare it as a mirror, or leave the trees out that it does not carry in full",
+			"a node cannot leave files out: it counts for the quorum")
+	case d.Partial != nil && !*d.Partial:
+		c.refuse("partial", "remove one of the two", "found false, but a server with exclude is partial")
+	}
+	s.Partial = true
+	for i, p := range d.Exclude {
+		if err := checkPattern(p); err != nil {
+			c.ok = false
+			c.doc.Refuse(strictyaml.Item(c.pos.At("exclude"), i), "", "%v", err)
+		}
 	}
 }
 
@@ -146,7 +191,7 @@ func (c *checker) trees(d declared, s *Server) {
 			c.refuseTree(name, lowerHint(name), err)
 			continue
 		}
-		u, err := rsyncurl.Parse(d.Trees[name])
+		u, err := rsyncurl.ParseAny(d.Trees[name])
 		if err != nil {
 			c.refuseTree(name, urlHint(d.Trees[name]), err)
 			continue
@@ -167,34 +212,6 @@ func lowerHint(s string) string {
 		return "did you mean " + low + "?"
 	}
 	return ""
-}
-
-// urlHint shows the daemon URL that was probably meant, or how to find the module.
-func urlHint(s string) string {
-	rest := s
-	if scheme, after, ok := strings.Cut(s, "://"); ok {
-		if !strings.EqualFold(strings.TrimSpace(scheme), "rsync") {
-			return "only rsync daemons are probed; http and ftp addresses are not"
-		}
-		rest = after
-	}
-	host, module, ok := strings.Cut(rest, "::")
-	if !ok || strings.Contains(host, "/") {
-		host, module, _ = strings.Cut(rest, "/")
-	}
-	host = strings.TrimSuffix(host[strings.LastIndex(host, "@")+1:], ":")
-	module = strings.TrimLeft(module, "/")
-	if _, err := rsyncurl.Parse("rsync://" + host + "/module"); err != nil || host == s {
-		return ""
-	}
-	if module == "" {
-		return fmt.Sprintf("name the module: rsync rsync://%s/ lists them", host)
-	}
-	u, err := rsyncurl.Parse("rsync://" + host + "/" + module)
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %v?", u)
 }
 
 // checkKey wants minisign's public key: base64 of "Ed", a key id of 8 bytes and an Ed25519 key of 32.

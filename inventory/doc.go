@@ -13,8 +13,12 @@
 //     maintenance: false              # true: not probed; a node is not counted either
 //     private: false                  # true: counted, never in manifest or site
 //     partial: false                  # true: judged and shown, never a source
-//     group: funet                    # free text
+//     exclude: ["*/isos/"]            # what it leaves out of every tree, as rsync patterns; makes it partial
+//     group: funet                    # the organisation, free text: few of its servers are asked at the same time
 //     slots: 2                        # 0 to 8: how many mirrors it can feed at once; 4 a node, 2 a mirror when not given
+//     max_connections: 20             # 1 to 10000, what the server itself allows: slots are no more
+//
+// A URL is rsync://host[:port]/module[/path], or rsync+tls://, which is checked and never offered: mirrors do not speak it.
 //
 // Reading is strict (package internal/strictyaml): everything that is wrong in any file is reported at once. Beyond the
 // form it is checked that ids are unique, that countries exist, that URLs are rsync daemon URLs, and that no two nodes

@@ -58,9 +58,13 @@ func TestLoad(t *testing.T) {
 			Trees: map[string]rsyncurl.URL{"centos": url(t, "rsync://eu-msync.example.org/CentOS/")}, File: dir + "/20-one.yml", Line: 1},
 		{ID: "ftp.funet.fi", Kind: KindMirror, Country: "FI", City: "Espoo", ASN: 1741, Slots: 2, Key: "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
 			Trees: map[string]rsyncurl.URL{"centos": url(t, "rsync://ftp.funet.fi/centos/")}, File: dir + "/10-many.yaml", Line: 1},
+		{ID: "isos.example.org", Kind: KindMirror, Slots: 1, Partial: true, Exclude: []string{"*/isos/", "/debug"}, MaxConnections: 1,
+			Trees: map[string]rsyncurl.URL{"centos": url(t, "rsync://isos.example.org/centos/")}, File: dir + "/40-keys.yaml", Line: 1},
 		{ID: "mirror.example.no", Kind: KindMirror, Country: "NO", City: "Ås", Slots: 0, Partial: true, Group: "uni",
 			Trees: map[string]rsyncurl.URL{"centos": url(t, "rsync://[2001:db8::1]:8730/pub/linux/centos"), "vault": url(t, "rsync://192.0.2.1/vault/")},
 			File:  dir + "/10-many.yaml", Line: 2},
+		{ID: "wide.example.org", Kind: KindNode, Slots: 4, MaxConnections: 10000,
+			Trees: map[string]rsyncurl.URL{"centos": url(t, "rsync://wide.example.org/centos/")}, File: dir + "/40-keys.yaml", Line: 2},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b rsyncurl.URL) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

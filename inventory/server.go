@@ -17,6 +17,13 @@ const (
 	defaultMirrorSlots = 2
 )
 
+// Limits of what a server may declare.
+const (
+	mostConnections = 10_000
+	maxPatterns     = 100
+	maxPattern      = 1000 // bytes: each goes to the server, in every question for its list
+)
+
 // Server is a node or a mirror as its operator declared it.
 type Server struct {
 	ID             string
