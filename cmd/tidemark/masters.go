@@ -20,6 +20,7 @@ func (p *publisher) lookAtMasters(ctx context.Context, prev *manifest.Manifest, 
 		return r, mem, err
 	}
 	pol := p.policy(force)
+	var listTrouble error
 	lookAt := func(asks []probe.MasterAsk) {
 		var seen []quorum.MasterReading
 		for _, a := range asks {
@@ -28,6 +29,7 @@ func (p *publisher) lookAtMasters(ctx context.Context, prev *manifest.Manifest, 
 		}
 		r.Masters = append(r.Masters, seen...)
 		mem = quorum.Record(mem, seen, pol, prev, p.Now())
+		listTrouble = p.fileLists().adopt(mem)
 	}
 	lookAt(p.masters())
 	if again := p.only(quorum.Unsettled(mem)); len(again) > 0 {
@@ -44,6 +46,9 @@ func (p *publisher) lookAtMasters(ctx context.Context, prev *manifest.Manifest, 
 		if err := p.state.saveMemory(mem); err != nil {
 			return r, mem, err
 		}
+	}
+	if listTrouble != nil {
+		p.Warn("%v", listTrouble) // servers are looked at without that list
 	}
 	return r, mem, ctx.Err()
 }

@@ -27,6 +27,7 @@ type publisher struct {
 	signers  []sign.Signer
 	state    *state // locked; nil in commands that change nothing
 
+	lists          *lists         // by fileLists
 	beaconTold     *beaconOutcome // of keepBeacon; nil: there is no record to keep
 	beaconPatience time.Duration  // for the secondaries; 0: the constant of that name
 }
@@ -157,6 +158,7 @@ func (p *publisher) policy(force bool) quorum.Policy {
 		CheckInterval: p.cfg.Policy.CheckInterval, MaxHold: p.cfg.Policy.MaxHold, Nearby: p.cfg.Policy.Nearby,
 		ListShare: p.cfg.Probe.ListShare, Spot: p.cfg.Probe.Spot, Backoff: p.cfg.Probe.Backoff,
 		GuardShare: p.cfg.Guard.Share, GuardLeast: p.cfg.Guard.Least, GuardRuns: p.cfg.Guard.Runs, Force: force,
+		Lists: p.fileLists().held(),
 	}
 	if q.Nearby == nil {
 		q.Nearby = nearby()
@@ -167,12 +169,24 @@ func (p *publisher) policy(force bool) quorum.Policy {
 	return q
 }
 
+// fileLists are the masters' lists in the state directory, as the run found them.
+func (p *publisher) fileLists() *lists {
+	if p.lists == nil {
+		p.lists = openLists(p.state.path("lists"), !p.readOnly())
+	}
+	return p.lists
+}
+
 func (p *publisher) probeOptions() probe.Options {
 	c := p.cfg.Probe
-	return probe.Options{
+	o := probe.Options{
 		Concurrency: c.Concurrency, Timeout: c.Timeout, Now: p.Now, AllowPrivate: c.AllowPrivate,
-		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists,
+		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, Lists: p.fileLists(),
 	}
+	if !p.readOnly() {
+		o.Scratch = p.state.dir // a dry run leaves nothing there, not even for a moment
+	}
+	return o
 }
 
 func (p *publisher) masters() []probe.MasterAsk {
@@ -180,6 +194,9 @@ func (p *publisher) masters() []probe.MasterAsk {
 	for _, name := range sortedKeys(p.cfg.Trees) {
 		t := p.cfg.Trees[name]
 		a := probe.MasterAsk{Tree: name, Dir: t.Master, TimeFile: t.TimeFile, Anchors: t.Anchors, Timeout: masterTimeout}
+		if !p.readOnly() {
+			a.Index = func(timestamp int64) string { return p.fileLists().wanted(name, timestamp) }
+		}
 		if u, err := rsyncurl.Parse(t.Master); err == nil {
 			a.Dir, a.URL = "", u
 		}
