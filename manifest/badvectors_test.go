@@ -93,6 +93,7 @@ func badTexts(t *testing.T) map[string]string {
 		"url.user":                       with("rsync://ftp.funet.fi/centos/", "rsync://u:p@ftp.funet.fi/centos/"),
 		"url.port":                       with("rsync://ftp.funet.fi/centos/", "rsync://ftp.funet.fi:65537/centos/"),
 		"url.ssh":                        with("rsync://ftp.funet.fi/centos/", "ftp.funet.fi::centos"),
+		"url.tls":                        with("rsync://ftp.funet.fi/centos/", "rsync+tls://ftp.funet.fi/centos/"),
 		"url.number":                     with("rsync://ftp.funet.fi/centos/", "rsync://2130706433/centos/"),
 		"url.dotdot":                     with("rsync://ftp.funet.fi/centos/", "rsync://ftp.funet.fi/centos/../x"),
 		"url.wildcard":                   with("rsync://ftp.funet.fi/centos/", "rsync://ftp.funet.fi/cent*/"),

@@ -111,6 +111,9 @@ func (m *Manifest) checkSourceTree(path, name string, st SourceTree) error {
 	if st.URL.IsZero() {
 		return broken(RuleURL, path+".url", "found no URL, expected an rsync URL")
 	}
+	if st.URL.TLS() {
+		return broken(RuleURL, path+".url", "found %s, expected rsync://: rsync itself does not speak TLS", st.URL)
+	}
 	if !t.has(st.Timestamp) {
 		return broken(RuleSourceTimestamp, path+".timestamp", "found %d, expected the announced %d or one of later", st.Timestamp, t.Timestamp)
 	}

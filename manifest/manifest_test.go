@@ -98,6 +98,7 @@ func TestEncode_ValuesNoTextCanHold(t *testing.T) {
 		spoil func(*Manifest)
 		rule  Rule
 	}{
+		"TLS":             {entry(func(st *SourceTree) { st.URL = secureURL(t) }), RuleURL},
 		"no URL":          {entry(func(st *SourceTree) { st.URL = rsyncurl.URL{} }), RuleURL},
 		"path not UTF-8":  {tree(func(t *Tree) { t.Anchors[0].Path = "a\xff" }), RuleAnchorPath},
 		"year 10000":      {func(m *Manifest) { m.Expires = strictjson.Time{Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} }, RuleTime},
@@ -112,6 +113,15 @@ func TestEncode_ValuesNoTextCanHold(t *testing.T) {
 			t.Errorf("%s: %v, expected rule %s", name, err, c.rule)
 		}
 	}
+}
+
+func secureURL(t *testing.T) rsyncurl.URL {
+	t.Helper()
+	u, err := rsyncurl.ParseAny("rsync+tls://ftp.funet.fi/centos/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 func manyLongAnchors(m *Manifest) {

@@ -36,6 +36,8 @@ func classify(code rsync.Code) (quorum.FailureKind, string) {
 		return quorum.FailUnreachable, "cannot be reached"
 	case rsync.CodeTimeout:
 		return quorum.FailUnreachable, "no answer in time"
+	case rsync.CodeTLS:
+		return quorum.FailUnreachable, "no secure connection"
 	case rsync.CodeNotFound:
 		return quorum.FailUnreachable, "no such file or directory"
 	case rsync.CodeNotFile:

@@ -34,7 +34,7 @@ func TestClassify_EveryCode(t *testing.T) {
 		rsync.CodeNotFound: quorum.FailUnreachable, rsync.CodeNotFile: quorum.FailUnreachable,
 		rsync.CodeTooLarge: quorum.FailUnreachable, rsync.CodeIncomplete: quorum.FailUnreachable,
 		rsync.CodeCorrupt: quorum.FailUnreachable, rsync.CodeProtocol: quorum.FailUnreachable,
-		rsync.CodeServer: quorum.FailUnreachable,
+		rsync.CodeServer: quorum.FailUnreachable, rsync.CodeTLS: quorum.FailUnreachable,
 	} {
 		kind, words := classify(code)
 		if kind != want || words == string(code) || words == "" {

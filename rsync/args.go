@@ -117,6 +117,9 @@ func (j Job) check() error {
 	if j.Source.IsZero() {
 		return errors.New("no source URL")
 	}
+	if j.Source.TLS() {
+		return fmt.Errorf("source %s: rsync itself does not speak TLS, expected rsync://", j.Source)
+	}
 	if err := checkPaths(j); err != nil {
 		return err
 	}

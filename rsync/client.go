@@ -15,7 +15,7 @@ type Client struct {
 	User     string // for modules with auth users
 	Password string
 	Protocol int         // highest protocol offered: 31 (default) or 27..31
-	TLS      *tls.Config // for rsync+tls URLs; nil: the system's authorities. ServerName is always the URL's host
+	TLS      *tls.Config // for rsync+tls URLs: authorities, a client certificate; nil: the system's authorities. Verified is always the URL's host
 }
 
 // Entry is one item of a file list.

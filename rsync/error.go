@@ -24,6 +24,7 @@ const (
 	CodeDenied        Code = "denied"         // @ERROR: access denied
 	CodeUnknownModule Code = "unknown-module" // @ERROR: Unknown module
 	CodeAuth          Code = "auth"           // password asked for or wrong
+	CodeTLS           Code = "tls"            // the certificate is not the host's or not valid, or TLS was not agreed on
 	CodeNotFound      Code = "not-found"      // the file is not there
 	CodeNotFile       Code = "not-file"       // a directory or something else where a file was expected
 	CodeTooLarge      Code = "too-large"      // one of our caps was passed
@@ -36,7 +37,7 @@ const (
 // Error is a typed failure of the wire client.
 type Error struct {
 	Code Code
-	Op   string // what was being done: "connect", "greeting", "module", "list", "fetch"
+	Op   string // what was being done: "connect", "tls", "greeting", "module", "list", "fetch"
 	Text string // what the server said, cleaned and cut to 300 bytes
 	Err  error
 }

@@ -92,6 +92,8 @@ func (t *textPhase) expect() (string, error) {
 		t.busy = line
 	}
 	switch {
+	case strings.HasPrefix(line, tlsAlert):
+		return "", failf(CodeProtocol, "the server speaks TLS, expected plain rsync at this port: an rsync+tls URL may be right")
 	case strings.HasPrefix(line, errorTag) && (err == nil || isLost(err)):
 		return "", said(classifyError(line), strings.TrimLeft(strings.TrimPrefix(line, errorTag), ": "))
 	case err != nil && isLost(err) && t.busy != "":

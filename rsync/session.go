@@ -17,7 +17,9 @@ import (
 // session is one connection, from the dial to the goodbye.
 type session struct {
 	ctx    context.Context
+	raw    net.Conn // below TLS; its deadline and its end are what bounds everything
 	conn   net.Conn
+	whole  bool // all was said
 	stop   func() bool
 	in     *stream
 	proto  int
@@ -42,6 +44,13 @@ func (c *Client) open(ctx context.Context, addr netip.Addr, u rsyncurl.URL) (*se
 		return nil, dialError(ctx, err)
 	}
 	s := newSession(ctx, c, conn)
+	if u.TLS() {
+		if err := s.secure(u.Host()); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	s.in = newStream(s.conn, c.Limits.withDefaults())
 	if err := s.start(protocol, u.Module()); err != nil {
 		s.close()
 		return nil, err
@@ -71,15 +80,18 @@ func newSession(ctx context.Context, c *Client, conn net.Conn) *session {
 		conn.SetDeadline(deadline)
 	}
 	return &session{
-		ctx: ctx, conn: conn, client: c, op: "greeting", index: newIndexReader(),
-		in:   newStream(conn, c.Limits.withDefaults()),
+		ctx: ctx, raw: conn, conn: conn, client: c, op: "greeting", index: newIndexReader(),
 		stop: context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)); conn.Close() }),
 	}
 }
 
+// close ends the connection. TLS has a last word of its own, which is not worth waiting for after a failure.
 func (s *session) close() {
+	if s.whole {
+		s.conn.Close()
+	}
 	s.stop()
-	s.conn.Close()
+	s.raw.Close()
 }
 
 // start runs the text phase. Version and module go out in one write, before the server has spoken: that saves a round
@@ -147,6 +159,7 @@ func (s *session) end() error {
 			s.in.failf(CodeProtocol, "index %d, expected the end", i)
 		}
 	}
+	s.whole = s.in.err == nil
 	return s.in.err
 }
 
@@ -171,6 +184,8 @@ func (s *session) typed(err error) *Error {
 		return &c
 	case s.ctx.Err() != nil || isTimeout(s.ctx, err):
 		return &Error{Code: CodeTimeout, Err: timeoutCause(s.ctx, err)}
+	case isTLS(err):
+		return tlsError(err)
 	case !exit && !isLost(err):
 		return &Error{Code: CodeUnreachable, Err: err}
 	}

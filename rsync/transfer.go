@@ -27,7 +27,7 @@ func (s *session) transfer(want []Entry, indices []int32) ([]File, error) {
 		err = s.end()
 	}
 	if err != nil {
-		s.conn.Close() // lets the writer go
+		s.raw.Close() // lets the writer go
 	}
 	<-done
 	return files, err

@@ -16,4 +16,14 @@
 //
 // The canonical text has the host in lower case, addresses as netip writes them, no
 // :873, and a slash after a module that stands alone.
+//
+// rsync+tls://host[:port]/module[/path...][/] is the same daemon behind TLS, by default
+// at port 874, as rsync-ssl(1) has it. rsync itself takes that for ssh to a host rsync+tls,
+// so [Parse] refuses it and only [ParseAny], which the inventory uses, reads it. A
+// URL's text form (MarshalText, UnmarshalText) has both, for state files and readings;
+// what goes out to mirrors refuses a URL that has TLS: the manifest when it is read and
+// when it is written, and rsync's runner.
+//
+//	u, err := rsyncurl.ParseAny("rsync+tls://ftp.example.org/centos")
+//	// u.TLS() is true, u.Port() 874, u.String() "rsync+tls://ftp.example.org/centos/"
 package rsyncurl

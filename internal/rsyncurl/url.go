@@ -9,31 +9,39 @@ import (
 	"strings"
 )
 
-// DefaultPort is rsyncd's port (IANA "rsync").
-const DefaultPort = 873
+// DefaultPort is rsyncd's port (IANA "rsync"); DefaultTLSPort is where rsync-ssl(1) looks for one behind TLS.
+const (
+	DefaultPort    = 873
+	DefaultTLSPort = 874
+)
 
 // MaxLength is the longest URL that is read, in bytes.
 const MaxLength = 1024
 
-const scheme = "rsync://"
+const (
+	scheme    = "rsync://"
+	schemeTLS = "rsync+tls://"
+)
 
 // URL is an rsync daemon URL: parsed, checked and rebuilt from its parts, never passed
 // through. The zero value is "no URL". Comparable.
 type URL struct {
 	host   string // lower-case LDH name or canonical IP literal without brackets
-	port   uint16 // 0 = 873
+	port   uint16 // 0 = the scheme's own
+	tls    bool
 	module string
 	path   string // "" or "a/b" or "a/b/"; never a leading slash
 }
 
 // Parse reads rsync://host[:port]/module[/path] and refuses all else.
 func Parse(s string) (URL, error) {
-	u, err := parse(s)
-	if err != nil {
-		return URL{}, fmt.Errorf("rsync URL %.120q: %w", redacted(s), err)
+	if strings.HasPrefix(s, schemeTLS) {
+		return URL{}, refused(s, errors.New("rsync over TLS is not possible here, since rsync itself does not speak it: expected rsync://host/module/path"))
 	}
-	return u, nil
+	return ParseAny(s)
 }
+
+func refused(s string, why error) error { return fmt.Errorf("rsync URL %.120q: %w", redacted(s), why) }
 
 func parse(s string) (u URL, err error) {
 	if len(s) > MaxLength {
@@ -41,7 +49,9 @@ func parse(s string) (u URL, err error) {
 	}
 	rest, ok := strings.CutPrefix(s, scheme)
 	if !ok {
-		return u, errors.New("expected rsync://host/module/path")
+		if rest, u.tls = strings.CutPrefix(s, schemeTLS); !u.tls {
+			return u, errors.New("expected rsync://host/module/path")
+		}
 	}
 	authority, path, ok := strings.Cut(rest, "/")
 	if !ok || path == "" {
@@ -49,6 +59,9 @@ func parse(s string) (u URL, err error) {
 	}
 	if u.host, u.port, err = parseAuthority(authority); err != nil {
 		return u, err
+	}
+	if u.port == u.defaultPort() { // so that one URL has one value
+		u.port = 0
 	}
 	if err = checkPath(path); err != nil {
 		return u, err
@@ -84,14 +97,10 @@ func parseAuthority(s string) (host string, port uint16, err error) {
 	return host, port, err
 }
 
-// parsePort returns 0 for the default port, so that one URL has one value.
 func parsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 || strconv.FormatUint(n, 10) != s {
 		return 0, fmt.Errorf("port %q, expected a number from 1 to 65535", s)
-	}
-	if n == DefaultPort {
-		return 0, nil
 	}
 	return uint16(n), nil
 }
@@ -133,18 +142,32 @@ func (u URL) String() string {
 	if u.port != 0 {
 		host += ":" + strconv.Itoa(int(u.port))
 	}
-	return scheme + host + "/" + u.module + "/" + u.path
+	return u.scheme() + host + "/" + u.module + "/" + u.path
+}
+
+func (u URL) scheme() string {
+	if u.tls {
+		return schemeTLS
+	}
+	return scheme
 }
 
 // Host returns the name or the IP literal, without brackets.
 func (u URL) Host() string { return u.host }
 
-// Port returns the TCP port, 873 when none was given.
+// Port returns the TCP port: when none was given 873, and 874 for TLS.
 func (u URL) Port() int {
 	if u.port == 0 {
-		return DefaultPort
+		return int(u.defaultPort())
 	}
 	return int(u.port)
+}
+
+func (u URL) defaultPort() uint16 {
+	if u.tls {
+		return DefaultTLSPort
+	}
+	return DefaultPort
 }
 
 // HostPort returns host:port as net.Dial takes it, with brackets where they are needed.
@@ -183,9 +206,9 @@ func (u URL) MarshalText() ([]byte, error) {
 	return []byte(u.String()), nil
 }
 
-// UnmarshalText is Parse; empty text is refused.
+// UnmarshalText is ParseAny; empty text is refused. A document for programs that run rsync looks at TLS as well.
 func (u *URL) UnmarshalText(b []byte) error {
-	p, err := Parse(string(b))
+	p, err := ParseAny(string(b))
 	if err != nil {
 		return err
 	}

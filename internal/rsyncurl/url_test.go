@@ -66,6 +66,7 @@ func TestParse_Refused(t *testing.T) {
 		"scheme in capitals":       "RSYNC://h/m",
 		"scheme in mixed case":     "Rsync://h/m",
 		"another scheme":           "https://h/m",
+		"TLS":                      "rsync+tls://h/m",
 		"leading space: ssh":       " rsync://h/m",
 		"leading newline":          "\nrsync://h/m",
 		"trailing space":           "rsync://h/m ",
@@ -232,17 +233,66 @@ func TestURL_Text(t *testing.T) {
 	}
 }
 
+func TestParseAny(t *testing.T) {
+	for in, want := range map[string]string{
+		"rsync+tls://ftp.funet.fi/centos/":      "",
+		"rsync+tls://FTP.funet.fi:874/centos":   "rsync+tls://ftp.funet.fi/centos/",
+		"rsync+tls://ftp.funet.fi:873/centos/":  "",
+		"rsync+tls://[2001:db8::1]:8740/m/a":    "",
+		"rsync://ftp.funet.fi:874/centos/":      "",
+		"rsync://ftp.funet.fi:873/centos/7/os/": "rsync://ftp.funet.fi/centos/7/os/",
+	} {
+		if want == "" {
+			want = in
+		}
+		u, err := ParseAny(in)
+		if err != nil || u.String() != want || u.TLS() != strings.HasPrefix(in, "rsync+tls:") {
+			t.Errorf("%s is rebuilt as %s (TLS %t, %v), expected %s", in, u, u.TLS(), err, want)
+		}
+		var again URL
+		text, err := u.MarshalText()
+		if err == nil {
+			err = again.UnmarshalText(text)
+		}
+		if err != nil || again != u {
+			t.Errorf("%s: written and read again it is %s (%v)", in, again, err)
+		}
+		if at := u.At(netip.MustParseAddr("192.0.2.7")); at.TLS() != u.TLS() || at.Port() != u.Port() {
+			t.Errorf("%s at an address is %s", in, at)
+		}
+	}
+	plain, _ := ParseAny("rsync://h/m")
+	secure, err := ParseAny("rsync+tls://h/m")
+	if err != nil || plain == secure || plain.Port() != DefaultPort || secure.Port() != DefaultTLSPort || secure.HostPort() != "h:874" {
+		t.Errorf("%s has port %d, %s has port %d (%v)", plain, plain.Port(), secure, secure.Port(), err)
+	}
+}
+
+func TestParseAny_Refused(t *testing.T) {
+	for _, in := range []string{"", "rsync+tls:", "rsync+tls:/h/m", "rsync+tls://h", "rsync+tls://h/", "RSYNC+TLS://h/m", "rsync+ssl://h/m", "rsyncs://h/m", "tls://h/m",
+		"rsync+tls://u@h/m", "rsync+tls://h:0/m", "rsync+tls://h/m/..", "rsync+tls://h/-m", "rsync+tls://rsync://h/m", " rsync+tls://h/m", "rsync+tls://-h/m", "rsync+tls://h/m\n"} {
+		if u, err := ParseAny(in); err == nil || !u.IsZero() {
+			t.Errorf("%q is accepted as %s (%v)", in, u, err)
+		}
+	}
+}
+
 func FuzzURL(f *testing.F) {
-	for _, s := range []string{"rsync://h/m", "rsync://[2001:db8::1]:8730/m/a/", "rsync://192.0.2.1:1/m", "rsync://0x7f.1/m", "rsync://h/m/../x", "rsync://[::ffff:1.2.3.4]/m", "rsync://u:p@h:0/m\n"} {
+	for _, s := range []string{"rsync://h/m", "rsync://[2001:db8::1]:8730/m/a/", "rsync://192.0.2.1:1/m", "rsync://0x7f.1/m", "rsync://h/m/../x", "rsync://[::ffff:1.2.3.4]/m", "rsync://u:p@h:0/m\n",
+		"rsync+tls://h/m", "rsync+tls://h:874/m/", "rsync+tls://[2001:db8::1]:873/m/a", "rsync+tls://rsync+tls://h/m", "rsync+tls:/h/m"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		u, err := Parse(s)
+		u, err := ParseAny(s)
+		plain, plainErr := Parse(s)
+		if (err == nil && !u.TLS()) != (plainErr == nil) || plain.TLS() || plainErr == nil && plain != u {
+			t.Fatalf("%q is %s (%v) with TLS, and %s (%v) without", s, u, err, plain, plainErr)
+		}
 		if err != nil {
 			return
 		}
 		text := u.String()
-		if again, err := Parse(text); err != nil || again != u {
+		if again, err := ParseAny(text); err != nil || again != u {
 			t.Fatalf("%q gives %q, which gives %+v (%v)", s, text, again, err)
 		}
 		if err := unsafe(text); err != nil {
@@ -253,7 +303,7 @@ func FuzzURL(f *testing.F) {
 
 // unsafe repeats the rule in other words.
 func unsafe(text string) error {
-	rest, ok := strings.CutPrefix(text, "rsync://")
+	rest, ok := strings.CutPrefix(strings.Replace(text, "rsync+tls:", "rsync:", 1), "rsync://")
 	if !ok || strings.HasPrefix(rest, "-") || strings.Contains(text, "..") || strings.Contains(rest, "//") {
 		return errors.New("not of the form")
 	}
