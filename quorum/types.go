@@ -13,7 +13,7 @@ import (
 // FailureKind classes a probe that did not get an answer to judge.
 type FailureKind string
 
-// The kinds. All are soft but Missing, NotNumber and Forbidden.
+// The kinds. All are soft but Missing, NotNumber, Forbidden and List.
 const (
 	FailMoving      FailureKind = "moving"      // a master that is being written: look again when it is at rest
 	FailBusy        FailureKind = "busy"        // @ERROR: max connections
@@ -22,6 +22,7 @@ const (
 	FailMissing     FailureKind = "missing"     // the time file is not there (hard)
 	FailNotNumber   FailureKind = "not-number"  // the time file holds something else (hard)
 	FailForbidden   FailureKind = "forbidden"   // not asked: a private, loopback or link-local address (hard: whoever asks the name may get it)
+	FailList        FailureKind = "list"        // its file list is more than twice as long as the master's, and was not read to its end (hard)
 )
 
 // Failure says why a reading holds nothing to judge.
@@ -38,7 +39,8 @@ type AnchorSeen struct {
 	Missing bool   `json:"missing,omitempty"`
 }
 
-// Reading is what one probe of one tree at one address saw. A failure is a reading, not an error.
+// Reading is what one probe of one tree at one address saw. A failure is a reading, not an error. One beside a depth of anchors is
+// that of the list alone: time file and anchors are sound.
 type Reading struct {
 	Server    string          `json:"server"`
 	Tree      string          `json:"tree"`
