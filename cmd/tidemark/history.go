@@ -2,7 +2,55 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tidemark/history"
+	"tidemark/internal/console"
 )
 
+// historyFile is the history in the state directory. It decides nothing, and losing it loses nothing else.
+const historyFile = "history.db"
+
+// historyPatience bounds what the history may cost a run.
+const historyPatience = 30 * time.Second
+
+// keepSeen keeps what the run saw, for people: the last readings and the history. What goes wrong is trouble, never an end.
+func (p *publisher) keepSeen(ctx context.Context, o *outcome, r round) []error {
+	trouble := p.fileLists().told()
+	if err := p.keepReadings(r.readings, o.decision.Memory); err != nil {
+		trouble = append(trouble, err)
+	}
+	return trouble
+}
+
 // keepHistory takes the run into the history. What goes wrong is trouble, never an end: the history decides nothing.
-func (p *publisher) keepHistory(ctx context.Context, o *outcome, r round) []error { return nil }
+func (p *publisher) keepHistory(ctx context.Context, o *outcome, r round) (trouble []error) {
+	ctx, cancel := context.WithTimeout(ctx, historyPatience)
+	defer cancel()
+	db, aside, err := history.Open(ctx, p.state.path(historyFile), history.Options{Now: p.Now})
+	if err != nil {
+		return []error{p.historyTrouble(err)}
+	}
+	if aside != "" {
+		trouble = append(trouble, console.Hinted(errors.New(aside), "nothing is decided by it; when you do not need it any more: rm %s.damaged-*", p.state.path(historyFile)))
+	}
+	h := history.Round{At: p.Now(), Readings: r.readings.Servers, Verdicts: o.decision.Verdicts, Trees: o.decision.Trees,
+		Guard: o.decision.Guard, Partial: r.partial()}
+	if o.published != nil {
+		h.Published = o.published.Serial
+	}
+	if err := errors.Join(db.Add(ctx, h), db.Close()); err != nil {
+		trouble = append(trouble, p.historyTrouble(err))
+	}
+	return trouble
+}
+
+func (p *publisher) historyTrouble(err error) error {
+	hint := "it decides nothing, and what was published stands; look at the disk. To begin it anew: mv %[1]s %[1]s.old"
+	if errors.Is(err, history.ErrBusy) {
+		hint = "it decides nothing, and what was published stands; see who holds it: fuser %[1]s"
+	}
+	return console.Hinted(fmt.Errorf("history: %w", err), hint, p.state.path(historyFile))
+}

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"tidemark/client"
 	"tidemark/internal/console"
 	"tidemark/internal/geo"
 	"tidemark/manifest"
-	"tidemark/probe"
 	"tidemark/publish"
 	"tidemark/quorum"
 )
@@ -131,6 +127,7 @@ func (p *publisher) beaconStep(ctx context.Context, o *outcome, prev *predecesso
 func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) error {
 	learnt := o.decision.Memory
 	learnt.Trees, learnt.Guard = mem.Trees, mem.Guard
+	o.trouble = append(o.trouble, p.fileLists().told()...)
 	o.why, o.published, o.full = "publishing failed", nil, false
 	o.trouble = append(o.trouble, cause)
 	return errors.Join(p.state.saveMemory(learnt), p.state.save("status.json", p.status(o)))
@@ -277,50 +274,6 @@ func (p *publisher) finishReserved(ctx context.Context, s *site) error {
 	return nil
 }
 
-// ask looks at the masters, then asks every server.
-func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool) (quorum.Readings, quorum.Memory, error) {
-	r, mem, err := p.lookAtMasters(ctx, prev, force)
-	if err != nil {
-		return r, mem, err
-	}
-	return r, mem, p.askServers(ctx, &r, mem, nil, force)
-}
-
-// askServers asks every server, or those of r.Asked, and looks deeper where a mirror claims something new.
-func (p *publisher) askServers(ctx context.Context, r *quorum.Readings, mem quorum.Memory, claims quorum.Claims, force bool) error {
-	asks := quorum.Plan(mem, p.policy(force), p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
-	if r.Asked != nil {
-		asks = quorum.Only(asks, r.Asked)
-	}
-	o := p.probeOptions()
-	if r.Asked != nil {
-		o.Budget = checkinBudget(o.Timeout)
-	}
-	done := p.progress("asking servers", &o)
-	r.Servers = probe.All(ctx, claims.Heed(asks, mem), o)
-	done()
-	return ctx.Err()
-}
-
-// progress draws a bar on a terminal, and nothing elsewhere.
-func (p *publisher) progress(what string, o *probe.Options) (done func()) {
-	if !p.Terminal || p.Quiet || p.JSON {
-		return func() {}
-	}
-	var bar *progressbar.ProgressBar
-	o.Progress = func(n, of int) {
-		if bar == nil {
-			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.Stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
-		}
-		bar.Set(n)
-	}
-	return func() {
-		if bar != nil {
-			bar.Finish()
-		}
-	}
-}
-
 // remember saves what the next run needs and feeds the copies; then come the beacon, for DNS may take long and mirrors of a copy
 // look there at once, the status, which tells of it, and cleaning up.
 func (p *publisher) remember(ctx context.Context, o *outcome, r round) error {
@@ -334,7 +287,7 @@ func (p *publisher) remember(ctx context.Context, o *outcome, r round) error {
 		}
 	}
 	o.trouble = append(o.trouble, p.beaconStep(ctx, o, r.prev)...)
-	o.trouble = append(o.trouble, p.keepHistory(ctx, o, r)...)
+	o.trouble = append(o.trouble, p.keepSeen(ctx, o, r)...)
 	d := p.status(o)
 	if err := p.state.save("status.json", d); err != nil {
 		return err

@@ -20,12 +20,16 @@ func (p *publisher) lookAtMasters(ctx context.Context, prev *manifest.Manifest, 
 		return r, mem, err
 	}
 	pol := p.policy(force)
+	o, err := p.probeOptions()
+	if err != nil {
+		return r, mem, err
+	}
 	var listTrouble error
 	lookAt := func(asks []probe.MasterAsk) {
 		var seen []quorum.MasterReading
 		for _, a := range asks {
 			p.Log.Info("look at the master", "tree", a.Tree)
-			seen = append(seen, probe.Master(ctx, a, p.probeOptions()))
+			seen = append(seen, probe.Master(ctx, a, o))
 		}
 		r.Masters = append(r.Masters, seen...)
 		mem = quorum.Record(mem, seen, pol, prev, p.Now())

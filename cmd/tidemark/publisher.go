@@ -177,18 +177,6 @@ func (p *publisher) fileLists() *lists {
 	return p.lists
 }
 
-func (p *publisher) probeOptions() probe.Options {
-	c := p.cfg.Probe
-	o := probe.Options{
-		Concurrency: c.Concurrency, Timeout: c.Timeout, Now: p.Now, AllowPrivate: c.AllowPrivate,
-		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, Lists: p.fileLists(),
-	}
-	if !p.readOnly() {
-		o.Scratch = p.state.dir // a dry run leaves nothing there, not even for a moment
-	}
-	return o
-}
-
 func (p *publisher) masters() []probe.MasterAsk {
 	var asks []probe.MasterAsk
 	for _, name := range sortedKeys(p.cfg.Trees) {

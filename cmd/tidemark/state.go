@@ -27,6 +27,9 @@ import (
 //	site.json               siteState
 //	published.bundle.json   own copy of what was published last
 //	status.json             what the last run concluded
+//	readings.json           what was seen last of each server (lastReadings)
+//	history.db              what was seen over time
+//	lists/                  the masters' file lists (lists)
 //	lock.json               who holds the lock (an flock on the directory itself)
 type state struct {
 	dir  string

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"math/rand/v2"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"tidemark/internal/console"
+	"tidemark/manifest"
+	"tidemark/probe"
+	"tidemark/quorum"
+	"tidemark/rsync"
+)
+
+// ask looks at the masters, then asks every server.
+func (p *publisher) ask(ctx context.Context, prev *manifest.Manifest, force bool) (quorum.Readings, quorum.Memory, error) {
+	r, mem, err := p.lookAtMasters(ctx, prev, force)
+	if err != nil {
+		return r, mem, err
+	}
+	return r, mem, p.askServers(ctx, &r, mem, nil, force)
+}
+
+// askServers asks every server, or those of r.Asked, and looks deeper where a mirror claims something new.
+func (p *publisher) askServers(ctx context.Context, r *quorum.Readings, mem quorum.Memory, claims quorum.Claims, force bool) error {
+	asks := quorum.Plan(mem, p.policy(force), p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	if r.Asked != nil {
+		asks = quorum.Only(asks, r.Asked)
+	}
+	o, err := p.probeOptions()
+	if err != nil {
+		return err
+	}
+	if r.Asked != nil {
+		o.Budget = checkinBudget(o.Timeout)
+	}
+	done := p.progress("asking servers", &o)
+	r.Servers = probe.All(ctx, claims.Heed(asks, mem), o)
+	done()
+	return ctx.Err()
+}
+
+// progress draws a bar on a terminal, and nothing elsewhere.
+func (p *publisher) progress(what string, o *probe.Options) (done func()) {
+	if !p.Terminal || p.Quiet || p.JSON {
+		return func() {}
+	}
+	var bar *progressbar.ProgressBar
+	o.Progress = func(n, of int) {
+		if bar == nil {
+			bar = progressbar.NewOptions(of, progressbar.OptionSetWriter(p.Stderr), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+		}
+		bar.Set(n)
+	}
+	return func() {
+		if bar != nil {
+			bar.Finish()
+		}
+	}
+}
+
+// probeOptions copies the operator's settings to the probing.
+func (p *publisher) probeOptions() (probe.Options, error) {
+	c := p.cfg.Probe
+	o := probe.Options{
+		Concurrency: c.Concurrency, Timeout: c.Timeout, Now: p.Now, AllowPrivate: c.AllowPrivate,
+		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, Lists: p.fileLists(),
+	}
+	if !p.readOnly() {
+		o.Scratch = p.state.dir // a dry run leaves nothing there, not even for a moment
+	}
+	if c.CA != "" {
+		pool, err := console.Authorities("probe.ca", c.CA)
+		if err != nil {
+			return o, err
+		}
+		o.Client = &rsync.Client{TLS: &tls.Config{RootCAs: pool}}
+	}
+	return o, nil
+}
