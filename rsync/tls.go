@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// tlsAlert begins an alert of TLS (RFC 8446, 5.1), which is how a TLS server answers a client that speaks plain rsync.
+// tlsAlert begins an alert of TLS (RFC 8446, 5.1), which is how some TLS servers answer a client that speaks plain rsync; others close.
 const tlsAlert = "\x15\x03"
 
 // secure puts TLS on the connection. The certificate must be valid for host, the URL's, and never for the address that was
