@@ -24,6 +24,9 @@ const (
 	Busy        Role = "busy"
 	Partial     Role = "partial"
 	Incomplete  Role = "incomplete"
+	Denying     Role = "denying"
+	Locked      Role = "locked"
+	Moduleless  Role = "moduleless"
 )
 
 // Server is a node or a mirror of the lab.
@@ -132,8 +135,15 @@ func (n *Network) Start(ctx context.Context, id string) error {
 		d.Modules[name] = filepath.Join(s.Dir, name)
 	}
 	bring := StartDaemon
-	if s.Role == Busy {
+	switch s.Role {
+	case Busy:
 		bring = StartBusy
+	case Denying:
+		d.Deny = true
+	case Locked:
+		d.AuthUsers = map[string]string{"friend": "speak"}
+	case Moduleless:
+		d.Modules = map[string]string{"other": s.Dir}
 	}
 	r, err := bring(ctx, d)
 	if err != nil {
@@ -243,6 +253,9 @@ func (n *Network) place(s *Site, tree string) error {
 		return DropISOs(dir)
 	case Incomplete:
 		return DropRepo(dir)
+	}
+	if slices.Contains(harms(), Harm(s.Role)) {
+		return Harm(s.Role).do(dir, n.Trees[tree].Timestamp)
 	}
 	return nil
 }
