@@ -17,6 +17,7 @@ type finding struct {
 	soft     bool   // nothing was learned: an earlier verification stands for a while
 	kept     bool   // verified by its time file alone, which has not changed since
 	unproven bool   // the time file of the verification, at an address where its content was never looked at
+	cause    Cause  // why this state
 	text     string // what was found and what was expected
 	proof    string // of Verified: why
 	reading  Reading

@@ -18,11 +18,15 @@ func (c Claims) Servers() []string {
 	return append([]string{}, slices.Sorted(maps.Keys(c))...) // never nil: nil stands for all
 }
 
-// Heed makes a plan look at the content wherever a claim names a timestamp at which the server is not verified.
+// Heed makes a plan look at the content wherever a claim names a timestamp at which the server is not verified. Who claims
+// anything does not rest.
 func (c Claims) Heed(asks []Ask, mem Memory) []Ask {
 	asks = slices.Clone(asks)
 	for i := range asks {
 		a := &asks[i]
+		if _, wakes := c[a.Server]; wakes {
+			a.Rest = false
+		}
 		claimed, ok := c[a.Server][a.Tree]
 		if ok && claimed != mem.Servers[a.Server][a.Tree].under(a.URL).standing() {
 			a.Known, a.Addresses, a.Deep = 0, nil, true

@@ -17,7 +17,9 @@ type entry struct {
 	server  inventory.Server
 	tree    string
 	url     rsyncurl.URL
-	silent  bool // not asked in this round: what was known stands
+	silent  bool            // not asked in this round: what was known stands
+	rested  bool            // not asked, for it failed again and again
+	next    strictjson.Time // of one that rests: it is asked again at about this time
 	finding finding
 	before  ServerMemory // the memory before this round
 	memory  ServerMemory // after the finding
@@ -41,6 +43,7 @@ type decision struct {
 	listed   map[place]manifest.SourceTree // in previous, those with slots or without
 
 	asked     map[string]bool  // the servers that were asked, nil for all
+	rested    map[place]bool   // what was left out for back-off
 	announced map[string]int64 // in memory as it came, by tree
 	held      bool             // by the guard: previous stays in force
 	withheld  map[string]int64 // what the guard keeps from being announced, by tree
@@ -53,7 +56,7 @@ type decision struct {
 // When the guard holds, Decision.Manifest is what would be published. Decision.Memory announces nothing: what was
 // not published was not announced; verdicts and reports describe what is in force, and say what is held back.
 func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now time.Time) Decision {
-	d := decision{policy: p, previous: previous, now: now, listed: listing(previous), asked: r.asks(), announced: map[string]int64{}}
+	d := decision{policy: p, previous: previous, now: now, listed: listing(previous), asked: r.asks(), rested: r.rested(), announced: map[string]int64{}}
 	for name, tm := range mem.Trees {
 		d.announced[name] = tm.Announced
 	}
@@ -95,6 +98,8 @@ func (d *decision) judge(readings []Reading) {
 			e.memory.Soft, e.memory.Valid = 0, false
 		case d.asked != nil && !d.asked[e.server.ID]:
 			d.notAsked(e)
+		case d.rested[e.place()] && len(byPlace[e.place()]) == 0 && e.memory.Soft > softLimit && !e.memory.Valid:
+			d.resting(e)
 		default:
 			tm := d.before.Trees[e.tree]
 			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, maxHold: d.policy.MaxHold, now: d.now}

@@ -145,6 +145,9 @@ func (sm ServerMemory) check() error {
 	case sm.Depth != "" && !slices.Contains([]string{manifest.DepthTime, manifest.DepthAnchors, manifest.DepthListing}, sm.Depth):
 		return fmt.Errorf("depth %.40q: expected time, anchors or listing", sm.Depth)
 	}
+	if err := sm.List.check(); err != nil {
+		return err
+	}
 	if a := sm.Last.Address; a != "" {
 		if _, err := netip.ParseAddr(a); err != nil {
 			return fmt.Errorf("last address %.60q: expected an IP address", a)

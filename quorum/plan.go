@@ -2,9 +2,6 @@ package quorum
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -19,18 +16,23 @@ const maxAsked = 200
 
 // Plan says what to ask of every server. rnd chooses the sample.
 //
-// Servers in maintenance, and trees without an rsync URL, are not asked. Sorted by server, tree.
+// Servers in maintenance, and trees without an rsync URL, are not in it. Those that are not to be asked in this round, for they
+// failed again and again, are, with Rest: a claim may wake them (Claims.Heed); then Rested and Awake part the plan.
+// Sorted by server, tree.
 func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
-	choices, sizes := map[string]choice{}, map[string]map[string]int64{}
+	choices, sizes, files := map[string]choice{}, map[string]map[string]int64{}, map[string]int64{}
 	for name := range p.Trees {
-		choices[name], sizes[name] = mem.Trees[name].choice(), mem.Trees[name].sizes()
+		choices[name], sizes[name], files[name] = mem.Trees[name].choice(), mem.Trees[name].sizes(), mem.Trees[name].files()
 	}
+	asked := slices.DeleteFunc(carriers(p), func(e entry) bool { return e.server.Maintenance || e.url.IsZero() })
+	backsOff := backsOff(mem, p, asked)
 	var asks []Ask
-	for _, e := range carriers(p) {
-		if e.server.Maintenance || e.url.IsZero() {
-			continue
+	for _, e := range asked {
+		a := Ask{
+			Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile, Files: files[e.tree],
+			Exclude: slices.Clone(e.server.Exclude), Subset: e.server.Partial && len(e.server.Exclude) == 0, Group: e.server.Group,
 		}
-		a := Ask{Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile}
+		a.Rest = backsOff && mem.Servers[e.server.ID][e.tree].rests(e, p, now)
 		a.Known, a.Addresses, a.Deep = mem.Servers[e.server.ID][e.tree].known(e, p.Recheck, now)
 		a.Anchors = choices[e.tree].draw(p.Sample, rnd)
 		for _, path := range a.Anchors {
@@ -38,6 +40,7 @@ func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
 		}
 		asks = append(asks, a)
 	}
+	p.lists(asks, asked, mem, now, rnd)
 	return asks
 }
 
@@ -54,6 +57,8 @@ func (sm ServerMemory) known(e entry, recheck time.Duration, now time.Time) (tim
 		return sm.Timestamp, slices.Clone(sm.Addresses), sm.due(e.place(), recheck, now)
 	case sm.State == Behind:
 		return sm.Seen, nil, false
+	case sm.List.atFault() && sm.List.State != Moving && sm.Seen == sm.List.Timestamp && sm.State == sm.List.State:
+		return sm.Seen, nil, false // until its time file moves, or its list is looked at again
 	}
 	return 0, nil, true
 }
@@ -61,10 +66,8 @@ func (sm ServerMemory) known(e entry, recheck time.Duration, now time.Time) (tim
 // due reports whether the content must be looked at again. Between three quarters
 // of recheck and the whole of it, a share of the servers comes due in each round.
 func (sm ServerMemory) due(pl place, recheck time.Duration, now time.Time) bool {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", pl.server, pl.tree, sm.Deep.Unix()))
-	spread := recheck / 4 / 1024 * time.Duration(binary.BigEndian.Uint16(sum[:])%1024)
 	age := now.Sub(sm.Deep.Time)
-	return age < 0 || age >= recheck-spread
+	return age < 0 || age >= recheck-share(recheck/4, pl, sm.Deep)
 }
 
 // choice is what to ask about a tree: all of must, and some of rest.

@@ -81,7 +81,8 @@ type Readings struct {
 	Network string          `json:"network"`
 	Masters []MasterReading `json:"masters"` // in the order read; the same tree may come twice
 	Servers []Reading       `json:"servers"`
-	Asked   []string        `json:"asked,omitzero"` // ids of the servers that were asked, sorted; nil: all. What is known of the others stands
+	Rested  []string        `json:"rested,omitzero"` // what was not asked for back-off, as "server/tree", sorted: see Rested
+	Asked   []string        `json:"asked,omitzero"`  // ids of the servers that were asked, sorted; nil: all. What is known of the others stands
 }
 
 // Recorded is a timestamp with the content that belongs to it, frozen.
@@ -117,7 +118,9 @@ type ServerMemory struct {
 	Addresses  []string        `json:"addresses,omitempty"` // at which it was verified
 	Good       strictjson.Time `json:"good,omitzero"`       // last good check
 	Deep       strictjson.Time `json:"deep,omitzero"`       // last check of anchors or deeper
-	Listed     strictjson.Time `json:"listed,omitzero"`     // last check of the whole list
+	Listed     strictjson.Time `json:"listed,omitzero"`     // last check of the whole list, at all addresses, or one that found it at fault
+	ListTried  strictjson.Time `json:"list_tried,omitzero"` // it was asked for its list in vain since
+	List       *ListLook       `json:"list,omitempty"`      // the last look at the whole list, in short
 	Answered   strictjson.Time `json:"answered,omitzero"`   // last time it said anything
 	Soft       int             `json:"soft,omitempty"`      // soft errors in a row
 	Highest    int64           `json:"highest,omitempty"`   // highest timestamp it was verified at: below it is a regression
@@ -133,6 +136,23 @@ type LastReading struct {
 	Address   string          `json:"address,omitempty"`
 	Timestamp int64           `json:"timestamp,omitempty"` // what the time file said, 0: it was not read
 	Raw       string          `json:"raw,omitempty"`       // its bytes, as in Reading
+	Text      string          `json:"text,omitempty"`      // of a soft error: what happened, shortened
+	Cause     Cause           `json:"cause,omitempty"`     // of the verdict that was drawn
+}
+
+// ListLook sums up a look at the whole list of a server: at the address whose list was worst.
+type ListLook struct {
+	At        strictjson.Time `json:"at"`
+	Address   string          `json:"address,omitempty"`
+	Timestamp int64           `json:"timestamp"` // that its time file said, with whose list it was compared
+	Files     int64           `json:"files"`     // on the server
+	Bytes     int64           `json:"bytes"`
+	Missing   int64           `json:"missing,omitempty"` // counts as in filelist.Diff
+	Extra     int64           `json:"extra,omitempty"`
+	Different int64           `json:"different,omitempty"`
+	Moved     int64           `json:"moved,omitempty"`
+	First     []string        `json:"first,omitempty"` // a few of these, the worst first, in words
+	State     State           `json:"state,omitempty"` // the verdict it led to, where the list was at fault: it stands until the list is looked at again
 }
 
 // GuardMemory counts the runs in which the guard held back.
@@ -186,6 +206,13 @@ type Verdict struct {
 	Since     strictjson.Time `json:"since,omitzero"`      // in this state since
 	Good      strictjson.Time `json:"good,omitzero"`
 	Depth     string          `json:"depth,omitempty"`
+
+	Cause  Cause           `json:"cause,omitempty"`  // why this state, where several things lead to it
+	Listed strictjson.Time `json:"listed,omitzero"`  // its whole list was looked at last
+	List   *ListLook       `json:"list,omitempty"`   // what that look found
+	Soft   int             `json:"soft,omitempty"`   // soft errors in a row
+	Rested bool            `json:"rested,omitempty"` // not asked in this round, for it failed again and again
+	Next   strictjson.Time `json:"next,omitzero"`    // it is asked again at about this time, where that is not the next round
 }
 
 // TreePolicy is the operator's settings of one tree.
@@ -236,6 +263,7 @@ type Ask struct {
 	Exclude   []string // rsync patterns of what the server does not carry
 	Subset    bool     // it carries a part, nobody says which: what is missing is not held against it
 	Group     string   // the organisation, "": its own
+	Rest      bool     // it failed again and again, and is not due: not to be asked in this round (Rested, Awake)
 }
 
 // TreeReport is the outcome for one tree, for people.

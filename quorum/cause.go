@@ -1,0 +1,22 @@
+package quorum
+
+// Cause says, in a word, why a server got its state, where several things lead to the same state; "" where the state says it.
+type Cause string
+
+// The causes.
+const (
+	CauseRegression Cause = "regression" // wrong: an older timestamp than it was verified at
+	CauseFuture     Cause = "future"     // wrong: a timestamp in the future
+	CauseNotNumber  Cause = "not-number" // wrong: the time file holds no timestamp
+	CauseUnrecorded Cause = "unrecorded" // wrong, moving: a timestamp that the master was never seen to show at rest
+	CauseAnchors    Cause = "anchors"    // wrong, incomplete, mixed, moving: an anchor
+	CauseList       Cause = "list"       // wrong, incomplete, mixed, moving: the file list
+	CauseMTime      Cause = "mtime"      // wrong: the file list, where all that is known to differ is the time of last change
+	CauseTimeFile   Cause = "time-file"  // incomplete: there is none
+	CauseAddresses  Cause = "addresses"  // mixed: its addresses disagree
+	CauseForbidden  Cause = "forbidden"  // refused: not asked, for its address is private, loopback or link-local
+	CauseNoURL      Cause = "no-url"     // unknown: no rsync URL
+	CauseVoid       Cause = "void"       // unknown, moving: its time file changed while we looked
+	CauseNoRecord   Cause = "no-record"  // unknown: nothing was recorded from the master yet
+	CauseUnproven   Cause = "unproven"   // unknown: its content was not looked at
+)
