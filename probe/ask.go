@@ -22,28 +22,58 @@ func overRsync(c *rsync.Client) Func {
 func (t target) read(ctx context.Context, ask quorum.Ask) quorum.Reading {
 	first := t.timeFile(ctx, ask.TimeFile)
 	r := quorum.Reading{Depth: manifest.DepthTime, Timestamp: first.timestamp, Raw: rawText(first.data), Failure: first.fail}
-	if r.Failure != nil || len(ask.Anchors) == 0 || r.Timestamp == ask.Known && !ask.Deep && t.isKnown(ask) {
+	wanted := carried(ask)
+	if r.Failure != nil || len(wanted) == 0 || !deeper(ask, r.Timestamp, t.addr) {
 		return r
 	}
-	anchors, err := t.anchors(ctx, ask.Anchors, caps(ask))
+	anchors, err := t.anchors(ctx, wanted, caps(ask))
 	if err != nil {
 		r.Failure = failure(err, "fetching the anchors")
 		return r
 	}
-	again := t.timeFile(ctx, ask.TimeFile)
-	if again.fail != nil && !hard(again.fail) {
-		r.Failure = &quorum.Failure{Kind: again.fail.Kind, Text: "fetching the time file a second time: " + again.fail.Text}
+	again, fail := t.again(ctx, ask.TimeFile)
+	if fail != nil {
+		r.Failure = fail
 		return r
 	}
-	// One that is gone or no number the second time has changed as well: the next round will say what it is.
 	r.Void = !bytes.Equal(first.data, again.data)
 	r.Depth, r.Anchors = manifest.DepthAnchors, anchors
 	return r
 }
 
-// isKnown reports whether what is known of the server was seen at this address.
-func (t target) isKnown(ask quorum.Ask) bool {
-	return len(ask.Addresses) == 0 || slices.Contains(ask.Addresses, t.addr.String())
+// again reads the time file a second time. One that is gone or no number by then has changed as well, and is no failure:
+// the next round will say what it is.
+func (t target) again(ctx context.Context, path string) (timeRead, *quorum.Failure) {
+	again := t.timeFile(ctx, path)
+	if again.fail != nil && !hard(again.fail) {
+		return again, &quorum.Failure{Kind: again.fail.Kind, Text: "fetching the time file a second time: " + again.fail.Text}
+	}
+	return again, nil
+}
+
+// deeper reports whether a time file is reason to look at the content: it is not what is known of the server, or not of
+// this address, or a re-check is due.
+func deeper(ask quorum.Ask, timestamp int64, addr netip.Addr) bool {
+	here := len(ask.Addresses) == 0 || slices.Contains(ask.Addresses, addr.String())
+	return timestamp != ask.Known || ask.Deep || !here
+}
+
+// carried are the anchors to ask for: not those that the server is known to lack.
+func carried(ask quorum.Ask) []string {
+	hides := hidden(ask)
+	return slices.DeleteFunc(slices.Clone(ask.Anchors), hides)
+}
+
+// hidden tells which files a server does not carry, as its excludes have it. They are judged here: a server that was asked
+// for its files without these could leave out others.
+func hidden(ask quorum.Ask) func(path string) bool {
+	var patterns []rsync.Pattern
+	for _, text := range ask.Exclude {
+		if p, err := rsync.ParsePattern(text); err == nil { // what is no pattern hides nothing
+			patterns = append(patterns, p)
+		}
+	}
+	return func(path string) bool { return rsync.Hidden(patterns, path, false) }
 }
 
 // caps leave room for anchors of twice the size of any that is recorded, and for what a session says beside. What is

@@ -137,7 +137,7 @@ func TestLook_MasterInMotion(t *testing.T) {
 		{timeRead{fail: unread("connection refused")}, `could not be read (connection refused)`},
 	} {
 		r := quorum.MasterReading{}
-		look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME"), tt.again}, files}, m, &r)
+		look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME"), tt.again}, files}, m, Options{}, &r)
 		if tt.text == "" {
 			if r.Failure != nil || len(r.Anchors) != 1 || r.List.Files != 2 || r.List.Bytes != 11 {
 				t.Errorf("a master at rest: %+v, failure %+v", r, r.Failure)
@@ -168,13 +168,13 @@ func TestLook_RefusesWhatNoManifestCarries(t *testing.T) {
 	} {
 		r := quorum.MasterReading{}
 		m := MasterAsk{Tree: "centos", TimeFile: "TIME", Anchors: tt.anchors}
-		look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME")}, tt.files}, m, &r)
+		look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME")}, tt.files}, m, Options{}, &r)
 		if r.Failure == nil || r.Failure.Text != tt.text {
 			t.Errorf("failure %+v, expected %q", r.Failure, tt.text)
 		}
 	}
 	r := quorum.MasterReading{}
-	if look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME"), parseTime([]byte("8\n"), "TIME")}, many[:maxAnchors]}, MasterAsk{Anchors: []string{"**"}}, &r); r.Failure != nil || len(r.Anchors) != maxAnchors {
+	if look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME"), parseTime([]byte("8\n"), "TIME")}, many[:maxAnchors]}, MasterAsk{Anchors: []string{"**"}}, Options{}, &r); r.Failure != nil || len(r.Anchors) != maxAnchors {
 		t.Errorf("exactly %d anchors: failure %+v", maxAnchors, r.Failure)
 	}
 }

@@ -23,7 +23,8 @@ type MasterAsk struct {
 	Anchors  []string      // doublestar patterns, relative to the tree: "**/repodata/repomd.xml"
 	Timeout  time.Duration // the whole look; 0: 30 min
 	// Index names the file to which the list is written as an index when the time file says timestamp, "": it is not wanted.
-	// nil: never. The index's Head.Digest is that of the reading's List.
+	// nil: never. The index's Head.Digest is that of the reading's List. It is written when the look has ended well; what
+	// prevents it goes to Options.Trouble, and the look is as good without.
 	Index func(timestamp int64) string
 }
 
@@ -56,7 +57,7 @@ func Master(ctx context.Context, m MasterAsk, o Options) quorum.MasterReading {
 		return r
 	}
 	defer tree.close()
-	look(ctx, tree, m, &r)
+	look(ctx, tree, m, o, &r)
 	return r
 }
 
@@ -67,13 +68,15 @@ func openMaster(ctx context.Context, m MasterAsk, o Options) (master, *quorum.Fa
 	return openURL(ctx, m, o)
 }
 
-func look(ctx context.Context, tree master, m MasterAsk, r *quorum.MasterReading) {
+func look(ctx context.Context, tree master, m MasterAsk, o Options, r *quorum.MasterReading) {
 	first := tree.timeFile(ctx)
 	r.Timestamp, r.Raw, r.Failure = first.timestamp, rawText(first.data), first.fail
 	if r.Failure != nil {
 		return
 	}
-	found, list, fail := survey(ctx, tree, m)
+	index := newIndexer(m, r.Timestamp, o)
+	defer index.close()
+	found, list, fail := survey(ctx, tree, m, index)
 	if fail == nil {
 		fail = tree.hash(ctx, found)
 	}
@@ -87,6 +90,7 @@ func look(ctx context.Context, tree master, m MasterAsk, r *quorum.MasterReading
 		return
 	}
 	r.Anchors, r.List = found, list
+	index.write(list.Digest)
 }
 
 func after(t timeRead) string {
@@ -106,8 +110,8 @@ func unread(format string, a ...any) *quorum.Failure {
 	return &quorum.Failure{Kind: quorum.FailUnreachable, Text: fmt.Sprintf(format, a...)}
 }
 
-// survey walks the tree once: it sums up the list and finds the anchors, sorted by path, not yet read.
-func survey(ctx context.Context, tree master, m MasterAsk) ([]manifest.Anchor, *quorum.ListSum, *quorum.Failure) {
+// survey walks the tree once: it sums up the list, keeps it for the index, and finds the anchors, sorted by path, not yet read.
+func survey(ctx context.Context, tree master, m MasterAsk, index *indexer) ([]manifest.Anchor, *quorum.ListSum, *quorum.Failure) {
 	wanted, fail := newPatterns(m.Anchors)
 	if fail != nil {
 		return nil, nil, fail
@@ -116,7 +120,11 @@ func survey(ctx context.Context, tree master, m MasterAsk) ([]manifest.Anchor, *
 	var found []manifest.Anchor
 	fail = tree.walk(ctx, func(f item) error {
 		sum.add(f, f.path == m.TimeFile)
-		if f.path == m.TimeFile || !wanted.match(f.path) {
+		if f.path == m.TimeFile {
+			return nil
+		}
+		index.add(f)
+		if !wanted.match(f.path) {
 			return nil
 		}
 		found = append(found, manifest.Anchor{Path: f.path, Size: f.size})

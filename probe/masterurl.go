@@ -57,9 +57,8 @@ func (u urlMaster) timeFile(ctx context.Context) timeRead {
 }
 
 func (u urlMaster) walk(ctx context.Context, visit func(item) error) *quorum.Failure {
-	exclude := []string{partialDir + "/", "/" + lostFound + "/"}
 	var refused error
-	err := u.at.client.List(ctx, u.at.addr, u.at.url, exclude, func(e rsync.Entry) error {
+	err := u.at.client.List(ctx, u.at.addr, u.at.url, walledOff(), func(e rsync.Entry) error {
 		if e.Mode&modeType != modeRegular || scaffolding(e.Name, e.Mode) {
 			return nil
 		}

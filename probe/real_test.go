@@ -73,7 +73,7 @@ func askOf(t testing.TB, url string, anchors ...string) quorum.Ask {
 
 func one(t testing.TB, ask quorum.Ask, o probe.Options) quorum.Reading {
 	t.Helper()
-	o.Now = time.Now
+	o.Now, o.AllowPrivate = time.Now, true
 	if o.Timeout == 0 {
 		o.Timeout = 20 * time.Second
 	}
@@ -185,7 +185,7 @@ func TestAll_NameWithTwoAddressesThatDisagree(t *testing.T) {
 	serve(t, old, lab.Daemon{Address: "127.0.0.3", Port: int(first.Addr.Port())})
 	ask := askOf(t, fmt.Sprintf("rsync://mirror.example.org:%d/centos/", first.Addr.Port()), updatesAnchor)
 	got := probe.All(t.Context(), []quorum.Ask{ask}, probe.Options{
-		Now: time.Now, Resolve: names(map[string][]netip.Addr{"mirror.example.org": addrs("127.0.0.3", "127.0.0.2")}),
+		Now: time.Now, AllowPrivate: true, Resolve: names(map[string][]netip.Addr{"mirror.example.org": addrs("127.0.0.3", "127.0.0.2")}),
 	})
 	if len(got) != 2 || got[0].Address != "127.0.0.2" || got[1].Address != "127.0.0.3" {
 		t.Fatalf("readings %+v, expected one for each address", got)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"tidemark/internal/netrange"
 	"tidemark/internal/rsyncurl"
 	"tidemark/quorum"
 )
@@ -18,8 +19,9 @@ const maxAddresses = 8
 
 // resolved is what became of a name: addresses, or the failure to find any.
 type resolved struct {
-	addrs []netip.Addr
-	fail  *quorum.Failure
+	addrs   []netip.Addr
+	refused map[netip.Addr]*quorum.Failure // those of them that are not asked
+	fail    *quorum.Failure
 }
 
 // systemResolve asks the system's resolver for A and AAAA.
@@ -40,11 +42,58 @@ func resolveAll(ctx context.Context, asks []quorum.Ask, o Options) map[string]re
 	var mu sync.Mutex
 	each(hosts, o.Concurrency, func(u rsyncurl.URL) {
 		r := resolve(ctx, u, o)
+		if !o.AllowPrivate {
+			r.refuse(u)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		found[u.Host()] = r
 	})
 	return found
+}
+
+// refuse marks the addresses that no public server has: whoever runs a name may lead it to the machines around us.
+func (r *resolved) refuse(u rsyncurl.URL) {
+	for _, addr := range r.addrs {
+		what, private := netrange.Private(addr)
+		if !private {
+			continue
+		}
+		name := addr.String()
+		if _, literal := u.Addr(); !literal {
+			name += ", an address of " + u.Host() + ","
+		}
+		if r.refused == nil {
+			r.refused = map[netip.Addr]*quorum.Failure{}
+		}
+		r.refused[addr] = &quorum.Failure{Kind: quorum.FailForbidden, Text: fmt.Sprintf("not asked: %s is %s; `probe.allow_private: true` allows it", name, article(what))}
+	}
+}
+
+func article(what string) string {
+	switch what {
+	case "invalid", "unspecified":
+		return "an " + what + " address"
+	}
+	return "a " + what + " address"
+}
+
+// each calls do for every item, at most n at a time, and waits for all.
+func each[T any](items []T, n int, do func(T)) {
+	queue := make(chan T)
+	var workers sync.WaitGroup
+	for range min(n, len(items)) {
+		workers.Go(func() {
+			for item := range queue {
+				do(item)
+			}
+		})
+	}
+	for _, item := range items {
+		queue <- item
+	}
+	close(queue)
+	workers.Wait()
 }
 
 // resolve gives the addresses of u's host: sorted, each once, at most 8.

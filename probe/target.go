@@ -55,7 +55,7 @@ func parseTime(data []byte, path string) timeRead {
 	return timeRead{data: data, timestamp: timestamp}
 }
 
-// limits cap what one session reads, in bytes.
+// limits cap what one session reads, in bytes. No file: as the client has it.
 type limits struct{ file, session int64 }
 
 // anchors fetches the files at paths in one session; the result is sorted by path, each path once.
@@ -80,7 +80,7 @@ func (t target) anchors(ctx context.Context, paths []string, most limits) ([]quo
 // limited is the client with tighter caps; a cap that the operator set lower stays.
 func (t target) limited(most limits) *rsync.Client {
 	c := *t.client
-	if c.Limits.File == 0 || c.Limits.File > most.file {
+	if most.file > 0 && (c.Limits.File == 0 || c.Limits.File > most.file) {
 		c.Limits.File = most.file
 	}
 	if c.Limits.Bytes == 0 || c.Limits.Bytes > most.session {
