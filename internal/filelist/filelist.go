@@ -1,5 +1,28 @@
 package filelist
 
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+var (
+	// ErrTwice says that a list names a path twice.
+	ErrTwice = errors.New("the path is listed twice")
+	// ErrPath says that an entry is no file below a tree's top: its path is absolute, too long, or has an empty, "." or ".." part
+	// or a NUL; or its size is negative.
+	ErrPath = errors.New("no file below the top of a tree")
+	// ErrTooLarge says that a list needs more scratch space than Options.MaxBytes.
+	ErrTooLarge = errors.New("the list is too large")
+	// ErrDamaged says that an index file is not what Write wrote: make it anew.
+	ErrDamaged = errors.New("the index is damaged")
+)
+
+// maxPath is the longest path, in bytes: that of rsync, which most of all lists come from.
+const maxPath = 4096
+
 // Entry is one regular file of a tree.
 type Entry struct {
 	Path  string // relative to the tree, raw bytes, slashes, no leading one
@@ -14,95 +37,83 @@ type Source interface {
 	Close() error
 }
 
-// Options of a Sorter.
-type Options struct {
-	Dir    string // for what does not fit in memory; "": the system's directory for temporary files
-	Memory int    // bytes of entries that are held; 0: 4 MiB
+// ComparePaths gives the order of an index: by directory, then by base name, both by their bytes. The directory of a file at the top
+// is the empty one, the first of all. The result is that of strings.Compare.
+func ComparePaths(a, b string) int {
+	i, j := strings.LastIndexByte(a, '/'), strings.LastIndexByte(b, '/')
+	if c := strings.Compare(a[:max(i, 0)], b[:max(j, 0)]); c != 0 {
+		return c
+	}
+	return strings.Compare(a[i+1:], b[j+1:])
 }
 
-// Sorter brings entries into the order of an index. Memory is bounded by Options.Memory whatever their number; beyond it sorted
-// runs go to an unlinked temporary file.
-type Sorter struct{}
-
-// NewSorter makes an empty one. It must be closed.
-func NewSorter(o Options) *Sorter { panic("stub") }
-
-// Add takes an entry, in any order.
-func (s *Sorter) Add(e Entry) error { panic("stub") }
-
-// Sorted ends the adding. An entry whose path was added twice is an error of the source.
-func (s *Sorter) Sorted() (Source, error) { panic("stub") }
-
-// Close gives back what the sorter holds, at any time.
-func (s *Sorter) Close() error { panic("stub") }
-
-// Head is what an index says of itself.
-type Head struct {
-	Tree      string
-	Timestamp int64  // of the tree
-	Files     int64  // entries of the index; the time file is not among them
-	Bytes     int64  // of all entries together
-	Digest    string // quorum.ListSum.Digest of the look that made it
+// checkEntry refuses what is no file below a tree's top. dirKnown: everything before the last slash was seen to be good.
+func checkEntry(e Entry, slash int, dirKnown bool) error {
+	base := e.Path[slash+1:]
+	switch {
+	case len(e.Path) > maxPath:
+		return fmt.Errorf("%s: %w: its path has %d bytes, expected at most %d", shown(e.Path), ErrPath, len(e.Path), maxPath)
+	case !goodPart(base), strings.IndexByte(base, 0) >= 0, !dirKnown && slash >= 0 && !goodDir(e.Path[:slash]):
+		return fmt.Errorf("%s: %w", shown(e.Path), ErrPath)
+	case e.Size < 0:
+		return fmt.Errorf("%s: %w: its size is %d", shown(e.Path), ErrPath, e.Size)
+	}
+	return nil
 }
 
-// Write makes the index file name atomically from sorted entries. Head.Files and Head.Bytes are filled in by it.
-func Write(name string, h Head, from Source) (Head, error) { panic("stub") }
+func goodPart(part string) bool { return part != "" && part != "." && part != ".." }
 
-// Index is an index file that is open for reading. Its methods may be used by several goroutines at a time.
-type Index struct{ Head Head }
-
-// Open reads an index's head; the checksum of the rest is proven by reading it to its end (Source.Err).
-func Open(name string) (*Index, error) { panic("stub") }
-
-// Entries walks the index from its beginning; each walk is independent of the others.
-func (x *Index) Entries() Source { panic("stub") }
-
-// Close closes the file.
-func (x *Index) Close() error { panic("stub") }
-
-// Shown is how many paths of each kind a Diff keeps.
-const Shown = 20
-
-// Diff is how a server's list differs from the master's.
-type Diff struct {
-	Files     int64 `json:"files"` // regular files in the server's list, the time file left out
-	Bytes     int64 `json:"bytes"`
-	Missing   int64 `json:"missing,omitempty"`   // the master's, not the server's
-	Extra     int64 `json:"extra,omitempty"`     // the server's, not the master's
-	Different int64 `json:"different,omitempty"` // size or mtime is another one
-	Moved     int64 `json:"moved,omitempty"`     // missing, extra or different, but as at another recorded timestamp
-
-	MissingFirst   []Odd `json:"missing_first,omitempty"` // at most Shown of each, the first in the order of the list
-	ExtraFirst     []Odd `json:"extra_first,omitempty"`
-	DifferentFirst []Odd `json:"different_first,omitempty"`
-	MovedFirst     []Odd `json:"moved_first,omitempty"`
+func goodDir(dir string) bool {
+	for part := range strings.SplitSeq(dir, "/") {
+		if !goodPart(part) {
+			return false
+		}
+	}
+	return strings.IndexByte(dir, 0) < 0
 }
 
-// Odd is a file that is not as on the master. A side on which it is absent has no size and no mtime.
-type Odd struct {
-	Path        string `json:"path"` // in Go's quotes where it is not printable ASCII
-	Size        int64  `json:"size,omitempty"`
-	MTime       int64  `json:"mtime,omitempty"`
-	MasterSize  int64  `json:"master_size,omitempty"`
-	MasterMTime int64  `json:"master_mtime,omitempty"`
+// shown is a path as a person or a JSON document can take it: in Go's quotes where it is not printable ASCII, cut in its middle when
+// it is very long.
+func shown(path string) string {
+	const keep = 120
+	if len(path) > 2*keep+3 {
+		path = path[:keep] + "..." + path[len(path)-keep:]
+	}
+	for i := range len(path) {
+		if c := path[i]; c < ' ' || c > '~' || i == 0 && c == '"' {
+			return strconv.QuoteToASCII(path)
+		}
+	}
+	return strings.Clone(path)
 }
 
-// Equal reports that nothing is missing, extra, different or moved.
-func (d Diff) Equal() bool { return d.Missing == 0 && d.Extra == 0 && d.Different == 0 && d.Moved == 0 }
-
-// Rules of a comparison.
-type Rules struct {
-	Skip   func(path string) bool // what neither list is judged on: the time file, what the server excludes; nil: nothing
-	Subset bool                   // the server need not carry everything: what is missing is not counted
+// item is an entry on its way. Its names are valid until its cursor moves on.
+type item struct {
+	dir, base   []byte
+	size, mtime int64
+	fresh       bool // dir is not that of the item before
 }
 
-// Other is the master's list at another recorded timestamp.
-type Other struct {
-	Source
-	Newer bool // than the timestamp that the server claims
+func (it *item) path() string {
+	if len(it.dir) == 0 {
+		return string(it.base)
+	}
+	return string(it.dir) + "/" + string(it.base)
 }
 
-// Compare walks seen beside want, the master's list at the timestamp that the server claims, and others, those of other recorded
-// timestamps: what differs from want but is as one of these is Moved. What the master has deleted, and what it does not have yet,
-// belongs to newer timestamps only. Sources are not closed.
-func Compare(seen, want Source, others []Other, r Rules) (Diff, error) { panic("stub") }
+func compareItems(a, b *item) int {
+	if c := bytes.Compare(a.dir, b.dir); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.base, b.base)
+}
+
+// addBytes adds sizes. A hostile list can claim more than an int64 holds: it stays at the largest.
+func addBytes(sum, size int64) int64 {
+	if sum += size; sum < 0 {
+		return 1<<63 - 1
+	}
+	return sum
+}
+
+func twice(it *item) error { return fmt.Errorf("%s: %w", shown(it.path()), ErrTwice) }
