@@ -122,7 +122,7 @@ func TestRoles(t *testing.T) {
 		t.Fatalf("master %+v, failure %+v", master, master.Failure)
 	}
 	got := map[string]string{}
-	for _, r := range probe.All(t.Context(), asks(load(t, n), master), probe.Options{Now: time.Now, Timeout: 20 * time.Second}) {
+	for _, r := range probe.All(t.Context(), asks(load(t, n), master), probe.Options{Now: time.Now, AllowPrivate: true, Timeout: 20 * time.Second}) {
 		got[r.Server] = describe(r, master)
 	}
 	want := map[string]string{
@@ -178,7 +178,7 @@ func TestNetwork_ServersComeAndGo(t *testing.T) {
 	n := newNetwork(t, lab.Options{Trees: []string{"centos"}, Servers: []lab.Server{{ID: "a"}}})
 	see := func() string {
 		s := load(t, n)
-		r := probe.All(t.Context(), []quorum.Ask{{Server: "a", Tree: "centos", URL: s[0].Trees["centos"], TimeFile: lab.TimeFile}}, probe.Options{Now: time.Now})[0]
+		r := probe.All(t.Context(), []quorum.Ask{{Server: "a", Tree: "centos", URL: s[0].Trees["centos"], TimeFile: lab.TimeFile}}, probe.Options{Now: time.Now, AllowPrivate: true})[0]
 		return describe(r, quorum.MasterReading{})
 	}
 	was := n.Servers[0].Addr
