@@ -1,6 +1,8 @@
 package rsync
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -66,4 +68,23 @@ func BenchmarkList(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(files), "files/op")
+}
+
+// BenchmarkListDecode reads a list of RSYNC_BENCH_ENTRIES entries (240,000) from memory: what the client itself costs.
+func BenchmarkListDecode(b *testing.B) {
+	n := benchSize(b, "RSYNC_BENCH_ENTRIES", 240_000)
+	var said bytes.Buffer
+	w := &wire{bufio.NewWriter(&said)}
+	mirrorList(w, int64(n))
+	w.Flush()
+	c := &Client{Dial: scripted(said.Bytes())}
+	u := anyURL(b)
+	b.SetBytes(int64(said.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		count := 0
+		if err := c.List(context.Background(), loopback, u, nil, func(Entry) error { count++; return nil }); err != nil || count != n {
+			b.Fatal(count, err)
+		}
+	}
 }

@@ -1,7 +1,7 @@
 package rsync
 
 import (
-	"bytes"
+	"slices"
 	"time"
 )
 
@@ -25,10 +25,14 @@ type listDecoder struct {
 	name  []byte // of the entry before: names and attributes are sent as differences
 	mtime int64
 	mode  int32
+	names nameStore
 }
 
 // next gives the next entry; false at the list's end and on an error, which in.err keeps.
 func (d *listDecoder) next() (Entry, bool) {
+	if e, ok := d.quick(); ok {
+		return e, true
+	}
 	flags, ok := d.flags()
 	if !ok {
 		return Entry{}, false
@@ -51,7 +55,7 @@ func (d *listDecoder) next() (Entry, bool) {
 	if d.in.err != nil {
 		return Entry{}, false
 	}
-	e.Name = string(d.name)
+	e.Name = d.names.keep(d.name)
 	return e, true
 }
 
@@ -99,39 +103,11 @@ func (d *listDecoder) readName(flags int) {
 		d.in.failf(CodeProtocol, "entry %d has a name of %d+%d bytes, expected at most %d", d.count, keep, size, d.in.limits.Name)
 		return
 	}
-	d.name = append(d.name[:keep], make([]byte, size)...)
+	d.name = slices.Grow(d.name[:keep], size)[:keep+size]
 	d.in.full(d.name[keep:])
 	if reason := badName(d.name); d.in.err == nil && reason != "" {
 		d.in.failf(CodeProtocol, "entry %d: the name %q %s", d.count, clip(d.name), reason)
 	}
-}
-
-// badName says what makes name unfit for a path below the top, or nothing.
-func badName(name []byte) string {
-	switch {
-	case len(name) == 0:
-		return "is empty"
-	case name[0] == '/':
-		return "begins with a slash"
-	case bytes.IndexByte(name, 0) >= 0:
-		return "has a NUL"
-	case len(name) == 1 && name[0] == '.':
-		return ""
-	}
-	for start := 0; start <= len(name); {
-		end := bytes.IndexByte(name[start:], '/')
-		if end < 0 {
-			end = len(name) - start
-		}
-		switch part := name[start : start+end]; {
-		case len(part) == 0:
-			return "has an empty part"
-		case part[0] == '.' && (len(part) == 1 || len(part) == 2 && part[1] == '.'):
-			return `has a "." or ".." part`
-		}
-		start += end + 1
-	}
-	return ""
 }
 
 func clip(name []byte) []byte { return name[:min(len(name), 100)] }

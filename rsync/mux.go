@@ -64,6 +64,33 @@ func (s *stream) byte() byte {
 	return b
 }
 
+// ahead gives what lies in the buffer of the data at hand, after waiting for some; nothing after an error.
+func (s *stream) ahead() []byte {
+	if s.err != nil || s.muxed && s.left == 0 && !s.nextData() {
+		return nil
+	}
+	if s.r.Buffered() == 0 {
+		if _, err := s.r.Peek(1); err != nil {
+			s.fail(err)
+			return nil
+		}
+	}
+	n := s.r.Buffered()
+	if s.muxed {
+		n = min(n, s.left)
+	}
+	b, _ := s.r.Peek(n)
+	return b
+}
+
+// skip goes on by n bytes of ahead.
+func (s *stream) skip(n int) {
+	s.r.Discard(n)
+	if s.muxed {
+		s.left -= n
+	}
+}
+
 // full fills p, with zeros after an error.
 func (s *stream) full(p []byte) {
 	for len(p) > 0 {
