@@ -15,4 +15,6 @@
 //
 //	zone, from := LocalZone("/", os.Getenv) // Europe/Helsinki, /etc/localtime
 //	CountryOfZone(zone)                     // FI
+//
+// What people write in place of a code is read by CountryByName: Germany is DE, UK is GB.
 package geo
