@@ -1,8 +1,9 @@
 package history
 
 import (
-	"context"
+	"database/sql"
 	"errors"
+	"io/fs"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -11,7 +12,13 @@ import (
 )
 
 // DB is an open history. One process writes at a time; readers do not wait for it.
-type DB struct{}
+type DB struct {
+	sql      *sql.DB
+	file     string
+	info     fs.FileInfo // of the file that was opened, of a writer
+	now      func() time.Time
+	readOnly bool
+}
 
 // Options of Open.
 type Options struct {
@@ -20,32 +27,31 @@ type Options struct {
 	Wait     time.Duration    // for another writer; 0: 10 s
 }
 
-// ErrBusy: another process has been writing for longer than Options.Wait.
-var ErrBusy = errors.New("another process is writing the history")
-
-// Open opens the history at file, makes it when there is none, and brings an older schema up to date. One that is damaged is
-// renamed to FILE.damaged-<time> and a new one is begun: aside then says so, in a sentence for the operator, "" otherwise.
-func Open(ctx context.Context, file string, o Options) (db *DB, aside string, err error) {
-	panic("stub")
-}
-
-// Close closes it.
-func (db *DB) Close() error { panic("stub") }
+// Errors of Open and Add. Whatever is not one of these and not an error of the file system is one of SQLite's.
+var (
+	// ErrBusy: another process has been writing for longer than Options.Wait.
+	ErrBusy = errors.New("another process is writing the history")
+	// ErrNewer: the file was written by a later version of this program. It is left as it is.
+	ErrNewer = errors.New("the history was written by a newer version")
+	// ErrDamaged: the file is not a history, or no longer a whole one.
+	ErrDamaged = errors.New("the history is damaged")
+	// ErrNotLater: the round is not later than the last one that is kept.
+	ErrNotLater = errors.New("the round is not later than the last one in the history")
+	// ErrOlder: a reader found a schema that the next writer will bring up to date.
+	ErrOlder = errors.New("the history was written by an older version, and the next run brings it up to date")
+)
 
 // Round is what one run saw and concluded.
 type Round struct {
-	At        time.Time // of the run's end
+	At        time.Time // of the run's end; kept in whole milliseconds
 	Readings  []quorum.Reading
 	Verdicts  []quorum.Verdict
 	Trees     []quorum.TreeReport
 	Guard     quorum.GuardReport
-	Published int64 // the serial that was published, 0: none
-	Partial   bool  // only those that had checked in were asked
+	Published int64         // the serial that was published, 0: none
+	Partial   bool          // only those that had checked in were asked
+	Hold      time.Duration // Policy.MaxHold: so long a server may be behind and is good; 0: 2 h
 }
-
-// Add takes a round into the history, whole or not at all. Rounds must come in the order of their time; one that is not later
-// than the last is refused. Now and then it also rolls up what is older than 30 days.
-func (db *DB) Add(ctx context.Context, r Round) error { panic("stub") }
 
 // Event is something that happened: a verdict changed, a tree was announced, a server reached a timestamp, a serial was published.
 type Event struct {
@@ -66,9 +72,9 @@ type EventKind string
 const (
 	KindState     EventKind = "state"     // a server's verdict became another one
 	KindAnnounced EventKind = "announced" // a tree's timestamp was announced
-	KindReached   EventKind = "reached"   // a server was verified at that timestamp, or a newer one, for the first time
+	KindReached   EventKind = "reached"   // a mirror that could get it was verified at that timestamp, or a newer one, for the first time
 	KindPublished EventKind = "published"
-	KindGuard     EventKind = "guard"
+	KindGuard     EventKind = "guard" // it spoke, and had not in the round before, or held back and had not
 )
 
 // EventFilter chooses events; zero fields choose all.
@@ -78,9 +84,6 @@ type EventFilter struct {
 	Since        time.Time
 	Limit        int // the newest so many; 0: 100
 }
-
-// Events lists events, newest first.
-func (db *DB) Events(ctx context.Context, f EventFilter) ([]Event, error) { panic("stub") }
 
 // Curve is how a timestamp of a tree spread over the mirrors.
 type Curve struct {
@@ -99,9 +102,6 @@ type Point struct {
 	Reached bool          // false: not yet
 }
 
-// Curves gives the last n announcements of a tree, newest first.
-func (db *DB) Curves(ctx context.Context, tree string, n int) ([]Curve, error) { panic("stub") }
-
 // Uptime is how often a server was good, of the rounds in which it was asked.
 type Uptime struct {
 	Server, Tree string
@@ -109,9 +109,6 @@ type Uptime struct {
 	Answered     int64 // it said something that could be judged
 	Good         int64 // verified, ahead, or behind within what admission allows
 }
-
-// Uptimes gives one for each server and tree since a time; days are whole ones in UTC.
-func (db *DB) Uptimes(ctx context.Context, since time.Time) ([]Uptime, error) { panic("stub") }
 
 // Span is a time in which a server's verdict stayed the same.
 type Span struct {
@@ -123,5 +120,14 @@ type Span struct {
 	Reason      string // of the first
 }
 
-// Spans lists the verdicts of a tree at a server, newest first, at most n.
-func (db *DB) Spans(ctx context.Context, server, tree string, n int) ([]Span, error) { panic("stub") }
+// Seen is a time in which a server said the same at one address.
+type Seen struct {
+	Address     string // "": none was found
+	Failure     string // "": the time file was read; "void": it changed meanwhile; otherwise a quorum.FailureKind
+	Timestamp   int64  // of the time file
+	From, Until time.Time
+	Rounds      int64
+	Deep        int64 // of the rounds, in which anchors or the file list were looked at
+	Listed      int64 // of the rounds, in which the file list was looked at
+	Text        string
+}
