@@ -1,5 +1,16 @@
 package inventory
 
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tidemark/internal/ident"
+	"tidemark/internal/rsyncurl"
+)
+
 // Format is a list of mirrors as another project keeps it.
 type Format string
 
@@ -15,20 +26,39 @@ const (
 // Formats lists them.
 func Formats() []Format { return []Format{AlmaLinux, Debian, CentOS, Arch, CSV} }
 
-// Note is what became of one entry of a foreign list.
+// What a note is about.
+const (
+	NoteSkipped = "skipped" // no server was made of the entry
+	NoteMended  = "mended"  // something in it was corrected, or left out
+	NoteKept    = "kept"    // taken as it is, and good to know
+)
+
+// Note is what became of one entry of a foreign list. Its texts hold what the list holds, made printable.
 type Note struct {
+	Kind  string `json:"kind"`  // NoteSkipped, NoteMended or NoteKept
 	Entry string `json:"entry"` // as the list names it
 	File  string `json:"file"`
 	Line  int    `json:"line,omitempty"`
-	ID    string `json:"id,omitempty"` // of the server made of it, "": skipped
-	Text  string `json:"text"`         // why it was skipped, or what was mended
+	ID    string `json:"id,omitempty"`  // of the server made of it, "": skipped
+	Why   string `json:"why,omitempty"` // of a skipped one, in words that are the same for all such entries: "no rsync URL"
+	Text  string `json:"text"`          // why it was skipped, or what was mended
 }
 
 // Imported is a foreign list in our terms.
 type Imported struct {
-	Entries int      // that the list has
+	Entries int      // that the list has: so many servers and notes of NoteSkipped
 	Servers []Server // sorted by id
 	Notes   []Note   // in the list's order: every entry that was skipped, everything that was mended
+}
+
+// Count returns how many notes are of that kind.
+func (im *Imported) Count(kind string) (n int) {
+	for _, note := range im.Notes {
+		if note.Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 // ImportOptions of Import.
@@ -37,9 +67,185 @@ type ImportOptions struct {
 	Path string // "": the URLs are the tree's; otherwise appended, e.g. "centos/"
 }
 
+// Limits of a foreign list.
+const (
+	maxListSize    = 32 << 20 // bytes of a file
+	maxListEntries = 20_000   // as many as a manifest has sources
+)
+
+var errTooMany = fmt.Errorf("more than %d entries", maxListEntries)
+
 // Import reads a foreign list at path, a file or a directory. The error is of the list as a whole; what is wrong with one entry is
 // a note.
-func Import(f Format, path string, o ImportOptions) (*Imported, error) { panic("stub") }
+func Import(f Format, path string, o ImportOptions) (*Imported, error) {
+	files, err := listFiles(f, path)
+	if err != nil {
+		return nil, fmt.Errorf("import %s: %w", f, err)
+	}
+	return importFiles(f, files, o)
+}
 
-// Marshal writes servers as an inventory file that Load reads back the same.
-func Marshal(servers []Server) []byte { panic("stub") }
+// importFiles reads the files of one list.
+func importFiles(f Format, files []listFile, o ImportOptions) (*Imported, error) {
+	im, err := newImporter(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		entries, err := parseList(f, file)
+		if err == nil && len(im.entries)+len(entries) > maxListEntries {
+			err = errTooMany
+		}
+		if err != nil {
+			return nil, fmt.Errorf("import %s: %s: %w", f, printable(file.name), err)
+		}
+		im.entries = append(im.entries, entries...)
+	}
+	if f == Debian {
+		markPartial(im.entries)
+	}
+	return im.all(), nil
+}
+
+func parseList(f Format, file listFile) ([]entry, error) {
+	switch f {
+	case AlmaLinux:
+		return []entry{parseAlmaLinux(file)}, nil
+	case Debian:
+		return parseDebian(file)
+	case CentOS:
+		return parseCentOS(file)
+	case Arch:
+		return parseArch(file)
+	case CSV:
+		return parseCSV(file)
+	}
+	return nil, fmt.Errorf("format %q, expected one of %v", string(f), Formats())
+}
+
+// entry is one mirror of a foreign list, as it stands there.
+type entry struct {
+	file    string
+	line    int
+	name    string // as the list names it; the id is made of it
+	country string
+	region  string // where country may be something smaller, as a state
+	city    string
+	asns    []string // the first is taken
+	group   string
+	rsync   string // URL, or host::module
+	private bool
+	partial string // why it is partial, "": it is not
+
+	why, text string   // it is skipped, for a reason that the format knows
+	mended    []string // what the format's reader has mended
+}
+
+// skip marks e as of no use.
+func (e *entry) skip(why, format string, args ...any) {
+	if e.why == "" {
+		e.why, e.text = why, fmt.Sprintf(format, args...)
+	}
+}
+
+// importer makes servers of entries.
+type importer struct {
+	o         ImportOptions
+	entries   []entry
+	ids       map[string]entry
+	hosts     map[string]string // to the id of the server that is there
+	countries map[string]string // that had to be looked for
+	out       Imported
+}
+
+func newImporter(o ImportOptions) (*importer, error) {
+	if err := ident.Check(o.Tree); err != nil {
+		return nil, fmt.Errorf("import: the tree's %w", err)
+	}
+	o.Path = strings.Trim(o.Path, "/")
+	if o.Path != "" {
+		o.Path += "/"
+		if _, err := rsyncurl.Parse("rsync://example.org/m/" + o.Path); err != nil {
+			return nil, fmt.Errorf("import: the path below the list's URLs: %w", err)
+		}
+	}
+	return &importer{o: o, ids: map[string]entry{}, hosts: map[string]string{}, countries: map[string]string{}}, nil
+}
+
+func (im *importer) all() *Imported {
+	im.out.Entries = len(im.entries)
+	for _, e := range im.entries {
+		im.take(e)
+	}
+	slices.SortFunc(im.out.Servers, func(a, b Server) int { return cmp.Compare(a.ID, b.ID) })
+	return &im.out
+}
+
+// take makes a server of e, or a note why not.
+func (im *importer) take(e entry) {
+	s := Server{Kind: KindMirror, Slots: defaultMirrorSlots, Private: e.private, File: e.file, Line: e.line, Trees: map[string]rsyncurl.URL{}}
+	m := mender{entry: &e, mended: e.mended}
+	if e.why == "" {
+		s.Trees[im.o.Tree] = m.url(im.o.Path)
+	}
+	if e.why == "" {
+		s.ID = m.id()
+	}
+	if first, taken := im.ids[s.ID]; taken && e.why == "" {
+		e.skip("duplicate id", "the id %s is taken by %s", s.ID, first.place())
+	}
+	if e.why != "" {
+		m.mended = nil
+		m.country(im.countries) // the list's keeper may want to know all the same
+		im.note(e, NoteSkipped, "", strings.Join(append([]string{e.text}, m.mended...), "; "))
+		return
+	}
+	im.ids[s.ID] = e
+	s.Country = m.country(im.countries)
+	s.City = m.words("city", e.city)
+	s.Group = m.words("group", e.group)
+	s.ASN = m.asn()
+	s.Partial = e.partial != ""
+	if len(m.mended) > 0 {
+		im.note(e, NoteMended, s.ID, strings.Join(m.mended, "; "))
+	}
+	im.remark(e, s)
+	im.out.Servers = append(im.out.Servers, s)
+}
+
+// remark says what is good to know of a server that is taken as it is.
+func (im *importer) remark(e entry, s Server) {
+	var about []string
+	if s.Private {
+		about = append(about, "private: it is checked, and never offered or shown")
+	}
+	if s.Partial {
+		about = append(about, "partial: "+e.partial)
+	}
+	host := s.Trees[im.o.Tree].Host()
+	if other, ok := im.hosts[host]; ok {
+		about = append(about, fmt.Sprintf("its host %s is also that of %s", host, other))
+	} else {
+		im.hosts[host] = s.ID
+	}
+	if len(about) > 0 {
+		im.note(e, NoteKept, s.ID, strings.Join(about, "; "))
+	}
+}
+
+func (im *importer) note(e entry, kind, id, text string) {
+	n := Note{Kind: kind, Entry: printable(e.name), File: e.file, Line: e.line, ID: id, Text: printable(text)}
+	if kind == NoteSkipped {
+		n.Why = e.why
+	}
+	im.out.Notes = append(im.out.Notes, n)
+}
+
+func (e entry) place() string {
+	if e.line == 0 {
+		return e.file
+	}
+	return fmt.Sprintf("%s:%d", e.file, e.line)
+}
+
+var errEmpty = errors.New("the list is empty")

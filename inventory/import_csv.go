@@ -1,0 +1,163 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// parseCSV reads a table whose first line names the columns: id (or name, host), rsync (or url), country, city, asn, group (or
+// sponsor), private, active; others are passed over. Without a column for the id, the host of the rsync URL is taken.
+func parseCSV(file listFile) ([]entry, error) {
+	return table(file, func(c columns, row []string) entry {
+		e := entry{
+			name: c.get(row, "id", "name", "host"), rsync: c.get(row, "rsync", "url"),
+			country: c.get(row, "country", "country_code"), city: c.get(row, "city"),
+			asns: nonEmpty(c.get(row, "asn")), group: c.get(row, "group", "sponsor"),
+			private: yes(c.get(row, "private")),
+		}
+		if c.has("active") && !yes(c.get(row, "active")) {
+			e.skip(whyInactive, "active: %s", c.get(row, "active"))
+		}
+		if !c.has("id", "name", "host") && e.rsync != "" {
+			e.name = hostOf(e.rsync)
+		}
+		return e
+	})
+}
+
+// centosColumns are those of the full mirror list of CentOS, where the header does not say which is which: region, country,
+// sponsor, the sponsor's address, and links for HTTP, FTP (later HTTPS) and rsync.
+var centosColumns = []string{"region", "country", "sponsor", "sponsor url", "http", "ftp", "rsync"}
+
+// parseCentOS reads the CSV of the full mirror list, of which this is assumed: the first line names the columns, whose words
+// (region, country, sponsor, rsync) are looked for; where no column names rsync, there are the seven of centosColumns. Quotes
+// within a field are written \" as well as "", text may be ISO 8859-1, and a last line of one field is the list's date. Country is
+// a state where the region is a country ("US"). The id is the host of the rsync URL.
+func parseCentOS(file listFile) ([]entry, error) {
+	file.data = bytes.ReplaceAll([]byte(latin1(file.data)), []byte(`\"`), []byte(`""`))
+	return table(file, func(c columns, row []string) entry {
+		e := entry{
+			region: c.get(row, "region"), country: c.get(row, "country"), group: c.get(row, "sponsor"), rsync: c.get(row, "rsync"),
+			name: c.get(row, "sponsor"),
+		}
+		if len(e.region) == 2 && !strings.EqualFold(e.region, "EU") { // "US", with a state
+			e.country, e.region = e.region, ""
+		}
+		if strings.TrimFunc(e.rsync, blank) != "" {
+			e.name = hostOf(e.rsync)
+		}
+		return e
+	})
+}
+
+// columns of a table, by their names in small letters.
+type columns map[string]int
+
+func (c columns) has(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { _, ok := c[n]; return ok })
+}
+
+// get is the field in the first of these columns that there is.
+func (c columns) get(row []string, names ...string) string {
+	for _, n := range names {
+		if i, ok := c[n]; ok && i < len(row) {
+			return row[i]
+		}
+	}
+	return ""
+}
+
+func nonEmpty(s string) []string {
+	if strings.TrimFunc(s, blank) == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+// header reads the first line; nil when no column is for rsync URLs.
+func header(row []string) columns {
+	c := columns{}
+	for i, field := range row {
+		name := strings.ToLower(strings.TrimFunc(field, blank))
+		for _, word := range []string{"rsync", "region"} { // "rsync mirror link"
+			if strings.Contains(name, word) {
+				name = word
+			}
+		}
+		if _, again := c[name]; !again {
+			c[name] = i
+		}
+	}
+	if c.has("rsync", "url") {
+		return c
+	}
+	if len(row) == len(centosColumns) && c.has("region") {
+		for i, name := range centosColumns {
+			c[name] = i
+		}
+		return c
+	}
+	return nil
+}
+
+// table reads the lines of a CSV file (RFC 4180).
+func table(file listFile, read func(columns, []string) entry) (out []entry, err error) {
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(file.data, []byte("\uFEFF"))))
+	r.FieldsPerRecord = -1
+	r.TrimLeadingSpace = true
+	first, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errEmpty
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the header: %w", err)
+	}
+	c := header(first)
+	if c == nil {
+		return nil, fmt.Errorf("the first line is %.200q, expected the names of columns, one of them rsync", printable(strings.Join(first, ",")))
+	}
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return trimStamp(out, c), nil
+		}
+		if len(out) >= maxListEntries {
+			return nil, errTooMany
+		}
+		e := entry{}
+		var broken *csv.ParseError
+		switch {
+		case errors.As(err, &broken):
+			e = entry{line: broken.StartLine, name: fmt.Sprintf("line %d", broken.StartLine)}
+			e.skip(whyBroken, "%v", err)
+		case err != nil:
+			return nil, err
+		default:
+			e = read(c, row)
+			e.line, _ = r.FieldPos(0)
+			if len(row) == 1 && len(c) > 1 {
+				e.name = row[0]
+				e.skip(whyBroken, "found one field, expected %d", len(first))
+			}
+		}
+		e.file = file.name
+		if e.name == "" {
+			e.name = fmt.Sprintf("line %d", e.line)
+			e.skip(whyNoName, "found no name")
+		}
+		out = append(out, e)
+	}
+}
+
+// trimStamp takes off the last line when it is a single field among rows of several: the date of CentOS's list.
+func trimStamp(out []entry, c columns) []entry {
+	if n := len(out); n > 1 && c.has("region") && out[n-1].why == whyBroken && strings.HasPrefix(out[n-1].text, "found one field") {
+		return out[:n-1]
+	}
+	return out
+}
