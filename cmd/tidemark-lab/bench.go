@@ -23,6 +23,9 @@ const insideEnv = "TIDEMARK_LAB_ISOLATED"
 
 // bench measures what the design promises, side by side with other tools in one run, and fails when a target is missed.
 func bench(ctx context.Context, out io.Writer, asJSON bool, only string, now func() time.Time) error {
+	if done, err := lab.BenchJob(ctx, now); done {
+		return err
+	}
 	if os.Getenv(insideEnv) == "" {
 		return benchInside(ctx, out)
 	}
@@ -80,7 +83,9 @@ func benchParts() []benchPart {
 		}
 	}
 	return []benchPart{
-		{"time-files", one(benchTimeFiles)},
+		{"time-files", benchTimeFiles},
+		{"many", one(benchMany)},
+		{"list", benchList},
 		{"publish", one(benchPublish)},
 		{"mirror", benchMirror},
 		{"read", one(benchRead)},
@@ -95,8 +100,31 @@ func partNames() (names []string) {
 	return names
 }
 
-func benchTimeFiles(ctx context.Context, dir string, now func() time.Time) (lab.BenchTable, error) {
-	return lab.BenchTimeFiles(ctx, lab.BenchOptions{Dir: dir, Now: now, Log: func(line string) { fmt.Fprintln(os.Stderr, line) }})
+// benchOptions are what the measurements of package lab need.
+func benchOptions(dir string, now func() time.Time) lab.BenchOptions {
+	return lab.BenchOptions{Dir: dir, Now: now, Self: []string{"bench"}, Log: func(line string) { fmt.Fprintln(os.Stderr, line) }}
+}
+
+// benchTimeFiles measures a network in which every server answers, and one as it is.
+func benchTimeFiles(ctx context.Context, dir string, now func() time.Time) (tables []lab.BenchTable, err error) {
+	quiet, err := lab.BenchTimeFiles(ctx, benchOptions(filepath.Join(dir, "quiet"), now))
+	if err != nil {
+		return nil, err
+	}
+	mixed, err := lab.BenchMixed(ctx, benchOptions(filepath.Join(dir, "mixed"), now))
+	return []lab.BenchTable{quiet, mixed}, err
+}
+
+func benchMany(ctx context.Context, dir string, now func() time.Time) (lab.BenchTable, error) {
+	return lab.BenchMany(ctx, benchOptions(dir, now))
+}
+
+// benchList measures the list of a tree in memory.
+func benchList(ctx context.Context, dir string, now func() time.Time) ([]lab.BenchTable, error) {
+	if err := lab.InMemory(dir); err != nil {
+		return nil, err
+	}
+	return lab.BenchList(ctx, benchOptions(dir, now), 0, 0)
 }
 
 // errSaid: the program that ran inside has said what is wrong.

@@ -20,6 +20,7 @@ type BenchOptions struct {
 	Timeout     time.Duration    // of every client, whole seconds; 0: 30 s
 	Rounds      int              // of the quick clients, whose medians count; 0: 3
 	Log         func(line string)
+	Self        []string // arguments with which this program, started again, comes to call BenchJob
 }
 
 // BenchRow is what one client took to get all time files.
@@ -36,7 +37,7 @@ type BenchRow struct {
 	PerSecond int           `json:"per_second,omitempty"`   // requests answered
 	P50       time.Duration `json:"p50_ns,omitempty"`       // of an answer
 	P99       time.Duration `json:"p99_ns,omitempty"`       //
-	Memory    int64         `json:"memory_bytes,omitempty"` // resident, at the end
+	Memory    int64         `json:"memory_bytes,omitempty"` // resident: at the end of a program that serves, the peak of any other
 	Kept      int64         `json:"kept_bytes,omitempty"`   // on the disk, at the end
 }
 
@@ -86,8 +87,8 @@ func (o BenchOptions) withDefaults() BenchOptions {
 // that has no name.
 func BenchTimeFiles(ctx context.Context, o BenchOptions) (BenchTable, error) {
 	o = o.withDefaults()
-	b := &bench{o: o, addresses: loopbackAddresses(o.Addresses)}
-	if err := b.prepare(ctx); err != nil {
+	b := &bench{o: o, addresses: loopbackAddresses(o.Addresses), expected: o.Addresses}
+	if err := b.prepare(ctx, "0.0.0.0", 873); err != nil {
 		return BenchTable{}, fmt.Errorf("preparing the benchmark: %w", err)
 	}
 	defer b.daemon.Stop()
@@ -110,22 +111,24 @@ func BenchTimeFiles(ctx context.Context, o BenchOptions) (BenchTable, error) {
 	return b.table(median(ours), median(xargs), mirmon), nil
 }
 
-// client is a way to get all time files; run gives its CPU time and the number of right answers.
+// client is a way to get all time files; run gives CPU time, memory and the number of right answers.
 type client struct {
 	name string
-	run  func(ctx context.Context) (cpu time.Duration, answers int, err error)
+	run  func(ctx context.Context) (BenchRow, error)
 }
 
 type bench struct {
 	o         BenchOptions
 	addresses []netip.Addr
+	expected  int  // right answers
+	mixed     bool // some addresses fail: what a program says of them is no news
 	daemon    *Running
 }
 
 const benchTimestamp = 1488372781
 
-// prepare makes the tree and starts its daemon on rsync's own port, at every address of the (private) loopback.
-func (b *bench) prepare(ctx context.Context) error {
+// prepare makes the tree and starts its daemon.
+func (b *bench) prepare(ctx context.Context, address string, port int) error {
 	if err := EnterLoopback(); err != nil {
 		return err
 	}
@@ -134,7 +137,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		return err
 	}
 	b.daemon, err = StartDaemon(ctx, Daemon{
-		Dir: filepath.Join(b.o.Dir, "daemon"), Address: "0.0.0.0", Port: 873, Modules: map[string]string{"centos": tree.Dir},
+		Dir: filepath.Join(b.o.Dir, "daemon"), Address: address, Port: port, Modules: map[string]string{"centos": tree.Dir},
 	})
 	return err
 }
@@ -142,32 +145,44 @@ func (b *bench) prepare(ctx context.Context) error {
 // measure runs a client once and insists on every answer.
 func (b *bench) measure(ctx context.Context, c client) (BenchRow, error) {
 	start := b.o.Now()
-	cpu, answers, err := c.run(ctx)
-	row := BenchRow{Client: c.name, Wall: b.o.Now().Sub(start), CPU: cpu, Answers: answers, Rounds: 1}
+	row, err := c.run(ctx)
+	row.Client, row.Wall, row.Rounds = c.name, b.o.Now().Sub(start), 1
 	if err != nil {
 		return row, fmt.Errorf("measuring %s: %w", c.name, err)
 	}
-	if answers != len(b.addresses) {
-		return row, fmt.Errorf("measuring %s: it got %d right answers of %d", c.name, answers, len(b.addresses))
+	b.o.Log(fmt.Sprintf("%s: %.2f s, %.2f s of CPU, %d answers", c.name, row.Wall.Seconds(), row.CPU.Seconds(), row.Answers))
+	if row.Answers != b.expected {
+		return row, fmt.Errorf("measuring %s: it got %d right answers, expected %d", c.name, row.Answers, b.expected)
 	}
-	b.o.Log(fmt.Sprintf("%s: %.2f s, %.2f s of CPU, %d answers", c.name, row.Wall.Seconds(), row.CPU.Seconds(), answers))
 	return row, nil
 }
 
 func (b *bench) table(ours, xargs, mirmon BenchRow) BenchTable {
-	target := func(what string, of, to time.Duration, most float64) BenchTarget {
-		ratio := of.Seconds() / to.Seconds()
-		return BenchTarget{What: what, Ratio: ratio, Most: most, Met: ratio <= most}
-	}
 	return BenchTable{
 		Title: "time file of " + strconv.Itoa(len(b.addresses)) + " addresses, " + strconv.Itoa(b.o.Concurrency) + " at a time",
 		Rows:  []BenchRow{ours, xargs, mirmon},
 		Targets: []BenchTarget{
-			target("wall, of xargs rsync", ours.Wall, xargs.Wall, mostWallOfXargs),
-			target("CPU, of xargs rsync", ours.CPU, xargs.CPU, mostCPUOfXargs),
-			target("wall, of mirmon", ours.Wall, mirmon.Wall, mostWallOfMirmon),
+			ratio("wall, of xargs rsync", ours.Wall, xargs.Wall, mostWallOfXargs),
+			ratio("CPU, of xargs rsync", ours.CPU, xargs.CPU, mostCPUOfXargs),
+			ratio("wall, of mirmon", ours.Wall, mirmon.Wall, mostWallOfMirmon),
 		},
 	}
+}
+
+// ratio is a target of one time to another.
+func ratio(what string, of, to time.Duration, most float64) BenchTarget {
+	r := of.Seconds() / to.Seconds()
+	return BenchTarget{What: what, Ratio: r, Most: most, Met: r <= most}
+}
+
+// seconds is a target in itself.
+func seconds(what string, d, most time.Duration) BenchTarget {
+	return BenchTarget{What: what + ", s", Ratio: d.Seconds(), Most: most.Seconds(), Met: d <= most}
+}
+
+// mebibytes is a target of memory.
+func mebibytes(what string, n, most int64) BenchTarget {
+	return BenchTarget{What: what + ", MiB", Ratio: float64(n) / (1 << 20), Most: float64(most) / (1 << 20), Met: n <= most}
 }
 
 // median takes wall and CPU each at its median over the rounds.

@@ -20,33 +20,33 @@ import (
 )
 
 // tidemark asks as `tidemark run` does.
-func (b *bench) tidemark(ctx context.Context) (time.Duration, int, error) {
+func (b *bench) tidemark(ctx context.Context) (row BenchRow, err error) {
 	asks := make([]quorum.Ask, len(b.addresses))
 	for i, addr := range b.addresses {
 		u, err := rsyncurl.Parse(fmt.Sprintf("rsync://%s/centos/", addr))
 		if err != nil {
-			return 0, 0, err
+			return row, err
 		}
 		asks[i] = quorum.Ask{Server: fmt.Sprint("m", i), Tree: "centos", URL: u, TimeFile: TimeFile}
 	}
 	before, err := ownCPU()
 	if err != nil {
-		return 0, 0, err
+		return row, err
 	}
 	readings := probe.All(ctx, asks, probe.Options{Concurrency: b.o.Concurrency, Timeout: b.o.Timeout, Now: b.o.Now, AllowPrivate: true})
 	after, err := ownCPU()
 	if err != nil {
-		return 0, 0, err
+		return row, err
 	}
-	answers := 0
+	row.CPU = after - before
 	for _, r := range readings {
 		if r.Failure == nil && r.Timestamp == benchTimestamp {
-			answers++
+			row.Answers++
 		} else if r.Failure != nil {
 			b.o.Log(fmt.Sprintf("tidemark: %s: %s", r.Address, r.Failure.Text))
 		}
 	}
-	return after - before, answers, nil
+	return row, nil
 }
 
 // ownCPU is what this process has used. Its children, the daemon among them, are not in it.
@@ -58,71 +58,71 @@ func ownCPU() (time.Duration, error) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
-// run runs a command and gives the CPU time of it and of the processes it waited for.
-func (b *bench) run(ctx context.Context, stdin string, name string, args ...string) (time.Duration, error) {
+// run runs a command and gives the CPU time of it and of the processes it waited for, and the peak of the memory of any.
+func (b *bench) run(ctx context.Context, stdin string, name string, args ...string) (row BenchRow, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + b.o.Dir}
 	cmd.WaitDelay = stopWithin
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
-		return 0, fmt.Errorf("running %s: %w", name, err)
+		return row, fmt.Errorf("running %s: %w", name, err)
 	}
-	if err != nil {
+	if err != nil && !b.mixed {
 		b.o.Log(fmt.Sprintf("%s: %v: %s", name, err, bytes.TrimSpace(out)))
 	}
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+	row.CPU, row.Memory = used(cmd.ProcessState)
+	return row, nil
 }
 
 // xargs is what a script would do: as many rsync processes at a time.
-func (b *bench) xargs(ctx context.Context) (time.Duration, int, error) {
+func (b *bench) xargs(ctx context.Context) (row BenchRow, err error) {
 	out, err := b.emptyDir("xargs")
 	if err != nil {
-		return 0, 0, err
+		return row, err
 	}
 	var lines strings.Builder
 	for _, addr := range b.addresses {
 		fmt.Fprintf(&lines, "rsync://%s/centos/%s %s\n", addr, TimeFile, filepath.Join(out, addr.String()))
 	}
 	seconds := strconv.Itoa(int(b.o.Timeout.Seconds()))
-	cpu, err := b.run(ctx, lines.String(), "xargs", "-P", strconv.Itoa(b.o.Concurrency), "-n", "2",
+	row, err = b.run(ctx, lines.String(), "xargs", "-P", strconv.Itoa(b.o.Concurrency), "-n", "2",
 		"rsync", "-q", "--no-motd", "--contimeout="+seconds, "--timeout="+seconds)
 	if err != nil {
-		return 0, 0, err
+		return row, err
 	}
-	answers := 0
 	for _, addr := range b.addresses {
 		data, err := os.ReadFile(filepath.Join(out, addr.String()))
 		if err == nil && string(data) == fmt.Sprintf("%d\n", benchTimestamp) {
-			answers++
+			row.Answers++
 		}
 	}
-	return cpu, answers, nil
+	return row, nil
 }
 
 // mirmon probes a list of names with the probe program of its Debian package.
-func (b *bench) mirmon(ctx context.Context) (time.Duration, int, error) {
+func (b *bench) mirmon(ctx context.Context) (row BenchRow, err error) {
 	dir, err := b.emptyDir("mirmon")
 	if err != nil {
-		return 0, 0, err
+		return row, err
 	}
 	if err := b.mirmonFiles(dir); err != nil {
-		return 0, 0, err
+		return row, err
 	}
 	undo, err := coverFixedPaths(dir)
 	if err != nil {
-		return 0, 0, err
+		return row, err
 	}
 	defer undo()
-	cpu, err := b.run(ctx, "", "mirmon", "-q", "-get", "all", "-c", filepath.Join(dir, "conf"))
-	if err != nil {
-		return 0, 0, err
+	if row, err = b.run(ctx, "", "mirmon", "-q", "-get", "all", "-c", filepath.Join(dir, "conf")); err != nil {
+		return row, err
 	}
 	state, err := os.ReadFile(filepath.Join(dir, "state"))
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading its state: %w", err)
+		return row, fmt.Errorf("reading its state: %w", err)
 	}
-	return cpu, mirmonAnswers(string(state)), nil
+	row.Answers = mirmonAnswers(string(state))
+	return row, nil
 }
 
 // mirmonAnswers counts the sites whose line says: the timestamp, then "ok".
