@@ -16,6 +16,10 @@ type finding struct {
 	said     int64  // what the time file says, 0 when it was not read
 	soft     bool   // nothing was learned: an earlier verification stands for a while
 	kept     bool   // verified by its time file alone, which has not changed since
+	depth    string // of Verified: how deep the content was looked at, now or, where that stands, before
+	listed   bool   // its whole list was looked at
+	tried    bool   // its list was asked for in vain
+	look     *ListLook
 	unproven bool   // the time file of the verification, at an address where its content was never looked at
 	cause    Cause  // why this state
 	text     string // what was found and what was expected
@@ -28,30 +32,34 @@ type finding struct {
 
 // judge holds what one server is judged by.
 type judge struct {
-	tree    TreeMemory
-	present []*MasterReading // the master now, where that is not recorded
-	server  ServerMemory     // before this round
-	partial bool
-	maxHold time.Duration
-	now     time.Time
+	tree     TreeMemory
+	present  []*MasterReading // the master now, where that is not recorded
+	server   ServerMemory     // before this round
+	excludes bool             // it declares what it does not carry: of that nothing is asked
+	subset   bool             // it carries a part, nobody says which
+	motion   bool             // the master was being written when it was looked at last
+	lists    []int64          // timestamps whose file list is at hand
+	maxHold  time.Duration
+	now      time.Time
 }
 
 // address judges what one address of the server said.
 func (j judge) address(r Reading) finding {
 	f := finding{reading: r}
-	if r.Failure != nil {
+	if r.Failure != nil && !r.listFailed() {
 		f.state, f.soft, f.text = failed(*r.Failure)
+		f.cause = r.Failure.Kind.cause()
 		return f
 	}
 	if r.Void {
-		f.state, f.soft, f.text = Unknown, true, "its time file changed while we looked"
+		f.state, f.soft, f.cause, f.text = Unknown, true, CauseVoid, "its time file changed while we looked"
 		if len(j.present) > 0 {
 			f.state, f.text = Moving, f.text+", and the master is in motion"
 		}
 		return f
 	}
 	f.said = r.Timestamp
-	f.state, f.text = j.timestamp(r)
+	f.state, f.cause, f.text = j.timestamp(r)
 	if f.state == Verified {
 		j.content(&f, r, *j.tree.find(r.Timestamp))
 	}
@@ -70,13 +78,17 @@ func failed(f Failure) (State, bool, string) {
 		return Incomplete, false, "its time file is missing: " + f.Text
 	case FailNotNumber:
 		return Wrong, false, "its time file holds no timestamp: " + f.Text
+	case FailForbidden:
+		return Refused, false, "it was not asked: " + f.Text
+	case FailList:
+		return Wrong, false, "its file list is not the master's: " + f.Text
 	default:
 		return Unreachable, true, "it could not be reached: " + f.Text
 	}
 }
 
 // timestamp judges the time file alone. Verified means: recorded, look at the content.
-func (j judge) timestamp(r Reading) (State, string) {
+func (j judge) timestamp(r Reading) (State, Cause, string) {
 	said := r.Timestamp
 	says := "its time file says " + stamp(said)
 	floor := j.tree.Announced
@@ -85,38 +97,38 @@ func (j judge) timestamp(r Reading) (State, string) {
 	}
 	switch {
 	case said <= 0:
-		return Wrong, fmt.Sprintf("its time file holds %.64q: expected Unix seconds", r.Raw)
+		return Wrong, CauseNotNumber, fmt.Sprintf("its time file holds %.64q: expected Unix seconds", r.Raw)
 	case said < j.server.Highest:
-		return Wrong, fmt.Sprintf("%s, a regression: it was verified at %s before, and a tree never goes back", says, stamp(j.server.Highest))
+		return Wrong, CauseRegression, fmt.Sprintf("%s, a regression: it was verified at %s before, and a tree never goes back", says, stamp(j.server.Highest))
 	case len(j.tree.Recorded) == 0:
-		return Unknown, says + ", but nothing was recorded from the master yet to compare it with"
+		return Unknown, CauseNoRecord, says + ", but nothing was recorded from the master yet to compare it with"
 	case said < floor:
-		return Behind, says
+		return Behind, "", says
 	case j.tree.find(said) != nil:
-		return Verified, says
+		return Verified, "", says
 	}
 	return j.unknownTime(said, says)
 }
 
 // unknownTime judges a timestamp, newer than the announced one, that nobody recorded.
-func (j judge) unknownTime(said int64, says string) (State, string) {
+func (j judge) unknownTime(said int64, says string) (State, Cause, string) {
 	master := j.tree.Master
 	switch {
 	case master != nil && said == master.Timestamp:
-		return Moving, says + ", which the master shows too but which is not recorded yet"
+		return Moving, CauseUnrecorded, says + ", which the master shows too but which is not recorded yet"
 	case inFuture(said, j.now):
-		return Wrong, says + ", which lies in the future"
+		return Wrong, CauseFuture, says + ", which lies in the future"
 	case master == nil:
-		return Moving, says + ", newer than all that is recorded, and the master has not been read since"
+		return Moving, CauseUnrecorded, says + ", newer than all that is recorded, and the master has not been read since"
 	case said > master.At.Unix():
-		return Moving, fmt.Sprintf("%s, newer than our last look at the master (%s)", says, master.At.UTC().Format("2006-01-02 15:04:05 UTC"))
+		return Moving, CauseUnrecorded, fmt.Sprintf("%s, newer than our last look at the master (%s)", says, master.At.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
 	text := fmt.Sprintf("%s, which the master was never seen to show at rest: expected %s", says, j.expected())
 	// The master may have moved on before we looked twice, so a mirror that was faster is honest; but it moves on, too.
 	if j.server.Seen != said || j.now.Sub(j.server.SeenSince.Time) <= j.maxHold {
-		return Moving, text
+		return Moving, CauseUnrecorded, text
 	}
-	return Wrong, fmt.Sprintf("%s, and it has not changed for %s", text, span(int64(j.now.Sub(j.server.SeenSince.Time).Seconds())))
+	return Wrong, CauseUnrecorded, fmt.Sprintf("%s, and it has not changed for %s", text, span(int64(j.now.Sub(j.server.SeenSince.Time).Seconds())))
 }
 
 // expected names the timestamps that would be right.
@@ -128,41 +140,95 @@ func (j judge) expected() string {
 	return text
 }
 
-// content compares the anchors that were read with those recorded for the time
-// file's timestamp. f is so far verified by its timestamp.
+// content compares what was read with what is recorded for the time file's timestamp. f is so far verified by its timestamp.
 func (j judge) content(f *finding, r Reading, rec Recorded) {
 	if r.Depth == manifest.DepthTime || r.Depth == "" {
-		before := j.server.Valid && j.server.Timestamp == rec.Timestamp
-		switch {
-		case before && slices.Contains(j.server.Addresses, r.Address):
-			f.kept, f.proof = true, ", its content was verified at that timestamp before"
-		case len(rec.Anchors) == 0:
-			f.proof = ", and the tree has no anchors to look at"
-		case before:
-			f.state, f.unproven, f.text = Unknown, true, f.text+", but its content was not looked at at this address"
-		default:
-			f.state, f.text = Unknown, f.text+", but its content was not looked at, and a time file alone proves nothing"
-		}
+		j.timeAlone(f, rec)
 		return
 	}
+	f.depth = j.depth(r)
+	j.list(f, r)
 	c := j.compare(r.Anchors, rec)
-	missing := c.missing != "" && !(j.partial && c.matched > 0)
+	missing := c.missing != "" && !(j.subset && c.matched > 0)
 	switch {
 	case c.bad != "":
-		f.state, f.text = Wrong, f.text+", but "+c.bad
+		f.state, f.cause, f.text = Wrong, CauseAnchors, f.text+", but "+c.bad
 	case missing:
-		f.state, f.text = Incomplete, f.text+", but "+c.missing
+		f.state, f.cause, f.text = Incomplete, CauseAnchors, f.text+", but "+c.missing
+	case f.look.atFault() && f.look.State != Moving:
+		f.state, f.cause, f.text = f.look.State, f.look.cause(), f.text+", but "+f.look.words
 	case c.other != "":
-		f.state, f.text = Mixed, f.text+", but "+c.other+": it holds anchors of two timestamps"
+		f.state, f.cause, f.text = Mixed, CauseAnchors, f.text+", but "+c.other+": it holds anchors of two timestamps"
 	case c.present != "":
-		f.state, f.text = Moving, f.text+", but "+c.present
-	case c.matched == 0 && len(rec.Anchors) > 0:
-		f.state, f.text = Unknown, f.text+", but none of the anchors that were looked at belongs to it"
-	case c.matched == 1:
-		f.proof = ", and the 1 anchor looked at equals the master's"
+		f.state, f.cause, f.text = Moving, CauseAnchors, f.text+", but "+c.present
+	case f.look.atFault():
+		f.state, f.cause, f.text = Moving, CauseList, f.text+", but "+f.look.words
+	case j.excludes && len(r.Anchors) == 0 && len(rec.Anchors) > 0 && !f.listed:
+		j.hidden(f, rec)
+	case c.matched == 0 && len(rec.Anchors) > 0 && !(j.excludes && len(r.Anchors) == 0):
+		f.state, f.cause, f.text = Unknown, CauseUnproven, f.text+", but none of the anchors that were looked at belongs to it"
 	default:
-		f.proof = fmt.Sprintf(", and the %d anchors looked at equal the master's", c.matched)
+		f.proof = f.proven(c.matched)
 	}
+}
+
+// timeAlone judges by the time file when the content was not looked at.
+func (j judge) timeAlone(f *finding, rec Recorded) {
+	before := j.server.Valid && j.server.Timestamp == rec.Timestamp
+	switch {
+	case before && slices.Contains(j.server.Addresses, f.reading.Address):
+		f.kept, f.depth, f.proof = true, j.server.Depth, ", its content was verified at that timestamp before"+j.server.List.beside(rec.Timestamp)
+	case len(rec.Anchors) == 0:
+		f.depth, f.proof = manifest.DepthTime, ", and the tree has no anchors to look at"
+	case before:
+		f.state, f.unproven, f.cause, f.text = Unknown, true, CauseUnproven, f.text+", but its content was not looked at at this address"
+	default:
+		f.state, f.cause, f.text = Unknown, CauseUnproven, f.text+", but its content was not looked at, and a time file alone proves nothing"
+	}
+}
+
+// hidden judges a server whose patterns hide all anchors that were to be looked at, when its list was not looked at either.
+func (j judge) hidden(f *finding, rec Recorded) {
+	text := f.text
+	j.timeAlone(f, rec)
+	if !f.kept {
+		f.state, f.unproven, f.cause, f.proof = Unknown, false, CauseUnproven, ""
+		f.text = text + ", but what it excludes hides all anchors that were to be looked at, and its list was not looked at"
+	}
+}
+
+// proven says by what the content is proven.
+func (f finding) proven(anchors int) string {
+	those := "the " + plural(anchors, "anchor") + " looked at"
+	list := ""
+	if f.listed {
+		list = "its list of " + plural64(f.look.Files, "file")
+	}
+	text := ""
+	switch {
+	case f.listed && f.look.Extra > 0:
+		text = ", and " + list + " is the master's" + f.look.beside(f.said)
+		if anchors > 0 {
+			text = ", and " + those + " " + equals(anchors) + " the master's, as does " + list + f.look.beside(f.said)
+		}
+	case f.listed && anchors > 0:
+		text = ", and " + those + " and " + list + " equal the master's"
+	case f.listed:
+		text = ", and " + list + " equals the master's"
+	case anchors > 0:
+		text = ", and " + those + " " + equals(anchors) + " the master's"
+	}
+	if f.tried {
+		text += "; its list could not be read: " + f.reading.Failure.Text
+	}
+	return text
+}
+
+func equals(n int) string {
+	if n == 1 {
+		return "equals"
+	}
+	return "equal"
 }
 
 // comparison counts the anchors that match and keeps the first of each kind that does not.

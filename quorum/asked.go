@@ -100,6 +100,7 @@ func (sm ServerMemory) last() finding {
 	f := finding{
 		state: sm.State, said: sm.Last.Timestamp, soft: sm.Soft > 0 || sm.Valid && !good,
 		text:    fmt.Sprintf("%s, and was %s before", unasked, sm.State),
+		cause:   sm.Last.Cause,
 		reading: Reading{Address: sm.Last.Address, Raw: sm.Last.Raw},
 	}
 	switch {
@@ -110,7 +111,7 @@ func (sm ServerMemory) last() finding {
 		f.said = sm.Seen
 		f.text = unasked + "; its time file said " + stamp(sm.Seen) + " before"
 	case sm.State == "", sm.State == Maintenance, sm.State == Verified, sm.State == Ahead, sm.State == Behind:
-		f.state, f.soft, f.text = Unknown, true, unasked+", and nothing is known of it yet"
+		f.state, f.soft, f.cause, f.text = Unknown, true, "", unasked+", and nothing is known of it yet"
 	}
 	return f
 }

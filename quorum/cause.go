@@ -20,3 +20,18 @@ const (
 	CauseNoRecord   Cause = "no-record"  // unknown: nothing was recorded from the master yet
 	CauseUnproven   Cause = "unproven"   // unknown: its content was not looked at
 )
+
+// cause gives what follows from the kind of a failure alone.
+func (k FailureKind) cause() Cause {
+	switch k {
+	case FailMissing:
+		return CauseTimeFile
+	case FailNotNumber:
+		return CauseNotNumber
+	case FailForbidden:
+		return CauseForbidden
+	case FailList:
+		return CauseList
+	}
+	return ""
+}

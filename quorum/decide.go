@@ -44,6 +44,7 @@ type decision struct {
 
 	asked     map[string]bool  // the servers that were asked, nil for all
 	rested    map[place]bool   // what was left out for back-off
+	motion    map[string]bool  // trees whose master was being written when it was looked at last
 	announced map[string]int64 // in memory as it came, by tree
 	held      bool             // by the guard: previous stays in force
 	withheld  map[string]int64 // what the guard keeps from being announced, by tree
@@ -60,6 +61,7 @@ func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now t
 	for name, tm := range mem.Trees {
 		d.announced[name] = tm.Announced
 	}
+	d.motion = inMotion(r.Masters)
 	d.before = Record(mem, r.Masters, p, previous, now)
 	d.memory = clone(d.before)
 	d.judge(r.Servers)
@@ -94,7 +96,7 @@ func (d *decision) judge(readings []Reading) {
 			e.finding = finding{state: Maintenance, text: "it is in maintenance, so it was not asked"}
 			e.memory.Soft, e.memory.Valid = 0, false
 		case e.url.IsZero():
-			e.finding = finding{state: Unknown, text: "it has no rsync URL for this tree, so it cannot be checked"}
+			e.finding = finding{state: Unknown, cause: CauseNoURL, text: "it has no rsync URL for this tree, so it cannot be checked"}
 			e.memory.Soft, e.memory.Valid = 0, false
 		case d.asked != nil && !d.asked[e.server.ID]:
 			d.notAsked(e)
@@ -102,7 +104,10 @@ func (d *decision) judge(readings []Reading) {
 			d.resting(e)
 		default:
 			tm := d.before.Trees[e.tree]
-			j := judge{tree: tm, present: tm.unrecorded(), server: e.memory, partial: e.server.Partial, maxHold: d.policy.MaxHold, now: d.now}
+			j := judge{
+				tree: tm, present: tm.unrecorded(), server: e.memory, maxHold: d.policy.MaxHold, now: d.now,
+				excludes: len(e.server.Exclude) > 0, subset: e.server.Partial && len(e.server.Exclude) == 0, motion: d.motion[e.tree], lists: d.policy.Lists[e.tree],
+			}
 			e.finding = j.judgeAll(byPlace[e.place()])
 			e.memory = d.asPublished(d.spared(e.memory, e.memory.after(e.finding, d.now), e.finding), *e)
 		}
@@ -194,7 +199,7 @@ func (d *decision) asPublished(sm ServerMemory, e entry) ServerMemory {
 		return sm
 	}
 	sm.Since = st.Since
-	if e.finding.kept || e.finding.soft {
+	if e.finding.kept && sm.Depth == e.before.Depth || e.finding.soft {
 		sm.Depth = st.Depth
 	}
 	if e.finding.soft {
@@ -252,6 +257,7 @@ func (d *decision) verdicts() []Verdict {
 			Source: e.offer != 0 && e.server.Slots > 0, Reason: e.memory.Reason, URL: e.url,
 			Address: e.finding.reading.Address, Raw: e.finding.reading.Raw, Timestamp: e.finding.said,
 			Since: e.memory.StateSince, Good: e.memory.Good,
+			Cause: e.finding.cause, Listed: e.memory.Listed, List: e.memory.List, Soft: e.memory.Soft, Rested: e.rested, Next: e.next,
 		}
 		if e.memory.Valid {
 			v.Depth = e.memory.Depth

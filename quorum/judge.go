@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,7 +9,6 @@ import (
 
 	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictjson"
-	"tidemark/manifest"
 )
 
 // softLimit is how many soft errors in a row a verification outlives.
@@ -27,22 +27,37 @@ func (j judge) judgeAll(readings []Reading) finding {
 			firm = append(firm, f)
 		}
 	}
+	f := j.together(firm, soft, len(readings) > 1)
+	f.look = worstLook(firm, soft)
+	if f.look.atFault() && f.look.State != Moving && (f.state == Mixed || f.state == Wrong || f.state == Incomplete) {
+		look := *f.look
+		look.State = f.state
+		f.look = &look
+	}
+	return f
+}
+
+// together concludes from what was found at the addresses: firm, and soft errors.
+func (j judge) together(firm, soft []finding, several bool) finding {
 	if len(firm) == 0 {
-		return oneOf(soft)
+		return oneOf(soft, several)
 	}
 	firm = j.reached(firm)
+	if f, ok := j.stillAtFault(firm); ok {
+		return f
+	}
 	if f, ok := unproven(firm); ok {
 		return f
 	}
 	if !unanimous(firm) {
 		return disagreement(firm)
 	}
-	f := firm[0]
+	f := slices.MinFunc(firm, func(a, b finding) int { return cmp.Compare(deep(a.depth), deep(b.depth)) })
 	if f.state != Verified {
-		return f
+		return f.named(several)
 	}
 	if rest := answerable(soft, firm); len(rest) > 0 {
-		return oneOf(rest)
+		return oneOf(rest, several)
 	}
 	return over(f, firm)
 }
@@ -70,13 +85,13 @@ func unproven(firm []finding) (finding, bool) {
 }
 
 // oneOf picks the soft finding that says most: an answer before silence.
-func oneOf(soft []finding) finding {
+func oneOf(soft []finding, several bool) finding {
 	for _, f := range soft {
 		if f.state != Unreachable {
-			return f.named(len(soft) > 1)
+			return f.named(several)
 		}
 	}
-	return soft[0].named(len(soft) > 1)
+	return soft[0].named(several)
 }
 
 // named puts the address into the text, where the server has several.
@@ -104,7 +119,7 @@ func disagreement(fs []finding) finding {
 		parts[i] = fmt.Sprintf("at %s %s", f.reading.Address, f.text)
 	}
 	f := fs[0]
-	f.state, f.kept = Mixed, false
+	f.state, f.kept, f.cause = Mixed, false, CauseAddresses
 	f.text = "its addresses disagree: " + strings.Join(parts, "; ")
 	return f
 }
@@ -133,11 +148,12 @@ func over(f finding, firm []finding) finding {
 		if family := g.reading.Family; (family == 4 || family == 6) && !slices.Contains(f.families, family) {
 			f.families = append(f.families, family)
 		}
-		f.kept = f.kept || g.kept // the depth and the time of the last look at the content stand
+		f.kept = f.kept || g.kept // the time of the last look at the content stands
+		f.listed, f.tried = f.listed && g.listed, f.tried || g.tried
 	}
 	slices.Sort(f.families)
 	if len(f.families) == 0 {
-		f.state, f.kept = Unknown, false
+		f.state, f.kept, f.cause = Unknown, false, CauseUnproven
 		f.text += ", but not over the family at which it answers now"
 	}
 	return f
@@ -155,8 +171,12 @@ func (sm ServerMemory) under(url rsyncurl.URL) ServerMemory {
 // after is the server's memory after a finding.
 func (sm ServerMemory) after(f finding, now time.Time) ServerMemory {
 	when := at(f.reading.At, now)
-	sm.Last = LastReading{At: when, Address: f.reading.Address, Timestamp: f.said, Raw: clean(f.reading.Raw)}
-	if f.state != Unreachable && f.reading.Server != "" {
+	sm.Last = LastReading{At: when, Address: f.reading.Address, Timestamp: f.said, Raw: clean(f.reading.Raw), Cause: f.cause}
+	if f.soft {
+		sm.Last.Text = shorten(clean(f.text), 200)
+	}
+	sm = sm.looked(f, when)
+	if f.state != Unreachable && f.cause != CauseForbidden && f.reading.Server != "" {
 		sm.Answered = when
 	}
 	if f.said != 0 && (f.said != sm.Seen || sm.SeenSince.IsZero()) {
@@ -178,11 +198,7 @@ func (sm ServerMemory) verified(f finding, when strictjson.Time) ServerMemory {
 	if sm.Timestamp != f.said {
 		sm.Timestamp, sm.Since = f.said, when
 	}
-	if !f.kept {
-		sm.Depth = f.reading.Depth
-		if sm.Depth == "" {
-			sm.Depth = manifest.DepthTime
-		}
+	if sm.Depth = f.depth; !f.kept {
 		sm.Deep = when
 	}
 	sm.Highest = max(sm.Highest, f.said)

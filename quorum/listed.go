@@ -4,11 +4,260 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+
+	"tidemark/internal/filelist"
+	"tidemark/internal/strictjson"
+	"tidemark/manifest"
 )
+
+const (
+	keptWords = 3   // files that a ListLook names
+	keptBytes = 120 // of what it says of each
+	otherMost = 4   // lists of other timestamps that a comparison is made with: the newest
+)
+
+// listFailed reports whether the failure is that of the list alone: what was read before it is sound.
+func (r Reading) listFailed() bool {
+	return r.Failure != nil && r.Timestamp > 0 && (r.Depth == manifest.DepthAnchors || r.Depth == manifest.DepthListing)
+}
+
+// list judges the list, where it was looked at: what it found is in f.look.
+func (j judge) list(f *finding, r Reading) {
+	look := &ListLook{Address: r.Address, Timestamp: r.Timestamp}
+	switch {
+	case r.listFailed() && r.Failure.Kind == FailList:
+		look.State, look.words = Wrong, "its file list is not the master's: "+r.Failure.Text
+		look.First = []string{shorten(clean(r.Failure.Text), keptBytes)}
+	case r.Failure != nil:
+		f.tried = true
+		return
+	case r.List == nil:
+		return
+	default:
+		f.listed = true
+		look.sum(*r.List)
+		if look.State != "" && look.State != Mixed {
+			if why := j.doubt(r.Timestamp); why != "" {
+				look.State, look.words = Moving, look.words+"; that is not held against it, for "+why
+			}
+		}
+	}
+	f.look = look
+}
+
+// doubt says why a list that is no recorded one's may be right all the same, "" when it cannot be: it may hold what the master
+// has got since.
+func (j judge) doubt(timestamp int64) string {
+	if len(j.present) > 0 || j.motion {
+		return "the master is in motion"
+	}
+	if len(j.lists) == 0 {
+		return ""
+	}
+	newer := 0
+	for _, r := range slices.Backward(j.tree.Recorded) {
+		if r.Timestamp <= timestamp {
+			break
+		}
+		if newer++; newer > otherMost || !slices.Contains(j.lists, r.Timestamp) {
+			return "it was not compared with the master's list of " + stamp(r.Timestamp)
+		}
+	}
+	return ""
+}
+
+// depth is how deep the content is known: as deep as this look went, or as an earlier one at the same timestamp and address,
+// which a look at the anchors does not undo. A list that is refused twice in a row does.
+func (j judge) depth(r Reading) string {
+	if r.List != nil {
+		if r.List.Equal() {
+			return manifest.DepthListing
+		}
+		return manifest.DepthAnchors
+	}
+	sm := j.server
+	if sm.Valid && sm.Timestamp == r.Timestamp && sm.Depth == manifest.DepthListing && slices.Contains(sm.Addresses, r.Address) &&
+		(r.Failure == nil || sm.ListTried.IsZero()) {
+		return manifest.DepthListing
+	}
+	return manifest.DepthAnchors
+}
+
+// deep ranks depths.
+func deep(depth string) int {
+	return slices.Index([]string{manifest.DepthTime, manifest.DepthAnchors, manifest.DepthListing}, depth)
+}
+
+// sum takes over a comparison, and judges it: the worst first.
+func (l *ListLook) sum(d filelist.Diff) {
+	l.Files, l.Bytes = d.Files, d.Bytes
+	l.Missing, l.Extra, l.Different, l.Moved = d.Missing, d.Extra, d.Different, d.Moved
+	l.mtime = d.Different > 0 && d.Missing == 0 && !slices.ContainsFunc(d.DifferentFirst, func(o filelist.Odd) bool { return o.Size != o.MasterSize })
+	var parts []string
+	note := func(n int64, what string, first []filelist.Odd, describe func(filelist.Odd) string) {
+		if n == 0 {
+			return
+		}
+		text := plural64(n, "file") + " " + what
+		for i, o := range first {
+			if i == 0 {
+				text += ", the first " + clean(describe(o))
+			}
+			if len(l.First) < keptWords {
+				l.First = append(l.First, shorten(clean(describe(o)), keptBytes))
+			}
+		}
+		parts = append(parts, text)
+	}
+	different := verb(d.Different, "differs", "differ") + " from the master's"
+	if l.mtime {
+		different += " in the time of last change alone (synced without rsync -t?)"
+	}
+	note(d.Different, different, d.DifferentFirst, different1)
+	note(d.Missing, verb(d.Missing, "is", "are")+" missing", d.MissingFirst, missing1)
+	note(d.Moved, verb(d.Moved, "is", "are")+" as at another recorded timestamp", d.MovedFirst, moved1)
+	note(d.Extra, "that the master does not have", d.ExtraFirst, extra1)
+	switch {
+	case d.Different > 0:
+		l.State = Wrong
+	case d.Missing > 0:
+		l.State = Incomplete
+	case d.Moved > 0:
+		l.State = Mixed
+	default:
+		return
+	}
+	l.words = "of its list " + strings.Join(parts, "; ")
+}
+
+func verb(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func different1(o filelist.Odd) string {
+	if o.Size == o.MasterSize {
+		return fmt.Sprintf("%s of %s: expected %s", o.Path, when(o.MTime), when(o.MasterMTime))
+	}
+	return fmt.Sprintf("%s with %s of %s: expected %s of %s", o.Path, plural64(o.Size, "byte"), when(o.MTime), plural64(o.MasterSize, "byte"), when(o.MasterMTime))
+}
+
+func missing1(o filelist.Odd) string {
+	return fmt.Sprintf("%s: expected %s", o.Path, plural64(o.MasterSize, "byte"))
+}
+
+func extra1(o filelist.Odd) string {
+	return fmt.Sprintf("%s with %s", o.Path, plural64(o.Size, "byte"))
+}
+
+func moved1(o filelist.Odd) string {
+	switch {
+	case o.Size == 0 && o.MTime == 0:
+		return o.Path + ", which is gone"
+	case o.MasterSize == 0 && o.MasterMTime == 0:
+		return o.Path + ", which is there already"
+	}
+	return o.Path
+}
+
+// cause tells why the list was at fault.
+func (l *ListLook) cause() Cause {
+	if l.mtime {
+		return CauseMTime
+	}
+	return CauseList
+}
+
+// beside says, of a list that is in order at the timestamp, what it has besides.
+func (l *ListLook) beside(timestamp int64) string {
+	if l == nil || l.Timestamp != timestamp || l.Extra == 0 || l.State != "" {
+		return ""
+	}
+	text := ", but for " + plural64(l.Extra, "file") + " that the master does not have"
+	if len(l.First) > 0 {
+		text += ", the first " + l.First[0]
+	}
+	return text + " (so deletions are not taken from it)"
+}
 
 // atFault reports whether the list was not the master's when it was looked at last. What that led to stands at the
 // same timestamp until the list is looked at again: a look at the anchors alone does not clear it.
 func (l *ListLook) atFault() bool { return l != nil && l.State != "" }
+
+// stillAtFault finds what an earlier look at the list led to, where nothing else is wrong and the list was not
+// looked at again at all addresses.
+func (j judge) stillAtFault(firm []finding) (finding, bool) {
+	l := j.server.List
+	if !l.atFault() {
+		return finding{}, false
+	}
+	cleared := true
+	for _, f := range firm {
+		if f.said != l.Timestamp || f.state != Verified && f.cause != CauseUnproven {
+			return finding{}, false
+		}
+		cleared = cleared && f.listed
+	}
+	if cleared {
+		return finding{}, false
+	}
+	f := finding{
+		state: l.State, soft: l.State == Moving, said: l.Timestamp, cause: CauseList, reading: firm[0].reading,
+		text: fmt.Sprintf("its time file says %s, but its file list was not the master's when it was looked at (%s", stamp(l.Timestamp), l.At.UTC().Format("2006-01-02 15:04 UTC")),
+	}
+	for _, g := range firm {
+		f.tried = f.tried || g.tried
+		if g.reading.Address == l.Address {
+			f.reading = g.reading
+		}
+	}
+	if l.Address != "" {
+		f.text += ", at " + l.Address
+	}
+	if f.text += ")"; len(l.First) > 0 {
+		f.text += ": " + strings.Join(l.First, "; ")
+	}
+	f.text += "; that stands until it is looked at again"
+	return f, true
+}
+
+// worstLook picks what is remembered of the lists that were looked at: one at fault before one in order.
+func worstLook(findings ...[]finding) *ListLook {
+	rank := func(l *ListLook) int {
+		if !l.atFault() {
+			return 0
+		}
+		return 1 + slices.Index([]State{Moving, Mixed, Incomplete, Wrong}, l.State)
+	}
+	var worst *ListLook
+	for _, f := range slices.Concat(findings...) {
+		if f.look != nil && (worst == nil || rank(f.look) > rank(worst)) {
+			worst = f.look
+		}
+	}
+	return worst
+}
+
+// looked is the memory after what was learned of the list. A fault is cleared only by a look at all addresses.
+func (sm ServerMemory) looked(f finding, when strictjson.Time) ServerMemory {
+	clear := f.state == Verified && f.listed
+	switch {
+	case f.look == nil:
+	case f.look.atFault() || clear || !sm.List.atFault() || sm.List.Timestamp != f.look.Timestamp:
+		look := *f.look
+		look.At, look.words, look.mtime = when, "", false
+		sm.List = &look
+	}
+	if clear || f.look.atFault() {
+		sm.Listed, sm.ListTried = when, strictjson.Time{}
+	} else if f.tried {
+		sm.ListTried = when
+	}
+	return sm
+}
 
 func (l *ListLook) check() error {
 	if l == nil {

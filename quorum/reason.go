@@ -25,6 +25,8 @@ func (e entry) relation(tm TreeMemory) string {
 		return ", older than all that was recorded"
 	case e.state == Behind:
 		return fmt.Sprintf(", %s older than the announced timestamp %s", span(tm.Announced-e.finding.said), stamp(tm.Announced))
+	case e.rested:
+		return ""
 	case e.finding.soft && e.memory.Valid && e.memory.Soft == 0: // of a round that asks some
 		return fmt.Sprintf(" (its verification at %s outlives that)", stamp(e.memory.Timestamp))
 	case e.finding.soft && e.memory.Valid:
@@ -49,6 +51,8 @@ func (e entry) consequence(tm TreeMemory) string {
 		return ", so it stays a source"
 	case e.offer != 0:
 		return ", so it is a source"
+	case standing != 0 && standing >= tm.Announced && e.url.TLS():
+		return ", but mirrors cannot sync from an rsync+tls URL, so it is verified and no source"
 	case standing != 0 && standing >= tm.Announced && e.server.Private:
 		return ", but it is private, so it counts and is no source"
 	case standing != 0 && standing >= tm.Announced && e.server.Partial:
@@ -136,6 +140,15 @@ func (d *decision) pending(r TreeReport) string {
 			span(int64(d.now.Sub(r.Waiting.Time).Seconds())), span(int64(d.policy.Trees[r.Tree].MaxWait.Seconds())))
 	}
 	return text
+}
+
+// inMotion is the set of the trees whose master was being written when it was looked at last.
+func inMotion(masters []MasterReading) map[string]bool {
+	trees := map[string]bool{}
+	for _, m := range masters {
+		trees[m.Tree] = m.Failure != nil && m.Failure.Kind == FailMoving
+	}
+	return trees
 }
 
 func lastLook(tree string, masters []MasterReading) (last *MasterReading) {

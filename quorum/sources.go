@@ -12,9 +12,9 @@ import (
 // answeredWithin: a mirror that was silent for longer is not one that can be verified.
 const answeredWithin = 24 * time.Hour
 
-// offerable: it may be listed at all.
+// offerable: it may be listed at all. Mirrors cannot sync from an rsync+tls URL.
 func (e entry) offerable() bool {
-	return !e.server.Maintenance && !e.server.Partial && !e.server.Private
+	return !e.url.TLS() && !e.server.Maintenance && !e.server.Partial && !e.server.Private
 }
 
 // offered is the timestamp at which the manifest lists a server for a tree, 0 for not at all: while its

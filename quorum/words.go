@@ -37,12 +37,25 @@ func span(seconds int64) string {
 }
 
 // plural: "1 anchor", "2 anchors".
-func plural(n int, what string) string {
+func plural(n int, what string) string { return plural64(int64(n), what) }
+
+func plural64(n int64, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// shorten keeps the beginning of a text, at most n bytes of it and whole characters.
+func shorten(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n-3], "") + "..."
+}
+
+// when writes a time of last change for people.
+func when(mtime int64) string { return time.Unix(mtime, 0).UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // clean makes text that a server had a hand in safe to keep and to print.
 func clean(text string) string {
