@@ -192,7 +192,7 @@ func (im *importer) take(e entry) {
 		s.ID = m.id()
 	}
 	if first, taken := im.ids[s.ID]; taken && e.why == "" {
-		e.skip("duplicate id", "the id %s is taken by %s", s.ID, first.place())
+		e.skip(whyDuplicate, "the id %s is taken by %s, at %s", s.ID, strings.TrimSpace(first.rsync), first.place())
 	}
 	if e.why != "" {
 		m.mended = nil
@@ -234,6 +234,9 @@ func (im *importer) remark(e entry, s Server) {
 }
 
 func (im *importer) note(e entry, kind, id, text string) {
+	if strings.TrimSpace(e.name) == "" {
+		e.name = fmt.Sprintf("line %d", e.line)
+	}
 	n := Note{Kind: kind, Entry: printable(e.name), File: e.file, Line: e.line, ID: id, Text: printable(text)}
 	if kind == NoteSkipped {
 		n.Why = e.why

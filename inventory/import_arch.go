@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -40,8 +41,13 @@ func archEntry(raw json.RawMessage) (e entry) {
 		Country  string `json:"country"`
 		Code     string `json:"country_code"`
 	}
-	if err := json.Unmarshal(raw, &u); err != nil {
-		e.skip(whyBroken, "%v", err)
+	var wrong *json.UnmarshalTypeError
+	if err := json.Unmarshal(raw, &u); errors.As(err, &wrong) && wrong.Field != "" {
+		e.skip(whyBroken, "%s: found a %s, expected another type", wrong.Field, wrong.Value)
+	} else if err != nil {
+		e.skip(whyBroken, "found %.40q, expected an object with url, protocol and country", raw)
+	}
+	if e.why != "" {
 		return e
 	}
 	e.name, e.rsync = u.URL, u.URL

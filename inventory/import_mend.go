@@ -21,6 +21,7 @@ const (
 	whyInactive   = "not active"
 	whyManyHosts  = "a name for many servers"
 	whyRestricted = "restricted"
+	whyDuplicate  = "duplicate id"
 )
 
 // mender corrects what is plainly meant, and says so; what it cannot correct it skips or leaves out.
@@ -62,7 +63,10 @@ func (m *mender) url(path string) rsyncurl.URL {
 		mended = strings.TrimSuffix(mended, "/") + "/" + path
 	}
 	u, err := rsyncurl.ParseAny(mended)
-	if err != nil {
+	if hint := urlHint(s); err != nil && hint != "" {
+		m.skip(whyRefused, "%v (%s)", err, hint)
+		return rsyncurl.URL{}
+	} else if err != nil {
 		m.skip(whyRefused, "%v", err)
 		return rsyncurl.URL{}
 	}
@@ -150,7 +154,7 @@ func (m *mender) words(what, s string) string {
 }
 
 func (m *mender) asn() int64 {
-	for i, s := range m.asns {
+	for _, s := range m.asns {
 		digits := strings.TrimPrefix(strings.ToUpper(strings.TrimFunc(s, blank)), "AS")
 		n, err := strconv.ParseInt(digits, 10, 64)
 		switch {
@@ -160,7 +164,7 @@ func (m *mender) asn() int64 {
 			m.mend("asn %q is none, it was left out", s)
 			continue
 		case len(m.asns) > 1:
-			m.mend("asn: %d, number %d of %d", n, i+1, len(m.asns))
+			m.mend("asn: %d was taken, of the %d that are listed", n, len(m.asns))
 		case digits != s:
 			m.mend("asn %q -> %d", s, n)
 		}

@@ -232,7 +232,7 @@ func FuzzInventory(f *testing.F) {
 				t.Errorf("accepted %+v", s)
 			}
 			for name, u := range s.Trees {
-				if again, err := rsyncurl.Parse(u.String()); err != nil || again != u {
+				if again, err := rsyncurl.ParseAny(u.String()); err != nil || again != u {
 					t.Errorf("%s: %v, %v", name, u, err)
 				}
 			}
