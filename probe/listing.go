@@ -66,8 +66,8 @@ func (l lister) compare(ctx context.Context, at target, ask quorum.Ask, lists ma
 	defer cancel()
 	err := at.list(ctx, c.most, c.visit)
 	switch {
-	case c.broken != nil:
-		return nil, nil, c.broken
+	case c.sorting != nil:
+		return blame(c.sorting)
 	case errors.Is(err, errTooLong):
 		return nil, c.tooLong(), nil
 	case err != nil:
@@ -75,17 +75,24 @@ func (l lister) compare(ctx context.Context, at target, ask quorum.Ask, lists ma
 	}
 	seen, err := sorter.Sorted()
 	if err != nil {
-		return nil, nil, err
+		return blame(err)
 	}
 	defer seen.Close()
 	diff, err := lists.compare(seen, filelist.Rules{Skip: c.skip, Subset: ask.Subset})
-	if errors.Is(seen.Err(), filelist.ErrTwice) {
-		return nil, &quorum.Failure{Kind: quorum.FailUnreachable, Text: fmt.Sprintf("listing the tree: the server's list is no list of files: %v", seen.Err())}, nil
-	}
 	if err != nil {
-		return nil, nil, err
+		return blame(err)
 	}
 	return &diff, nil, nil
+}
+
+// blame tells what the server's list is at fault for from what went wrong on this side.
+func blame(err error) (*filelist.Diff, *quorum.Failure, error) {
+	for _, theirs := range []error{filelist.ErrTwice, filelist.ErrPath, filelist.ErrTooLarge} {
+		if errors.Is(err, theirs) {
+			return nil, &quorum.Failure{Kind: quorum.FailUnreachable, Text: "listing the tree: the server's list cannot be judged: " + err.Error()}, nil
+		}
+	}
+	return nil, nil, err
 }
 
 // list streams the whole list. What the walk of a master passes over is not asked for; all else is, whatever the server is known not to carry.
@@ -116,7 +123,7 @@ type collector struct {
 	skip         func(string) bool
 	most         int64 // files, and as many directories, links and others
 	files, other int64
-	broken       error // of this side
+	sorting      error
 }
 
 func (c *collector) visit(e rsync.Entry) error {
@@ -126,8 +133,8 @@ func (c *collector) visit(e rsync.Entry) error {
 	if err := c.within(&c.files); err != nil || scaffolding(e.Name, e.Mode) || c.skip(e.Name) {
 		return err
 	}
-	c.broken = c.sorter.Add(filelist.Entry{Path: e.Name, Size: e.Size, MTime: e.MTime.Unix()})
-	return c.broken
+	c.sorting = c.sorter.Add(filelist.Entry{Path: e.Name, Size: e.Size, MTime: e.MTime.Unix()})
+	return c.sorting
 }
 
 func (c *collector) within(n *int64) error {
