@@ -38,7 +38,9 @@ func (p *publisher) askServers(ctx context.Context, r *quorum.Readings, mem quor
 		o.Budget = checkinBudget(o.Timeout)
 	}
 	done := p.progress("asking servers", &o)
-	r.Servers = probe.All(ctx, claims.Heed(asks, mem), o)
+	asks = claims.Heed(asks, mem)
+	r.Rested = quorum.Rested(asks)
+	r.Servers = probe.All(ctx, quorum.Awake(asks), o)
 	done()
 	return ctx.Err()
 }
@@ -67,7 +69,7 @@ func (p *publisher) probeOptions() (probe.Options, error) {
 	c := p.cfg.Probe
 	o := probe.Options{
 		Concurrency: c.Concurrency, Timeout: c.Timeout, Now: p.Now, AllowPrivate: c.AllowPrivate,
-		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, Lists: p.fileLists(),
+		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, ListTimeout: c.ListTimeout, Lists: p.fileLists(),
 	}
 	if !p.readOnly() {
 		o.Scratch = p.state.dir // a dry run leaves nothing there, not even for a moment

@@ -103,7 +103,7 @@ sign: {openpgp: {key: %s}, ed25519: {key: %s}}
 trust: net/trust.json
 publish: [{dir: net/site}%s]
 settle: 1s
-probe: {timeout: 5s, allow_private: true}
+probe: {timeout: 5s, allow_private: true, spot: 0}
 beacon: {name: %s, ttl: %s, %s plain: {name: %s, order: [vault, centos]}, %s}
 %s`, lab.Anchors()[0], w.pub.OpenPGPKey, w.pub.MinisignKey, w.copies, beaconName, w.ttl, servers(w.served), plainName, w.place, w.more))
 }

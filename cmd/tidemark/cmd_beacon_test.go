@@ -168,7 +168,7 @@ func TestStatus_BeaconLags(t *testing.T) {
 	w := newBeaconPublisher(t)
 	o := &beaconOutcome{Name: beaconName, State: beaconUnchanged, Serial: 10, Servers: 2, Agree: 1, Lagging: []beaconLag{{Name: beaconName, Server: "ns2", Address: "192.0.2.2:53", Says: "cannot be asked: REFUSED"}}}
 	_, out, _ := w.program([]string{"part"}, func(c *console.Call) error {
-		statusTable(c, statusDocument{Beacon: o})
+		statusTable(c, &statusView{doc: statusDocument{Beacon: o}}, rowFilter{})
 		return nil
 	})
 	if want := "beacon " + beaconName + ": kept serial 10: same timestamps, seen at 1 of 2 servers\n  ns2 " + beaconName + ": cannot be asked: REFUSED\n"; !strings.Contains(out, want) {

@@ -1,61 +1,120 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v2"
 
 	"tidemark/internal/console"
+	"tidemark/internal/strictjson"
 	"tidemark/quorum"
 )
 
 func statusCommand(e *console.Program) *cli.Command {
-	return e.Command("status", "what the last run concluded, server by server", "", []cli.Flag{
+	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "why", Usage: "tell the whole story of the server `ID`"},
-		&cli.StringFlag{Name: "tree", Usage: "only this `TREE`"},
-		&cli.StringFlag{Name: "state", Usage: "only servers in this `STATE`, e.g. wrong"},
-	}, `Prints a table of all servers: state, since when, the age of their content, and the reason. Where the last run asked only those
-that had checked in, it says when all were asked last; where beacon: is configured, what came of the record.
+		&cli.BoolFlag{Name: "check", Usage: "for monitoring: one line, and an exit code that says whether a person is needed"},
+		&cli.DurationFlag{Name: "stale", Usage: "with --check: all servers must have been asked within this `TIME`", Value: staleAfter},
+	}, rowFlags()...)
+	return e.Command("status", "what the last run concluded, server by server", "", flags, `Prints what the last run concluded: of each tree what is announced and how it spreads, of each server a row, the worst
+first. Where the last run asked only those that had checked in, it says when all were asked last; where beacon: is
+configured, what came of the record.
+
+  age      of the content, by its time file       7d 30d  rounds in which it was good, of those that asked it
+  since    in this state                          ip      address families over which it was verified
+  good     last good check                        depth   time, anchors, or listing: all files compared with the master's
+
+On a terminal the table fits its width: the reason is cut, and columns are left out. Elsewhere every row is one line, whole.
+
+--why tells of one server what was asked at every address, what was seen, what was expected, since when, and what to do.
+
+--check prints one line, "TIDEMARK OK …" or "TIDEMARK PROBLEM …", with figures behind a "|", and each reason on a line of its
+own. It looks at what is published, at the last runs, the guard, the masters, the nodes and the beacon. Exit codes: 0 in order;
+3 the guard spoke, 4 what is published has expired, 7 a tree is overdue, where that is all; 1 for anything else, or more than
+one of these; 2 usage or configuration.
 
 Examples:
   tidemark status
-  tidemark status --state wrong
-  tidemark status --why ftp.example.org`, func(c *console.Call) error {
+  tidemark status --state wrong,incomplete --kind mirror
+  tidemark status --tree centos --source no --sort good --limit 20
+  tidemark status --why ftp.example.org
+  tidemark status --check || mail -s "tidemark" root`, func(c *console.Call) error {
 		p, err := openPublisher(c, true)
 		if err != nil {
 			return err
 		}
-		if s := c.String("state"); s != "" && !slices.Contains(quorum.States(), quorum.State(s)) {
-			return console.Usage("--state %q: expected one of %v", s, quorum.States())
+		if c.Bool("check") {
+			return p.check()
 		}
-		if t := c.String("tree"); t != "" && p.cfg.Trees[t].Master == "" {
-			return console.Usage("--tree %q: expected one of %v", t, sortedKeys(p.cfg.Trees))
-		}
-		d, err := p.lastStatus()
-		if err != nil {
-			return err
-		}
-		p.warnEnds()
-		d.Verdicts = keep(d.Verdicts, c.String("why"), c.String("tree"), c.String("state"))
-		if id := c.String("why"); id != "" && len(d.Verdicts) == 0 {
-			return console.Exit(console.Misuse, fmt.Errorf("no server %q in the last run", id), "see the ids: tidemark status")
-		}
-		if c.JSON {
-			return c.Document(d)
-		}
-		if c.String("why") != "" {
-			story(c, d)
-			return nil
-		}
-		statusTable(c, d)
-		return nil
+		return p.showRows()
 	})
+}
+
+// showRows is `status` without --check.
+func (p *publisher) showRows() error {
+	f, err := p.rowFilter()
+	if err != nil {
+		return err
+	}
+	id, d := p.String("why"), statusDocument{}
+	if d, err = p.lastStatus(); err != nil && id == "" {
+		return err
+	}
+	if noRun := err; noRun != nil {
+		d = statusDocument{Schema: statusSchema, Network: p.cfg.Network, Why: noRun.Error(), Trees: []quorum.TreeReport{}, Verdicts: []quorum.Verdict{}}
+	}
+	ctx := p.Context.Context
+	v := p.view(ctx, d)
+	defer v.close()
+	p.warnEnds()
+	if id == "" {
+		if p.JSON {
+			return p.Document(v.document(f))
+		}
+		statusTable(p.Call, v, f)
+		return nil
+	}
+	s, err := p.why(ctx, id, v)
+	if err != nil {
+		return err
+	}
+	f.ids = []string{id}
+	doc := v.document(f)
+	doc.Story = s
+	if p.JSON {
+		return p.Document(doc)
+	}
+	tellStory(p.Call, s, v.now)
+	for _, gap := range v.gaps {
+		p.Warn("%s", gap)
+	}
+	return nil
+}
+
+// document is the view for --json: the chosen verdicts in their order, and what the history adds.
+func (v *statusView) document(f rowFilter) statusDocument {
+	d := v.doc
+	rows, _ := f.apply(v.rows)
+	d.Verdicts = make([]quorum.Verdict, 0, len(rows))
+	for _, r := range rows {
+		d.Verdicts = append(d.Verdicts, r.verdict)
+		if r.month != nil {
+			d.Uptimes = append(d.Uptimes, uptimeDocument{Server: r.verdict.Server, Tree: r.verdict.Tree, Week: uptimeOf(r.week), Month: uptimeOf(r.month)})
+		}
+	}
+	for _, tree := range sortedKeys(v.curves) {
+		c := v.curves[tree]
+		doc := curveDocument{Tree: tree, Timestamp: c.Timestamp, Announced: strictjson.At(c.Announced), Of: c.Of, Reached: c.Reached, Points: []pointDocument{}}
+		for _, p := range c.Points {
+			if p.Reached {
+				doc.Points = append(doc.Points, pointDocument{Percent: p.Percent, After: int64(p.After / time.Second)})
+			}
+		}
+		d.Curves = append(d.Curves, doc)
+	}
+	return d
 }
 
 func (p *publisher) lastStatus() (statusDocument, error) {
@@ -71,77 +130,6 @@ func (p *publisher) lastStatus() (statusDocument, error) {
 		return d, console.Hinted(fmt.Errorf("%s is damaged: %w", p.state.path("status.json"), err), "it is written anew by: tidemark run")
 	}
 	return d, nil
-}
-
-func keep(in []quorum.Verdict, id, tree, state string) []quorum.Verdict {
-	out := []quorum.Verdict{}
-	for _, v := range in {
-		if (id == "" || v.Server == id) && (tree == "" || v.Tree == tree) && (state == "" || string(v.State) == state) {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-func statusTable(c *console.Call, d statusDocument) {
-	c.Say("network %s, run of %s: %s", d.Network, console.Clock(d.At.Time), d.Why)
-	if !d.FullAt.IsZero() && d.FullAt.Before(d.At.Time) {
-		c.Say("all servers were asked last by the run of %s, %s before", console.Clock(d.FullAt.Time), console.Ago(d.FullAt.Time, d.At.Time))
-	}
-	for _, t := range d.Trees {
-		c.Say("%-10s %s", t.Tree, treeLine(t))
-	}
-	if d.Guard.Spoke {
-		c.Say("guard: %s", d.Guard.Reason)
-	}
-	if d.Beacon != nil {
-		c.Say("%s", d.Beacon)
-		for _, l := range d.Beacon.Lagging {
-			c.Say("  %s %s: %s", cmp.Or(l.Server, l.Address), l.Name, l.Says)
-		}
-	}
-	w := console.Table("server", "tree", "state", "source", "since", "last good", "depth", "reason")
-	w.SetColumnConfigs([]table.ColumnConfig{{Number: 8, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft}})
-	for _, v := range d.Verdicts {
-		source := ""
-		if v.Source {
-			source = "yes"
-		}
-		w.AppendRow(table.Row{v.Server, v.Tree, v.State, source, console.Ago(v.Since.Time, d.At.Time), console.Ago(v.Good.Time, d.At.Time), v.Depth, v.Reason})
-	}
-	c.Say("\n%s", console.Render(w))
-}
-
-// story tells all that is known of one server.
-func story(c *console.Call, d statusDocument) {
-	for _, v := range d.Verdicts {
-		c.Say("%s (%s), tree %s: %s", v.Server, v.Kind, v.Tree, v.State)
-		c.Say("  %s", v.Reason)
-		c.Say("  asked     %s", v.URL)
-		if v.Address != "" {
-			c.Say("  address   %s", v.Address)
-		}
-		c.Say("  time file %s", timeFile(v))
-		for _, t := range d.Trees {
-			if t.Tree == v.Tree {
-				c.Say("  announced %s", console.Stamp(t.Announced))
-			}
-		}
-		c.Say("  since     %s", console.When(v.Since.Time))
-		c.Say("  last good %s, depth %s", console.When(v.Good.Time), cmp.Or(v.Depth, "none"))
-		c.Say("  source    %s", yesNo(v.Source))
-	}
-}
-
-// timeFile is what was read of it: the bytes, and what they mean.
-func timeFile(v quorum.Verdict) string {
-	switch {
-	case v.Raw == "":
-		return "not read"
-	case v.Timestamp == 0:
-		return v.Raw
-	}
-	return fmt.Sprintf("%s = %s", v.Raw, console.Clock(time.Unix(v.Timestamp, 0)))
 }
 
 func yesNo(b bool) string {

@@ -22,7 +22,7 @@ func (p *publisher) keepSeen(ctx context.Context, o *outcome, r round) []error {
 	if err := p.keepReadings(r.readings, o.decision.Memory); err != nil {
 		trouble = append(trouble, err)
 	}
-	return trouble
+	return append(trouble, p.keepHistory(ctx, o, r)...)
 }
 
 // keepHistory takes the run into the history. What goes wrong is trouble, never an end: the history decides nothing.

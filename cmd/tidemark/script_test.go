@@ -109,7 +109,7 @@ func labConfig(more []string) string {
 	for _, t := range lab.TreeNames() {
 		fmt.Fprintf(&b, "  %s: {master: lab/master/%s, anchors: [%q], quorum: majority}\n", t, t, lab.Anchors()[0])
 	}
-	b.WriteString("sign:\n  openpgp: {key: net/keys/openpgp.asc}\n  ed25519: {key: net/keys/ed25519.key}\ntrust: net/trust.json\npublish: [{dir: site}]\nsettle: 1s\nprobe: {timeout: 5s, allow_private: true}\n")
+	b.WriteString("sign:\n  openpgp: {key: net/keys/openpgp.asc}\n  ed25519: {key: net/keys/ed25519.key}\ntrust: net/trust.json\npublish: [{dir: site}]\nsettle: 1s\nprobe: {timeout: 5s, allow_private: true, list_share: 100, spot: 0}\n")
 	for _, line := range more {
 		b.WriteString(line + "\n")
 	}

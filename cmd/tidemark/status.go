@@ -25,13 +25,44 @@ type statusDocument struct {
 	Verdicts []quorum.Verdict    `json:"verdicts"`
 	Beacon   *beaconOutcome      `json:"beacon,omitempty"`
 	Problems []string            `json:"problems,omitempty"`
+
+	// What the history adds when it is looked at; no run writes these.
+	Curves  []curveDocument  `json:"curves,omitempty"`
+	Uptimes []uptimeDocument `json:"uptimes,omitempty"`
+	Story   *serverStory     `json:"story,omitempty"` // of --why
+	Check   *checkDocument   `json:"check,omitempty"` // of --check
+}
+
+const statusSchema = "tidemark/status/v1"
+
+// curveDocument is how the announced timestamp of a tree spreads over the mirrors.
+type curveDocument struct {
+	Tree      string          `json:"tree"`
+	Timestamp int64           `json:"timestamp"`
+	Announced strictjson.Time `json:"announced"`
+	Of        int             `json:"of"`      // mirrors that could get it
+	Reached   int             `json:"reached"` // of them so far
+	Points    []pointDocument `json:"points"`  // those that were reached
+}
+
+type pointDocument struct {
+	Percent int   `json:"percent"`
+	After   int64 `json:"after"` // seconds since it was announced
+}
+
+// uptimeDocument is how often a server was good in the last 7 and 30 days.
+type uptimeDocument struct {
+	Server string       `json:"server"`
+	Tree   string       `json:"tree"`
+	Week   *uptimeStory `json:"week,omitempty"`
+	Month  *uptimeStory `json:"month,omitempty"`
 }
 
 // statusEvery is how often the site's status files are rewritten at most (DESIGN 4.5).
 const statusEvery = 10 * time.Minute
 
 func (p *publisher) status(o *outcome) statusDocument {
-	d := statusDocument{Schema: "tidemark/status/v1", Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
+	d := statusDocument{Schema: statusSchema, Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
 		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts, Beacon: p.beaconTold}
 	if d.FullAt = d.At; !o.full {
 		d.FullAt = p.lastFull()

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/term"
+
+	"tidemark/history"
+	"tidemark/internal/console"
+	"tidemark/manifest"
+	"tidemark/quorum"
+)
+
+// screen is what a table is drawn on: width 0 is no terminal, where every row is one line, whole, for grep and awk.
+type screen struct {
+	width  int
+	colour bool
+}
+
+// screenOf looks at where the program's words go.
+func screenOf(c *console.Call) screen {
+	f, ok := c.Stdout.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return screen{}
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		width = 80
+	}
+	return screen{width: width, colour: c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"}
+}
+
+// statusTable prints the run, the trees and the rows.
+func statusTable(c *console.Call, v *statusView, f rowFilter) {
+	d, on := v.doc, screenOf(c)
+	c.Say("network %s, run of %s, %s ago: %s", d.Network, console.Clock(d.At.Time), console.Ago(d.At.Time, v.now), d.Why)
+	if !d.FullAt.IsZero() && d.FullAt.Before(d.At.Time) {
+		c.Say("all servers were asked last by the run of %s, %s before", console.Clock(d.FullAt.Time), console.Ago(d.FullAt.Time, d.At.Time))
+	}
+	for _, t := range d.Trees {
+		if f.tree != "" && f.tree != t.Tree {
+			continue
+		}
+		c.Say("%-10s %s", t.Tree, treeLine(t))
+		if curve, known := v.curves[t.Tree]; known {
+			c.Say("%-10s %s", "", curveLine(curve, v.now))
+		}
+	}
+	if d.Guard.Spoke {
+		c.Say("guard: %s", d.Guard.Reason)
+	}
+	if d.Beacon != nil {
+		c.Say("%s", d.Beacon)
+		for _, l := range d.Beacon.Lagging {
+			c.Say("  %s %s: %s", cmp.Or(l.Server, l.Address), l.Name, l.Says)
+		}
+	}
+	for _, problem := range d.Problems {
+		c.Say("problem: %s", problem)
+	}
+	rows, of := f.apply(v.rows)
+	if len(rows) > 0 {
+		c.Say("\n%s", drawRows(rows, v.now, on))
+	}
+	c.Say("\n%s", countRows(v.rows, rows, of, f))
+	for _, gap := range v.gaps {
+		c.Warn("%s", gap)
+	}
+}
+
+// curveLine says how a timestamp spread.
+func curveLine(c history.Curve, now time.Time) string {
+	parts := []string{}
+	for _, p := range c.Points {
+		if p.Reached {
+			parts = append(parts, fmt.Sprintf("%d %% after %s", p.Percent, console.Span(p.After)))
+		}
+	}
+	said := strings.Join(parts, ", ")
+	if said == "" {
+		said = "fewer than half of the mirrors have it"
+	}
+	return fmt.Sprintf("announced %s ago; %s; %d of %d mirrors have it", console.Ago(c.Announced, now), said, c.Reached, c.Of)
+}
+
+// countRows counts: what is shown, of what, and by state.
+func countRows(all, rows []statusRow, of int, f rowFilter) string {
+	counts, sources := map[quorum.State]int{}, 0
+	for _, r := range all {
+		if f.chooses(r) {
+			counts[r.verdict.State]++
+			if r.verdict.Source {
+				sources++
+			}
+		}
+	}
+	var parts []string
+	for _, s := range quorum.States() {
+		if counts[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+		}
+	}
+	text := fmt.Sprintf("%d of %d", of, len(all))
+	if of == len(all) {
+		text = strconv.Itoa(of)
+	}
+	if len(rows) < of {
+		text = fmt.Sprintf("the first %d of %d", len(rows), of)
+	}
+	if of == 0 {
+		return fmt.Sprintf("none of %d rows is chosen by these flags", len(all))
+	}
+	return fmt.Sprintf("%s rows (a tree at a server each): %s; %d are sources", text, strings.Join(parts, ", "), sources)
+}
+
+// column of the table, with what is left out first where the screen is narrow.
+type column struct {
+	name string
+	cell func(statusRow) string
+	drop int // 0: never; the highest goes first
+	num  bool
+}
+
+func columns(now time.Time) []column {
+	return []column{
+		{name: "server", cell: func(r statusRow) string { return r.verdict.Server }},
+		{name: "tree", cell: func(r statusRow) string { return r.verdict.Tree }},
+		{name: "state", cell: func(r statusRow) string { return string(r.verdict.State) }},
+		{name: "kind", cell: func(r statusRow) string { return r.verdict.Kind }, drop: 4},
+		{name: "cc", cell: func(r statusRow) string { return cmp.Or(r.server.Country, "-") }, drop: 5},
+		{name: "source", cell: func(r statusRow) string { return yesNo(r.verdict.Source) }},
+		{name: "age", cell: func(r statusRow) string { return contentAge(r.verdict, now) }, num: true},
+		{name: "since", cell: func(r statusRow) string { return console.Ago(r.verdict.Since.Time, now) }, num: true},
+		{name: "good", cell: func(r statusRow) string { return console.Ago(r.verdict.Good.Time, now) }, num: true, drop: 1},
+		{name: "depth", cell: func(r statusRow) string { return cmp.Or(r.verdict.Depth, "-") }, drop: 2},
+		{name: "ip", cell: func(r statusRow) string { return families(r.memory) }, drop: 6},
+		{name: "7d", cell: func(r statusRow) string { return goodShare(r.week) }, num: true, drop: 7},
+		{name: "30d", cell: func(r statusRow) string { return goodShare(r.month) }, num: true, drop: 3},
+		{name: "reason", cell: func(r statusRow) string { return brief(r.verdict) }},
+	}
+}
+
+// least is how much of a reason is worth showing.
+const least = 30
+
+// drawRows draws the table. On a terminal it fits: the reason is cut, and the least important columns go.
+func drawRows(rows []statusRow, now time.Time, on screen) string {
+	list := columns(now)
+	room := 0
+	for on.width > 0 {
+		if room = on.width - taken(list, rows); room >= least {
+			break
+		}
+		last := -1
+		for i, c := range list {
+			if c.drop > 0 && (last < 0 || c.drop > list[last].drop) {
+				last = i
+			}
+		}
+		if last < 0 {
+			break
+		}
+		list = slices.Delete(list, last, last+1)
+	}
+	header, configs := []any{}, []table.ColumnConfig{}
+	for i, c := range list {
+		header = append(header, c.name)
+		if c.num {
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	w := console.Table(header...)
+	w.SetColumnConfigs(configs)
+	for _, r := range rows {
+		cells := table.Row{}
+		for _, c := range list {
+			cell := c.cell(r)
+			switch {
+			case c.name == "reason" && on.width > 0:
+				cell = atMost(cell, max(room, 10))
+			case c.name == "state" && on.colour:
+				cell = paint(r.verdict.State, cell)
+			}
+			cells = append(cells, cell)
+		}
+		w.AppendRow(cells)
+	}
+	return console.Render(w)
+}
+
+// taken is the width of all columns but the last, with the blanks about each.
+func taken(list []column, rows []statusRow) int {
+	sum := 2 // about the last
+	for _, c := range list[:len(list)-1] {
+		widest := len(c.name)
+		for _, r := range rows {
+			widest = max(widest, len(c.cell(r)))
+		}
+		sum += widest + 2
+	}
+	return sum
+}
+
+// atMost shortens a text to n letters.
+func atMost(s string, n int) string {
+	letters := []rune(s)
+	if len(letters) <= n {
+		return s
+	}
+	return string(letters[:n-1]) + "…"
+}
+
+// paint colours a state: red for what is bad, yellow for what passes, green for what is good.
+func paint(s quorum.State, cell string) string {
+	code := "31"
+	switch s {
+	case quorum.Verified, quorum.Ahead:
+		code = "32"
+	case quorum.Behind, quorum.Moving, quorum.Busy, quorum.Maintenance, quorum.Unknown:
+		code = "33"
+	}
+	return "\x1b[" + code + "m" + cell + "\x1b[0m"
+}
+
+// contentAge is how old the content is by its time file.
+func contentAge(v quorum.Verdict, now time.Time) string {
+	if v.Timestamp <= 0 {
+		return "-"
+	}
+	return console.Ago(time.Unix(v.Timestamp, 0), now)
+}
+
+// families are the ones over which it was verified.
+func families(m quorum.ServerMemory) string {
+	var parts []string
+	for _, f := range m.Families {
+		parts = append(parts, strconv.Itoa(f))
+	}
+	return cmp.Or(strings.Join(parts, "+"), "-")
+}
+
+// goodShare is how often it was good of the rounds that asked it.
+func goodShare(u *history.Uptime) string {
+	if share(u) < 0 {
+		return "-"
+	}
+	if u.Good == u.Asked {
+		return "100%"
+	}
+	return fmt.Sprintf("%.1f%%", float64(share(u))/10)
+}
+
+var (
+	clockInReason = regexp.MustCompile(` \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)`)
+	endOfReason   = regexp.MustCompile(`,? (so|but) it (is|stays|waits|was|counts)\b.*$`)
+)
+
+// brief is the reason without what the other columns say; nothing of a source that is as it should be.
+func brief(v quorum.Verdict) string {
+	if v.Source && v.State == quorum.Verified && v.Depth != manifest.DepthTime {
+		return ""
+	}
+	return endOfReason.ReplaceAllString(clockInReason.ReplaceAllString(v.Reason, ""), "")
+}
