@@ -23,8 +23,8 @@ func (db *DB) Add(ctx context.Context, r Round) error {
 	if c := code(err); c != codeCorrupt && c != codeNotADB {
 		return err
 	}
-	db.sql.Close() // nothing of it is wanted any more
 	aside, moveErr := setAside(db.file, db.info, db.now())
+	db.sql.Close()
 	if moveErr != nil {
 		return fmt.Errorf("%w; %w", err, moveErr)
 	}

@@ -18,6 +18,7 @@ import (
 // Result codes, https://www.sqlite.org/rescode.html; the low byte of an extended one.
 const (
 	codeBusy     = 5
+	codeReadOnly = 8
 	codeCorrupt  = 11
 	codeCantOpen = 14
 	codeNotADB   = 26
@@ -45,6 +46,7 @@ func Open(ctx context.Context, file string, o Options) (db *DB, aside string, er
 		return db, "", err
 	}
 	moved, moveErr := setAside(file, db.info, o.Now())
+	db.sql.Close() // not before: SQLite would take what is beside the file for its own, and remove it
 	if moveErr != nil {
 		return nil, "", errors.Join(err, moveErr)
 	}
@@ -85,7 +87,7 @@ func accessible(file string, mode uint32) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// openWriter gives, with ErrDamaged, a closed DB that tells which file is damaged.
+// openWriter gives, with ErrDamaged, a DB that tells which file is damaged.
 func openWriter(ctx context.Context, file string, o Options) (*DB, error) {
 	info, err := ready(file)
 	if err != nil {
@@ -98,10 +100,10 @@ func openWriter(ctx context.Context, file string, o Options) (*DB, error) {
 	}
 	db.info = info
 	if err := db.prepare(ctx, unclean || info.Size() <= checkable); err != nil {
-		db.sql.Close()
 		if err = db.explain("opening", err); errors.Is(err, ErrDamaged) {
 			return db, err
 		}
+		db.sql.Close()
 		return nil, err
 	}
 	return db, nil
@@ -212,6 +214,10 @@ func (db *DB) explain(doing string, err error) error {
 		return fmt.Errorf("%s the history %s: %w (%w)", doing, db.file, ErrBusy, err)
 	case codeCorrupt, codeNotADB:
 		return fmt.Errorf("%s the history %s: %w: %w", doing, db.file, ErrDamaged, err)
+	case codeReadOnly:
+		if db.readOnly { // a journal must be played back first
+			return fmt.Errorf("%s the history %s: its writer was interrupted while it began, and the next run mends it: %w", doing, db.file, err)
+		}
 	}
 	return fmt.Errorf("%s the history %s: %w", doing, db.file, err)
 }

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -191,7 +190,6 @@ func (k *known) verdictsOf(r Round) []judged {
 			list = append(list, judged{target, v})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b judged) int { return cmp.Compare(a.target, b.target) })
 	return list
 }
 
