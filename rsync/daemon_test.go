@@ -68,6 +68,8 @@ type daemon struct {
 	dir  string
 	log  string
 	bin  string
+
+	secure bool // url gives rsync+tls
 }
 
 func freePort(t testing.TB, host string) int {
@@ -135,7 +137,11 @@ func (d *daemon) answers(host string) bool {
 
 func (d *daemon) url(t testing.TB, path string) rsyncurl.URL {
 	t.Helper()
-	u, err := rsyncurl.Parse("rsync://" + net.JoinHostPort(d.addr.String(), fmt.Sprint(d.port)) + "/" + path)
+	scheme := "rsync://"
+	if d.secure {
+		scheme = "rsync+tls://"
+	}
+	u, err := rsyncurl.ParseAny(scheme + net.JoinHostPort(d.addr.String(), fmt.Sprint(d.port)) + "/" + path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 
 	"tidemark/internal/rsyncurl"
@@ -24,10 +25,15 @@ func anyURL(t testing.TB) rsyncurl.URL {
 	return u
 }
 
-// wire writes a server's side of a session, as the protocol or a hostile server has it.
+// wire writes a server's side of a session, as the protocol or a hostile server has it. When nobody listens any more, the
+// script ends with its goroutine.
 type wire struct{ *bufio.Writer }
 
-func (w *wire) text(s string) { w.WriteString(s) }
+func (w *wire) text(s string) {
+	if _, err := w.WriteString(s); err != nil {
+		runtime.Goexit()
+	}
+}
 
 func (w *wire) textPhase(proto int) {
 	w.text(map[int]string{27: "@RSYNCD: 27\n", 29: "@RSYNCD: 29\n", 30: "@RSYNCD: 30.0\n", 31: "@RSYNCD: 31.0 md5 md4\n"}[proto])
@@ -44,7 +50,9 @@ func (w *wire) binaryStart(proto int) {
 
 func (w *wire) frame(tag int, p []byte) {
 	w.Write(binary.LittleEndian.AppendUint32(nil, uint32(tag+tagBase)<<24|uint32(len(p))))
-	w.Write(p)
+	if _, err := w.Write(p); err != nil {
+		runtime.Goexit()
+	}
 }
 
 func (w *wire) data(p ...byte) { w.frame(tagData, p) }
