@@ -1,0 +1,119 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tidemark/quorum"
+)
+
+func count(t *testing.T, db *DB, query string) (n int) {
+	t.Helper()
+	if err := db.sql.QueryRow(query).Scan(&n); err != nil {
+		t.Fatal(query, err)
+	}
+	return n
+}
+
+// TestRollUp: after 30 days spans, readings, rounds and events are gone, days and curves stay; the newest announcement of a tree
+// keeps its events for as long as it is the newest.
+func TestRollUp(t *testing.T) {
+	t.Parallel()
+	const day = 24 * 60
+	db := fresh(t)
+	all := func(state quorum.State, timestamp int64) []quorum.Verdict {
+		return []quorum.Verdict{verdict("a", state, timestamp), verdict("b", state, timestamp), verdict("gone", state, timestamp)}
+	}
+	add(t, db, announcing(round(0, all(quorum.Behind, 1)...), 100))
+	add(t, db, round(5, all(quorum.Verified, 100)[:2]...)) // two of three
+	add(t, db, announcing(round(10, verdict("a", quorum.Behind, 100), verdict("b", quorum.Verified, 200)), 200))
+	before := curves(t, db)
+	if len(before) != 2 || before[1].Reached != 2 || before[0].Reached != 1 {
+		t.Fatal(before)
+	}
+	for i := 1; i <= 40; i++ {
+		add(t, db, round(i*day, verdict("a", quorum.Behind, 100), verdict("b", quorum.Verified, 200)))
+	}
+	equal(t, "curves", curves(t, db), before)
+	equal(t, "summed up", count(t, db, "SELECT COUNT(*) FROM curve WHERE timestamp = 100 AND reached = 2 AND p99 IS NULL AND p50 = 300000"), 1)
+	equal(t, "events", len(allEvents(t, db)), 2) // the newest announcement, and who reached it
+	equal(t, "rounds", count(t, db, "SELECT COUNT(*) FROM round"), 31)
+	equal(t, "verdicts", count(t, db, "SELECT COUNT(*) FROM verdict"), 2)
+	equal(t, "readings", count(t, db, "SELECT COUNT(*) FROM reading"), 2)
+	equal(t, "words", count(t, db, "SELECT COUNT(*) FROM words"), 3) // two reasons, the announcement's
+	equal(t, "awaited", count(t, db, "SELECT COUNT(*) FROM awaited"), 1)
+	uptimes, err := db.Uptimes(context.Background(), after(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "uptimes", uptimes, []Uptime{{"a", "centos", 43, 43, 1}, {"b", "centos", 43, 43, 42}, {"gone", "centos", 1, 1, 0}})
+
+	// a gets there after 41 days; later the announcement is summed up, too, and in time all is gone.
+	add(t, db, announcing(round(41*day, verdict("a", quorum.Verified, 300), verdict("b", quorum.Verified, 300)), 300))
+	add(t, db, round(42*day, verdict("a", quorum.Verified, 300)))
+	want := curves(t, db)
+	if len(want) != 3 || want[1].Reached != 2 || want[1].Points[3].After != 41*day*time.Minute-10*time.Minute {
+		t.Fatal(want)
+	}
+	equal(t, "summed up", count(t, db, "SELECT COUNT(*) FROM curve"), 2)
+	add(t, db, round(441*day, verdict("a", quorum.Verified, 300)))
+	equal(t, "curves after 400 days", len(curves(t, db)), 1) // the newest
+	equal(t, "days", count(t, db, "SELECT COUNT(*) FROM day WHERE day < (SELECT MAX(day) FROM day) - 400"), 0)
+	equal(t, "targets", count(t, db, "SELECT COUNT(*) FROM target WHERE server = 'gone'"), 0)
+}
+
+// TestSize: a day of a fleet, every five minutes, with four announcements, each followed by everybody within the hour, and one of
+// a hundred that comes and goes. The bound is a tenth above what a day took when it was written, for 650 servers less than 2 MiB.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	servers, days := 65, 1
+	if os.Getenv("TIDEMARK_SOAK") != "" {
+		servers, days = 650, 31
+	}
+	db := fresh(t)
+	if _, err := db.sql.Exec("PRAGMA synchronous = OFF"); err != nil {
+		t.Fatal(err)
+	}
+	timestamp := int64(1488372781)
+	for i := range days * 288 {
+		if i%72 == 0 {
+			timestamp += 3600
+		}
+		r := Round{At: after(i * 5)}
+		for s := range servers {
+			v := verdict(fmt.Sprintf("mirror-%05d", s), quorum.Verified, timestamp)
+			switch {
+			case i%72 < s%12:
+				v = verdict(v.Server, quorum.Behind, timestamp-3600)
+			case s%100 == 7 && i%3 == 0:
+				v = verdict(v.Server, quorum.Unreachable, 0)
+			}
+			v.Reason = fmt.Sprintf("its time file says %d (2026-11-22 08:00:00 UTC), %s, so it is what it is", v.Timestamp, v.State)
+			one := round(i*5, v)
+			r.Verdicts, r.Readings = append(r.Verdicts, v), append(r.Readings, one.Readings...)
+		}
+		if i%72 == 0 {
+			r = announcing(r, timestamp)
+		}
+		add(t, db, r)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(db.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := float64(info.Size()) / float64(servers*days)
+	t.Logf("%d servers, %d days: %.2f MiB, %.0f bytes a server and day", servers, days, float64(info.Size())/(1<<20), each)
+	if each > 3300 {
+		t.Errorf("a server takes %.0f bytes a day", each)
+	}
+	if left, err := filepath.Glob(db.file + "-*"); err != nil || len(left) != 0 {
+		t.Errorf("left beside it: %v, %v", left, err)
+	}
+}
