@@ -28,6 +28,9 @@ func All(ctx context.Context, asks []quorum.Ask, o Options) []quorum.Reading {
 		units = append(units, &unit{groups: groupsOf(host), run: func() *unit { return round.host(ctx, host) }})
 	}
 	newSchedule(o).run(ctx, units)
+	if round.end != nil {
+		round.end()
+	}
 	return round.readings
 }
 
@@ -66,6 +69,10 @@ type round struct {
 	mu       sync.Mutex
 	done     int
 	readings []quorum.Reading // each is written by the one that takes it
+
+	first sync.Once       // list
+	lists context.Context // ends when none is begun with any more
+	end   context.CancelFunc
 }
 
 // refuse takes the readings that need nobody to be asked.
@@ -106,7 +113,7 @@ func (r *round) host(ctx context.Context, host []job) *unit {
 	return &unit{list: true, groups: groupsOf(host), run: func() *unit {
 		for _, l := range rest {
 			for _, j := range l.lists {
-				r.deepen(l.ctx, j)
+				r.deepen(ctx, l.ctx, j)
 			}
 			l.end()
 		}
@@ -128,14 +135,21 @@ func (r *round) take(ctx, own context.Context, j job) bool {
 
 // deepen looks at the list where there is time left for it. Waiting for others' lists is not the server's fault: what was
 // seen before stands.
-func (r *round) deepen(ctx context.Context, j job) {
-	if ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(ctx, r.options.ListTimeout+r.options.Timeout)
+func (r *round) deepen(ctx, own context.Context, j job) {
+	if own.Err() == nil && r.mayBegin(ctx) {
+		own, cancel := context.WithTimeout(own, r.options.ListTimeout+r.options.Timeout)
 		defer cancel()
 		before := r.readings[j.at]
-		r.readings[j.at] = complete(j, before.At, r.options.List(ctx, j.ask, j.addr, before))
+		r.readings[j.at] = complete(j, before.At, r.options.List(own, j.ask, j.addr, before))
 	}
 	r.count()
+}
+
+// mayBegin reports whether a list may be begun with: for as long as the first of them may take, so that no number of slow
+// servers makes a round long.
+func (r *round) mayBegin(ctx context.Context) bool {
+	r.first.Do(func() { r.lists, r.end = context.WithTimeout(ctx, r.options.ListTimeout) })
+	return r.lists.Err() == nil
 }
 
 // complete sets what a Func does not.

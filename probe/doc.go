@@ -5,31 +5,61 @@
 //
 // [All] turns every ask (one tree at one server) into one reading for each address of the server's name:
 //
-//   - The name is resolved (A and AAAA); the addresses are sorted, duplicates dropped, the first 8 asked. A name without
-//     an address is one reading with a failure and an empty Address.
-//   - The time file is fetched, up to 64 KiB, and parsed (package internal/timefile: one of more than 4096 bytes holds
-//     no timestamp).
-//   - Only when its timestamp is not [quorum.Ask.Known], or not known at this address ([quorum.Ask.Addresses]), or
-//     [quorum.Ask.Deep] is set, the anchors are fetched too, all in one session, and the time file once more. Bytes that differ from the first ones make the reading void: the server
-//     was in the middle of its own sync.
-//   - Of anchors, the size and the SHA-256 are kept, or that they are missing.
+//   - The name is resolved (A and AAAA), once a round: all sessions of the round go to the addresses that were found then,
+//     whatever the name says later. The addresses are sorted, duplicates dropped, the first 8 asked. A name without an
+//     address is one reading with a failure and an empty Address.
+//   - An address that no public server has (package internal/netrange: private, loopback, link-local and others, also within
+//     IPv4-mapped, NAT64 and 6to4 addresses) is a reading with [quorum.FailForbidden], and is not sent a packet, unless
+//     [Options.AllowPrivate]. The other addresses of the name are asked.
+//   - Depth time: the time file is fetched, up to 64 KiB, and parsed (package internal/timefile: one of more than 4096 bytes
+//     holds no timestamp).
+//   - Depth anchors: only when its timestamp is not [quorum.Ask.Known], or not known at this address ([quorum.Ask.Addresses]),
+//     or [quorum.Ask.Deep] is set, the anchors are fetched too, all in one session, and the time file once more. Bytes that
+//     differ from the first ones make the reading void: the server was in the middle of its own sync. Of anchors, the size
+//     and the SHA-256 are kept, or that they are missing. Those that [quorum.Ask.Exclude] hides are not asked for.
+//   - Depth listing: where [quorum.Ask.List] is set, there was a reason to look at anchors, nothing failed and nothing is
+//     void, and [Options.Lists] has the master's list of the timestamp that the time file claims, the server's whole list is
+//     compared with it, and the time file is read once more: one that changed makes the reading void.
 //
 // A failure is a reading, not an error: kind and text say what happened, in words an operator knows from rsync
 // ("connection refused", "max connections (1) reached -- try again later"). When a good time file was read first,
 // timestamp and bytes stay in the reading beside the failure.
 //
+// # Lists
+//
+// The list is sorted as it comes (package internal/filelist: in bounded memory, the rest in [Options.Scratch]), and walked
+// beside the master's. Compared are paths, sizes and mtimes in whole seconds of the regular files; not the time file,
+// and not what the walk of a master passes over. What [quorum.Ask.Exclude] hides is compared on neither side. Of these
+// patterns the server is told nothing: it is asked for all that it has, so that it cannot answer with less. Of a
+// [quorum.Ask.Subset] nothing is missing.
+//
+// A list of more than twice [quorum.Ask.Files] and 10,000 files, or as many directories, links and others, is not read to its
+// end: [quorum.FailList], which is hard, for it is not the master's content, and whoever synced from there would read it all.
+// Every other failure of a list (no answer in time, busy, refused, a list that is not whole or names a file twice) is soft. In
+// all of them time file and anchors were sound: they stay in the reading, whose depth is anchors. What fails on this side (a
+// master's list that cannot be read, no room in Scratch) is told to [Options.Trouble], and the reading is as if the list
+// had not been asked for.
+//
 // # Politeness and bounds
 //
 // A host is a name with all of its addresses, and all other names at any of these. Whatever there is to ask at one host,
-// several addresses, trees, servers or ports, is asked one after the other, over one connection at a time;
-// [Options.Concurrency] hosts are asked at the same time. Everything has an end: [Options.Timeout] bounds one tree at one
-// address, whatever is being done; a session for the time file reads at most 1 MiB; one for anchors at most 8 MiB and
-// twice what they have on the master ([quorum.Ask.Bytes]), at most 128 MiB; an anchor has at most 1 MiB or twice the
-// largest ([quorum.Ask.Largest]), at most 16 MiB.
+// several addresses, trees, servers or ports, is asked one after the other, over one connection at a time, lists last;
+// [Options.Concurrency] hosts are asked at the same time, and beside them [Options.ListsAtOnce] for their lists. At most
+// [Options.PerGroup] of them are of one organisation ([quorum.Ask.Group]; a server without one is its own): who waits for
+// that holds up nobody else. [Options.PerSecond] spreads the beginnings; 8 may come at once.
+//
+// Everything has an end: [Options.Timeout] bounds one tree at one address, whatever is being done, except its list: a server
+// may have to read its disks for that. [Options.ListTimeout] bounds a list, and Timeout the time file after it. Lists
+// are begun with for as long as ListTimeout from the first of a round; those whose turn has not come by then are left to a
+// later round, and the reading is as if they had not been asked for. Waiting for its turn costs a list nothing.
+//
+// A session for the time file reads at most 1 MiB; one for anchors at most 8 MiB and twice what they have on the master
+// ([quorum.Ask.Bytes]), at most 128 MiB; an anchor has at most 1 MiB or twice the largest ([quorum.Ask.Largest]), at most
+// 16 MiB; a session that lists reads at most 16 MiB and 1 KiB for each file that the list may have.
 //
 // Where a round must not wait for anybody, [Options.Budget] bounds what one server costs it, all in all: a third of it for
-// finding its addresses, the rest for asking for all of its trees at all of them. What has not answered by then reads as a
-// timeout.
+// finding its addresses, the rest for asking for all of its trees at all of them, lists and the waiting for them included.
+// What has not answered by then reads as a timeout; a list that was not begun with is none.
 //
 // A cancelled context ends the round soon; what was not asked then reads as a failure. A caller that cancels looks at
 // the context's error and throws the round away.
@@ -39,7 +69,11 @@
 // [Master] looks at a master's tree, in a local directory or through an rsync daemon: time file, whole file list,
 // anchors by pattern, time file again. Symbolic links are not followed, and rsync's own scaffolding is passed over:
 // directories named .~tmp~, fsck's lost+found at the top, and temporary files such as ".bash.rpm.x4TqWz" while only their owner may read them.
-// A time file that changed meanwhile is a failure that says so; whoever calls looks again later.
+// A time file that changed meanwhile is a failure that says so; whoever calls looks again later. A master is the operator's
+// own, so it may stand at any address.
+//
+// The same walk makes the index that servers' lists are compared with ([MasterAsk.Index]), without the time file. It is
+// written when the look has ended well, and is an aid: what prevents it goes to [Options.Trouble].
 //
 // The list's sum ([quorum.ListSum]) says whether two lists are the same without keeping either:
 //

@@ -59,7 +59,7 @@ func TestAll_ListsAtOnce(t *testing.T) {
 		begin := time.Now()
 		done := 0
 		got := probe.All(t.Context(), many(t, 20), probe.Options{
-			Now: time.Now, Concurrency: 4, ListsAtOnce: 2, Timeout: time.Second, ListTimeout: time.Minute,
+			Now: time.Now, Concurrency: 4, ListsAtOnce: 2, Timeout: time.Second, ListTimeout: 10 * time.Minute,
 			Progress: func(n, of int) { done = n },
 			Probe: func(context.Context, quorum.Ask, netip.Addr) quorum.Reading {
 				time.Sleep(time.Second / 2)
@@ -119,6 +119,33 @@ func TestAll_BudgetIncludesLists(t *testing.T) {
 			if r.Depth != "anchors" || r.Failure != nil {
 				t.Errorf("reading %+v, failure %+v", r, r.Failure)
 			}
+		}
+	})
+}
+
+// TestAttack_SlowListsEndWithTheRound: lists whose turn comes late are left to a later round, however many are slow.
+func TestAttack_SlowListsEndWithTheRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		got := probe.All(t.Context(), many(t, 100), probe.Options{
+			Now: time.Now, ListsAtOnce: 2, ListTimeout: time.Minute,
+			Probe: func(context.Context, quorum.Ask, netip.Addr) quorum.Reading {
+				return quorum.Reading{Timestamp: 7, Depth: "anchors"}
+			},
+			List: func(_ context.Context, _ quorum.Ask, _ netip.Addr, seen quorum.Reading) quorum.Reading {
+				time.Sleep(59 * time.Second)
+				seen.Depth = "listing"
+				return seen
+			},
+		})
+		depths := map[string]int{}
+		for _, r := range got {
+			if depths[r.Depth]++; r.Failure != nil {
+				t.Errorf("reading %+v, failure %+v", r, r.Failure)
+			}
+		}
+		if d := time.Since(begin); d != 118*time.Second || depths["listing"] != 4 || depths["anchors"] != 96 {
+			t.Errorf("the round took %v of synthetic time, expected 118 s; %v", d, depths)
 		}
 	})
 }
