@@ -2,15 +2,13 @@ package filelist
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
 	"slices"
 )
 
 // block holds entries in memory: their names and numbers in one slab of bytes, so that a million of them are a handful of
 // allocations without a pointer in them.
 type block struct {
-	slab   []byte // of an entry: base name, uvarint size, varint mtime; of a group: its directory
+	slab   []byte // of an entry: base name, numbers; of a group: its directory
 	recs   []rec
 	groups []group
 }
@@ -31,14 +29,25 @@ type group struct {
 const (
 	recBytes   = 16
 	groupBytes = 16
+	firstSlab  = 64 << 10
 )
 
 // used is what the entries take.
 func (b *block) used() int { return len(b.slab) + len(b.recs)*recBytes + len(b.groups)*groupBytes }
 
-// need is what another entry takes at most.
-func (b *block) need(path string) int {
-	return len(path) + 2*binary.MaxVarintLen64 + recBytes + groupBytes
+// room reports whether another entry fits into limit bytes, and makes room for it then: by doubling, which append does not do.
+func (b *block) room(path string, limit int) bool {
+	need := len(path) + maxNumbers
+	if len(b.recs) > 0 && b.used()+need+recBytes+groupBytes > limit {
+		return false
+	}
+	if free := cap(b.slab) - len(b.slab); free < need+slack {
+		b.slab = slices.Grow(b.slab, max(min(cap(b.slab), limit-len(b.slab)), need, firstSlab)+slack)
+	}
+	if len(b.recs) == cap(b.recs) {
+		b.recs = slices.Grow(b.recs, max(cap(b.recs), firstSlab/recBytes/4))
+	}
+	return true
 }
 
 func (b *block) directory(dir string) {
@@ -48,9 +57,7 @@ func (b *block) directory(dir string) {
 
 func (b *block) add(base string, size, mtime int64) {
 	b.recs = append(b.recs, rec{0, uint32(len(b.slab)), uint32(len(base))})
-	b.slab = append(b.slab, base...)
-	b.slab = binary.AppendUvarint(b.slab, uint64(size))
-	b.slab = binary.AppendVarint(b.slab, mtime)
+	b.slab = appendNumbers(append(b.slab, base...), size, mtime)
 	b.groups[len(b.groups)-1].n++
 }
 
@@ -92,9 +99,8 @@ func (c *blockCursor) next() *item {
 		c.group, c.recs, c.i = len(b.groups), nil, 0
 		return nil
 	}
-	size, n := binary.Uvarint(b.slab[end:])
-	mtime, _ := binary.Varint(b.slab[int(end)+n:])
-	c.it.base, c.it.size, c.it.mtime = base, int64(size), mtime
+	c.it.base = base
+	c.it.size, c.it.mtime = numbers(b.slab[end], b.slab[end+1:cap(b.slab)])
 	return &c.it
 }
 
@@ -119,38 +125,6 @@ func (c *blockCursor) directory() bool {
 		}
 		c.recs = c.joined
 	}
-	sortRecs(b.slab, c.recs, 0)
+	sortRecs(b.slab, c.recs)
 	return true
-}
-
-// sortRecs sorts recs, whose names are equal up to depth, eight bytes at a time. Names have no NUL: a key with one at its end is a
-// whole name.
-func sortRecs(slab []byte, recs []rec, depth uint32) {
-	for i := range recs {
-		recs[i].key = key(slab, recs[i], depth)
-	}
-	slices.SortFunc(recs, func(a, b rec) int { return cmp.Compare(a.key, b.key) })
-	for i := 0; i < len(recs); {
-		j := i + 1
-		for j < len(recs) && recs[j].key == recs[i].key {
-			j++
-		}
-		if j-i > 1 && recs[i].key&0xff != 0 {
-			sortRecs(slab, recs[i:j], depth+8)
-		}
-		i = j
-	}
-}
-
-// key is the eight bytes of a name at depth, with zeros after its end.
-func key(slab []byte, r rec, depth uint32) uint64 {
-	name := slab[r.off+depth : r.off+r.len]
-	if len(name) >= 8 {
-		return binary.BigEndian.Uint64(name)
-	}
-	k := uint64(0)
-	for i, c := range name {
-		k |= uint64(c) << (56 - 8*i)
-	}
-	return k
 }

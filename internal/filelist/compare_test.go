@@ -223,9 +223,11 @@ func TestCompare_FailedSource(t *testing.T) {
 	short := func() Source { return &list{entries: []Entry{{"a", 1, 2}}, failure: broken} }
 	odd := func() Source { return sourceOf(Entry{"a", 1, 3}, Entry{"c", 1, 3}) }
 	for name, compare := range map[string]func() (Diff, error){
-		"seen":  func() (Diff, error) { return Compare(short(), whole(), nil, Rules{}) },
-		"want":  func() (Diff, error) { return Compare(whole(), short(), nil, Rules{}) },
-		"other": func() (Diff, error) { return Compare(odd(), whole(), []Other{{whole(), true}, {short(), true}}, Rules{}) },
+		"seen": func() (Diff, error) { return Compare(short(), whole(), nil, Rules{}) },
+		"want": func() (Diff, error) { return Compare(whole(), short(), nil, Rules{}) },
+		"other": func() (Diff, error) {
+			return Compare(odd(), whole(), []Other{{whole(), true}, {short(), true}}, Rules{})
+		},
 	} {
 		if d, err := compare(); !errors.Is(err, broken) || !cmp.Equal(d, Diff{}) {
 			t.Errorf("%s: got %+v, %v", name, d, err)

@@ -9,7 +9,7 @@ import (
 
 const (
 	readSize  = 32 << 10
-	maxRecord = maxPath + 4*binary.MaxVarintLen64 // a directory's or an entry's bytes
+	maxRecord = maxPath + 2*binary.MaxVarintLen64 + maxNumbers // a directory's or an entry's bytes
 )
 
 // decoder reads blocks. Its memory is a buffer and the names of one entry, whatever it reads.
@@ -62,11 +62,11 @@ func (d *decoder) fill() {
 		return
 	}
 	if d.buf == nil {
-		d.buf = make([]byte, min(readSize, d.end-d.off))
+		d.buf = make([]byte, min(readSize, d.end-d.off)+slack)
 	}
 	d.w = copy(d.buf, d.buf[d.r:d.w])
 	d.r = 0
-	chunk := d.buf[d.w:min(int64(len(d.buf)), int64(d.w)+d.end-d.off)]
+	chunk := d.buf[d.w:min(int64(len(d.buf)-slack), int64(d.w)+d.end-d.off)]
 	n, err := d.src.ReadAt(chunk, d.off)
 	if n < len(chunk) {
 		if err == io.EOF {
@@ -118,24 +118,31 @@ func (d *decoder) entry() bool {
 	if d.it.base, ok = d.name(d.it.base, size, d.it.fresh); !ok {
 		return false
 	}
-	bytes, ok := d.number()
-	if !ok {
-		return false
-	}
-	delta, ok := d.number()
-	if !ok {
-		return false
-	}
-	if int64(bytes) < 0 {
-		return d.fail("a size of %d", bytes)
-	}
 	if dir := len(d.it.dir); dir > 0 && dir+1+len(d.it.base) > maxPath {
 		return d.fail("a path of more than %d bytes", maxPath)
 	}
-	d.it.size = int64(bytes)
-	d.it.mtime += int64(delta>>1) ^ -int64(delta&1)
+	return d.numbers()
+}
+
+// numbers reads an entry's size and mtime.
+func (d *decoder) numbers() bool {
+	if d.r == d.w {
+		return d.fail("it ends before an entry's numbers")
+	}
+	widths := d.buf[d.r]
+	end := d.r + 1 + int(widths>>4) + int(widths&15)
+	if widths>>4 > 8 || widths&15 > 8 || end > d.w {
+		return d.fail("numbers of %d and %d bytes, %d are left", widths&15, widths>>4, d.w-d.r-1)
+	}
+	size, delta := numbers(widths, d.buf[d.r+1:])
+	if size < 0 {
+		return d.fail("a size of %d", size)
+	}
+	d.r = end
+	d.it.size = size
+	d.it.mtime += delta
 	d.files++
-	d.bytes = addBytes(d.bytes, d.it.size)
+	d.bytes = addBytes(d.bytes, size)
 	return true
 }
 

@@ -38,8 +38,7 @@ func (e *encoder) put(it *item) error {
 	b := binary.AppendUvarint(e.buf, uint64(len(it.base)-shared))
 	b = binary.AppendUvarint(b, uint64(shared))
 	b = append(b, it.base[shared:]...)
-	b = binary.AppendUvarint(b, uint64(it.size))
-	e.buf = binary.AppendVarint(b, it.mtime-e.last.mtime) // wraps, and so does the decoder
+	e.buf = appendNumbers(b, it.size, it.mtime-e.last.mtime) // wraps, and so does the decoder
 	e.last.base = append(e.last.base[:shared], it.base[shared:]...)
 	e.last.mtime = it.mtime
 	e.files++

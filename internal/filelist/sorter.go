@@ -64,7 +64,7 @@ func (s *Sorter) Add(e Entry) error {
 	if err := checkEntry(e, slash, known); err != nil {
 		return s.fail(err)
 	}
-	if s.block.used()+s.block.need(e.Path) > s.options.Memory {
+	for !s.block.room(e.Path, s.options.Memory) {
 		if err := s.spill(); err != nil {
 			return s.fail(err)
 		}
