@@ -1,13 +1,10 @@
 package rsync
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -172,41 +169,4 @@ func TestList_Times(t *testing.T) {
 			t.Error(years, err)
 		}
 	})
-}
-
-// TestList_Memory streams a million entries and looks at the heap.
-func TestList_Memory(t *testing.T) {
-	const entries = 1_000_000
-	c := &Client{Dial: replay(func(w *wire) {
-		w.textPhase(31)
-		w.binaryStart(31)
-		var part bytes.Buffer
-		p := &wire{bufio.NewWriter(&part)}
-		for i := range 1000 {
-			p.entry(31, fmt.Sprintf("tree/%03d/Packages/a-package-with-a-long-name.rpm", i), int64(i), 1488372781+int64(i), 0o100644)
-		}
-		p.Flush()
-		for range entries / 1000 {
-			w.Write(part.Bytes())
-		}
-		w.data(0)
-		w.goodbye(31)
-	})}
-	var peak uint64
-	n := 0
-	err := c.List(t.Context(), loopback, anyURL(t), nil, func(e Entry) error {
-		if n++; n%50_000 == 0 {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			peak = max(peak, m.HeapInuse)
-		}
-		return nil
-	})
-	if err != nil || n != entries {
-		t.Fatalf("%d entries, %v", n, err)
-	}
-	if peak > 64<<20 {
-		t.Errorf("the heap has %d MiB, expected less than 64", peak>>20)
-	}
-	t.Logf("%d MiB", peak>>20)
 }

@@ -2,18 +2,29 @@ package rsync
 
 import (
 	"encoding/binary"
-	"fmt"
+	"strconv"
 	"time"
 )
 
 // mirrorEntry is the n-th of the entries of a made-up mirror, 200 packages a directory.
 func mirrorEntry(n int64) Entry {
 	dir, file := n/201, n%201
+	name := append(strconv.AppendInt([]byte("centos/"), dir, 10), "/os/x86_64/Packages"...)
 	if file == 0 {
-		return Entry{Name: fmt.Sprintf("centos/%d/os/x86_64/Packages", dir), Size: 4096, MTime: time.Unix(1488372781+dir, 0).UTC(), Mode: typeDirectory | 0o755}
+		return Entry{Name: string(name), Size: 4096, MTime: time.Unix(1488372781+dir, 0).UTC(), Mode: typeDirectory | 0o755}
 	}
-	return Entry{Name: fmt.Sprintf("centos/%d/os/x86_64/Packages/%c/package-%d-1.%d.el7.x86_64.rpm", dir, 'a'+byte(file%26), file*7919%100_000, file),
+	name = strconv.AppendInt(append(name, '/', 'a'+byte(file%26), '-'), file*7919%100_000, 10)
+	name = append(strconv.AppendInt(append(name, "-1."...), file, 10), oddEnding(n)...)
+	return Entry{Name: string(append(name, ".el7.x86_64.rpm"...)),
 		Size: 1000 + n*7919%30_000_000, MTime: time.Unix(1400000000+n*104_729%88_000_000, n%1000*1_000_000).UTC(), Mode: typeRegular | 0o644}
+}
+
+// oddEnding gives one name in 997 something that a list's reader may trip over.
+func oddEnding(n int64) string {
+	if n%997 != 0 {
+		return ""
+	}
+	return []string{"new\nline", "\xff\xfe", `\#012`, " -> x", "two  words", "\t\x1b[1m", "\u00fc"}[n/997%7]
 }
 
 // listWriter writes entries as rsync's sender does in protocol 31: only what differs from the entry before.
@@ -105,12 +116,16 @@ func appendShort(b []byte, v int64, least int) []byte {
 	return append(append(b, x[0]), x[1:n]...)
 }
 
+func topEntry() Entry {
+	return Entry{Name: ".", Size: 4096, MTime: time.Unix(1488372781, 0).UTC(), Mode: typeDirectory | 0o755}
+}
+
 // mirrorList says all of a session that lists n entries, the top among them.
 func mirrorList(w *wire, n int64) {
 	w.textPhase(31)
 	w.binaryStart(31)
 	l := &listWriter{w: w}
-	l.add(Entry{Name: ".", Size: 4096, MTime: time.Unix(1488372781, 0).UTC(), Mode: typeDirectory | 0o755})
+	l.add(topEntry())
 	for i := range n - 1 {
 		l.add(mirrorEntry(i))
 	}
