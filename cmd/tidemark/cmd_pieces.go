@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,66 +21,6 @@ import (
 
 // maxReadings bounds the readings file: 10,000 servers with 200 anchors each fit.
 const maxReadings = 1 << 30
-
-func probeCommand(e *console.Program) *cli.Command {
-	return e.Command("probe", "ask the masters and every server, write what was seen", "", []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the readings to `FILE` (default: stdout)"},
-	}, `The first piece of "run". Changes nothing but the memory of what was recorded of the masters.
-
-Example:
-  tidemark probe -o readings.json
-  tidemark build --readings readings.json -o out
-  tidemark sign out
-  tidemark publish out`, func(c *console.Call) error {
-		p, err := openPublisher(c, false)
-		if err != nil {
-			return err
-		}
-		defer p.close()
-		s, err := look(c.Context.Context, p.cfg.Publish[0])
-		if err != nil {
-			return err
-		}
-		prev, err := p.predecessor(c.Context.Context, s, true)
-		if err != nil {
-			return err
-		}
-		r, _, err := p.ask(c.Context.Context, prev.previous(), false)
-		if err != nil {
-			return err
-		}
-		if err := writeReadings(c, r); err != nil {
-			return err
-		}
-		failed := 0
-		for _, v := range r.Servers {
-			if v.Failure != nil {
-				failed++
-			}
-		}
-		if c.String("output") != "" {
-			if err := c.Document(r); err != nil {
-				return err
-			}
-			c.Say("%d readings of %d masters and %d servers, %d failed -> %s", len(r.Servers), len(p.cfg.Trees), len(p.cfg.Servers), failed, c.String("output"))
-		}
-		return errors.Join(masterTrouble(r)...)
-	})
-}
-
-func writeReadings(c *console.Call, r quorum.Readings) error {
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode readings: %w", err)
-	}
-	b = append(b, '\n')
-	f := c.String("output")
-	if f == "" {
-		_, err = c.Stdout.Write(b)
-		return err
-	}
-	return console.WriteFile(f, b, 0o644)
-}
 
 func buildCommand(e *console.Program) *cli.Command {
 	return e.Command("build", "decide from readings, write manifest.json (unsigned)", "", []cli.Flag{

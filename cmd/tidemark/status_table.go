@@ -3,41 +3,16 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-	"golang.org/x/term"
 
 	"tidemark/history"
 	"tidemark/internal/console"
 	"tidemark/manifest"
 	"tidemark/quorum"
 )
-
-// screen is what a table is drawn on: width 0 is no terminal, where every row is one line, whole, for grep and awk.
-type screen struct {
-	width  int
-	colour bool
-}
-
-// screenOf looks at where the program's words go.
-func screenOf(c *console.Call) screen {
-	f, ok := c.Stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return screen{}
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
-	}
-	return screen{width: width, colour: c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"}
-}
 
 // statusTable prints the run, the trees and the rows.
 func statusTable(c *console.Call, v *statusView, f rowFilter) {
@@ -69,7 +44,7 @@ func statusTable(c *console.Call, v *statusView, f rowFilter) {
 	}
 	rows, of := f.apply(v.rows)
 	if len(rows) > 0 {
-		c.Say("\n%s", drawRows(rows, v.now, on))
+		c.Say("\n%s", draw(columns(v.now), rows, on))
 	}
 	c.Say("\n%s", countRows(v.rows, rows, of, f))
 	for _, gap := range v.gaps {
@@ -122,19 +97,11 @@ func countRows(all, rows []statusRow, of int, f rowFilter) string {
 	return fmt.Sprintf("%s rows (a tree at a server each): %s; %d are sources", text, strings.Join(parts, ", "), sources)
 }
 
-// column of the table, with what is left out first where the screen is narrow.
-type column struct {
-	name string
-	cell func(statusRow) string
-	drop int // 0: never; the highest goes first
-	num  bool
-}
-
-func columns(now time.Time) []column {
-	return []column{
+func columns(now time.Time) []column[statusRow] {
+	return []column[statusRow]{
 		{name: "server", cell: func(r statusRow) string { return r.verdict.Server }},
 		{name: "tree", cell: func(r statusRow) string { return r.verdict.Tree }},
-		{name: "state", cell: func(r statusRow) string { return string(r.verdict.State) }},
+		{name: "state", cell: func(r statusRow) string { return string(r.verdict.State) }, paint: paintState},
 		{name: "kind", cell: func(r statusRow) string { return r.verdict.Kind }, drop: 4},
 		{name: "cc", cell: func(r statusRow) string { return cmp.Or(r.server.Country, "-") }, drop: 5},
 		{name: "source", cell: func(r statusRow) string { return yesNo(r.verdict.Source) }},
@@ -147,88 +114,6 @@ func columns(now time.Time) []column {
 		{name: "30d", cell: func(r statusRow) string { return goodShare(r.month) }, num: true, drop: 3},
 		{name: "reason", cell: func(r statusRow) string { return brief(r.verdict) }},
 	}
-}
-
-// least is how much of a reason is worth showing.
-const least = 30
-
-// drawRows draws the table. On a terminal it fits: the reason is cut, and the least important columns go.
-func drawRows(rows []statusRow, now time.Time, on screen) string {
-	list := columns(now)
-	room := 0
-	for on.width > 0 {
-		if room = on.width - taken(list, rows); room >= least {
-			break
-		}
-		last := -1
-		for i, c := range list {
-			if c.drop > 0 && (last < 0 || c.drop > list[last].drop) {
-				last = i
-			}
-		}
-		if last < 0 {
-			break
-		}
-		list = slices.Delete(list, last, last+1)
-	}
-	header, configs := []any{}, []table.ColumnConfig{}
-	for i, c := range list {
-		header = append(header, c.name)
-		if c.num {
-			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		}
-	}
-	w := console.Table(header...)
-	w.SetColumnConfigs(configs)
-	for _, r := range rows {
-		cells := table.Row{}
-		for _, c := range list {
-			cell := c.cell(r)
-			switch {
-			case c.name == "reason" && on.width > 0:
-				cell = atMost(cell, max(room, 10))
-			case c.name == "state" && on.colour:
-				cell = paint(r.verdict.State, cell)
-			}
-			cells = append(cells, cell)
-		}
-		w.AppendRow(cells)
-	}
-	return console.Render(w)
-}
-
-// taken is the width of all columns but the last, with the blanks about each.
-func taken(list []column, rows []statusRow) int {
-	sum := 2 // about the last
-	for _, c := range list[:len(list)-1] {
-		widest := len(c.name)
-		for _, r := range rows {
-			widest = max(widest, len(c.cell(r)))
-		}
-		sum += widest + 2
-	}
-	return sum
-}
-
-// atMost shortens a text to n letters.
-func atMost(s string, n int) string {
-	letters := []rune(s)
-	if len(letters) <= n {
-		return s
-	}
-	return string(letters[:n-1]) + "…"
-}
-
-// paint colours a state: red for what is bad, yellow for what passes, green for what is good.
-func paint(s quorum.State, cell string) string {
-	code := "31"
-	switch s {
-	case quorum.Verified, quorum.Ahead:
-		code = "32"
-	case quorum.Behind, quorum.Moving, quorum.Busy, quorum.Maintenance, quorum.Unknown:
-		code = "33"
-	}
-	return "\x1b[" + code + "m" + cell + "\x1b[0m"
 }
 
 // contentAge is how old the content is by its time file.

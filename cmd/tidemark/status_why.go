@@ -137,7 +137,9 @@ func (p *publisher) story(id string, v *statusView, readings []lastReading) *ser
 	for _, name := range sortedKeys(trees) {
 		t := trees[name]
 		t.remember(v.memory)
-		t.Advice = p.advice(id, *t, v)
+		if t.Verdict != nil {
+			t.Advice = quorum.Advice(*t.Verdict)
+		}
 		s.Trees = append(s.Trees, *t)
 	}
 	return s
@@ -182,6 +184,3 @@ func uptimeOf(u *history.Uptime) *uptimeStory {
 	}
 	return &uptimeStory{Asked: u.Asked, Answered: u.Answered, Good: u.Good}
 }
-
-// advice is what a person can do about it, "" where nothing is to be done.
-func (p *publisher) advice(id string, t treeStory, v *statusView) string { return "" }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"tidemark/internal/console"
+	"tidemark/manifest"
+	"tidemark/probe"
+	"tidemark/quorum"
+)
+
+func probeCommand(e *console.Program) *cli.Command {
+	flags := append([]cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the readings to `FILE` (default: stdout)"},
+		&cli.BoolFlag{Name: "table", Usage: "print a table in place of JSON; on a terminal that is the default"},
+		&cli.BoolFlag{Name: "deep", Usage: "with ID: look at time file, anchors and file list, be it due or not"},
+	}, rowFlags()...)
+	return e.Command("probe", "ask the masters and every server, or the servers of that ID, what they hold", "[ID…]", flags, `Without ID it is the first piece of "run": it asks everybody and writes what was seen. It changes nothing but the memory of
+what was recorded of the masters. On a terminal, or with --table, it prints a table of the readings, with the verdict that
+they would lead to now; the flags that choose and order rows work on that table, never on what -o writes.
+
+With ID it asks those servers alone, at every address, be they in maintenance or resting after many failures, and tells the
+story of each: what was asked, what was seen, what was expected, and what to do. It asks no master, needs no lock, and changes
+nothing at all: what it finds is forgotten. --deep looks at all that can be looked at, now.
+
+Examples:
+  tidemark probe ftp.example.org --deep
+  tidemark probe --table --source no
+  tidemark probe -o readings.json
+  tidemark build --readings readings.json -o out
+  tidemark sign out
+  tidemark publish out`, func(c *console.Call) error {
+		if c.NArg() > 0 {
+			return probeSome(c, c.Args().Slice())
+		}
+		if c.Bool("deep") {
+			return console.Exit(console.Misuse, errors.New("probe --deep: no ID, and a whole round looks as deep as is due"), "tidemark probe ID --deep")
+		}
+		return probeAll(c)
+	})
+}
+
+// probeAll asks everybody.
+func probeAll(c *console.Call) error {
+	p, err := openPublisher(c, false)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	f, err := p.rowFilter()
+	if err != nil {
+		return err
+	}
+	ctx := c.Context.Context
+	s, err := look(ctx, p.cfg.Publish[0])
+	if err != nil {
+		return err
+	}
+	prev, err := p.predecessor(ctx, s, true)
+	if err != nil {
+		return err
+	}
+	r, mem, err := p.ask(ctx, prev.previous(), false)
+	if err != nil {
+		return err
+	}
+	file := c.String("output")
+	table := !c.JSON && (c.Bool("table") || file == "" && screenOf(c).width > 0)
+	if file != "" || !table {
+		if err := writeReadings(c, r); err != nil {
+			return err
+		}
+	}
+	if table {
+		d := quorum.Decide(r, p.policy(false), prev.previous(), mem, p.Now())
+		p.tellReadings(r, d, f)
+	}
+	failed := 0
+	for _, v := range r.Servers {
+		if v.Failure != nil {
+			failed++
+		}
+	}
+	if file != "" {
+		if err := c.Document(r); err != nil {
+			return err
+		}
+		c.Say("%d readings of %d masters and %d servers, %d failed -> %s", len(r.Servers), len(p.cfg.Trees), len(p.cfg.Servers), failed, file)
+	}
+	return errors.Join(append(masterTrouble(r), p.fileLists().told()...)...)
+}
+
+// probeSome asks the named servers, tells what came of it, and changes nothing.
+func probeSome(c *console.Call, ids []string) error {
+	p, err := openPublisher(c, true)
+	if err != nil {
+		return err
+	}
+	known := p.servers()
+	for _, id := range ids {
+		if _, ok := known[id]; !ok {
+			return p.unknownServer(id, nil)
+		}
+	}
+	p.cfg.Servers = slices.Clone(p.cfg.Servers)
+	for i := range p.cfg.Servers {
+		if s := &p.cfg.Servers[i]; slices.Contains(ids, s.ID) {
+			s.Maintenance = false // whoever asks for it wants to know
+		}
+	}
+	mem, err := p.state.memory()
+	if err != nil {
+		return err
+	}
+	r, err := p.askSome(c.Context.Context, ids, mem, c.Bool("deep"))
+	if err != nil {
+		return err
+	}
+	if c.JSON || c.String("output") != "" {
+		if err := writeReadings(c, r); err != nil || c.JSON {
+			return err
+		}
+	}
+	own, err := p.ownCopy()
+	if err != nil {
+		return err
+	}
+	d := quorum.Decide(r, p.policy(false), own.previous(), mem, p.Now())
+	v := &statusView{doc: statusDocument{Verdicts: d.Verdicts, Trees: d.Trees}, memory: d.Memory, now: p.Now()}
+	var seen []lastReading
+	for _, one := range r.Servers {
+		seen = append(seen, shorten(one, d.Memory.Trees[one.Tree]))
+	}
+	for i, id := range ids {
+		if i > 0 {
+			c.Say("")
+		}
+		tellStory(c, p.story(id, v, seen), v.now)
+	}
+	return errors.Join(p.fileLists().told()...)
+}
+
+// askSome asks the servers of these ids.
+func (p *publisher) askSome(ctx context.Context, ids []string, mem quorum.Memory, deep bool) (quorum.Readings, error) {
+	r := quorum.Readings{Schema: probeSchema, Network: p.cfg.Network, Masters: []quorum.MasterReading{}, Asked: slices.Sorted(slices.Values(ids))}
+	r.Asked = slices.Compact(r.Asked)
+	pol := p.policy(false)
+	if deep {
+		pol.Sample = manifest.MaxAnchors
+	}
+	asks := quorum.Only(quorum.Plan(mem, pol, p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))), r.Asked)
+	for i := range asks {
+		a := &asks[i]
+		a.Rest = false
+		if deep {
+			a.Known, a.Addresses, a.Deep, a.List = 0, nil, true, len(pol.Lists[a.Tree]) > 0
+		}
+	}
+	o, err := p.probeOptions()
+	if err != nil {
+		return r, err
+	}
+	done := p.progress("asking servers", &o)
+	r.Servers = probe.All(ctx, asks, o)
+	done()
+	return r, ctx.Err()
+}
+
+func writeReadings(c *console.Call, r quorum.Readings) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode readings: %w", err)
+	}
+	b = append(b, '\n')
+	f := c.String("output")
+	if f == "" {
+		_, err = c.Stdout.Write(b)
+		return err
+	}
+	return console.WriteFile(f, b, 0o644)
+}
