@@ -3,11 +3,13 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strconv"
+	"strings"
 	"time"
 
 	"tidemark/internal/filelist"
@@ -39,6 +41,7 @@ type benchResult struct {
 	Answers int // right ones, or entries of a list
 	Failed  int // readings with a failure
 	Equal   bool
+	Memory  int64 // the peak, bytes
 }
 
 func benchJobs() map[string]func(context.Context, benchJob, func() time.Time) (benchResult, error) {
@@ -70,6 +73,9 @@ func BenchJob(ctx context.Context, now func() time.Time) (done bool, err error) 
 	if err != nil {
 		return true, fmt.Errorf("%s: %w", j.What, err)
 	}
+	if r.Memory, err = peakMemory(); err != nil {
+		return true, err
+	}
 	if text, err = json.Marshal(r); err != nil {
 		return true, err
 	}
@@ -100,21 +106,33 @@ func runJob(ctx context.Context, o BenchOptions, j benchJob) (row BenchRow, r be
 	if err != nil {
 		return row, r, fmt.Errorf("in a process of its own: %w\n%s", err, out)
 	}
-	row.CPU, row.Memory = used(c.ProcessState)
+	row.CPU = used(c.ProcessState)
 	if text, err = os.ReadFile(j.Out); err != nil {
 		return row, r, fmt.Errorf("in a process of its own: %w\n%s", err, out)
 	}
 	err = json.Unmarshal(text, &r)
-	row.Answers = r.Answers
+	row.Answers, row.Memory = r.Answers, r.Memory
 	return row, r, err
 }
 
-// used is the CPU time of a process and of those it waited for, and the peak of its memory.
-func used(p *os.ProcessState) (cpu time.Duration, memory int64) {
-	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
-		memory = u.Maxrss << 10
+// used is the CPU time of a process and of those it waited for. Its peak of memory (ru_maxrss) is no use: a new program
+// inherits that of the process which started it.
+func used(p *os.ProcessState) time.Duration { return p.UserTime() + p.SystemTime() }
+
+// peakMemory is the most that this program has had resident (proc(5), VmHWM).
+func peakMemory() (int64, error) {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("asking for the peak of memory: %w", err)
 	}
-	return p.UserTime() + p.SystemTime(), memory
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) == 3 && f[0] == "VmHWM:" {
+			n, err := strconv.ParseInt(f[1], 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, errors.New("asking for the peak of memory: /proc/self/status has no VmHWM")
 }
 
 // jobTimeFiles asks as `tidemark run` does.

@@ -58,7 +58,7 @@ func ownCPU() (time.Duration, error) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
-// run runs a command and gives the CPU time of it and of the processes it waited for, and the peak of the memory of any.
+// run runs a command and gives the CPU time of it and of the processes it waited for.
 func (b *bench) run(ctx context.Context, stdin string, name string, args ...string) (row BenchRow, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -71,7 +71,7 @@ func (b *bench) run(ctx context.Context, stdin string, name string, args ...stri
 	if err != nil && !b.mixed {
 		b.o.Log(fmt.Sprintf("%s: %v: %s", name, err, bytes.TrimSpace(out)))
 	}
-	row.CPU, row.Memory = used(cmd.ProcessState)
+	row.CPU = used(cmd.ProcessState)
 	return row, nil
 }
 

@@ -208,7 +208,7 @@ func (b *listBench) rsync(ctx context.Context, url string) (row BenchRow, err er
 		return row, fmt.Errorf("running rsync: %w", err)
 	}
 	row = BenchRow{Wall: b.o.Now().Sub(start), Answers: files, Rounds: 1}
-	row.CPU, row.Memory = used(c.ProcessState)
+	row.CPU = used(c.ProcessState)
 	if files != b.files {
 		return row, fmt.Errorf("rsync listed %d files, expected %d", files, b.files)
 	}
