@@ -20,6 +20,8 @@ type finding struct {
 	listed   bool   // its whole list was looked at
 	tried    bool   // its list was asked for in vain
 	look     *ListLook
+	odd      string // of a look that found a fault: what, in a sentence ...
+	oddCause Cause  // ... and of which kind
 	unproven bool   // the time file of the verification, at an address where its content was never looked at
 	cause    Cause  // why this state
 	text     string // what was found and what was expected
@@ -156,13 +158,13 @@ func (j judge) content(f *finding, r Reading, rec Recorded) {
 	case missing:
 		f.state, f.cause, f.text = Incomplete, CauseAnchors, f.text+", but "+c.missing
 	case f.look.atFault() && f.look.State != Moving:
-		f.state, f.cause, f.text = f.look.State, f.look.cause(), f.text+", but "+f.look.words
+		f.state, f.cause, f.text = f.look.State, f.oddCause, f.text+", but "+f.odd
 	case c.other != "":
 		f.state, f.cause, f.text = Mixed, CauseAnchors, f.text+", but "+c.other+": it holds anchors of two timestamps"
 	case c.present != "":
 		f.state, f.cause, f.text = Moving, CauseAnchors, f.text+", but "+c.present
 	case f.look.atFault():
-		f.state, f.cause, f.text = Moving, CauseList, f.text+", but "+f.look.words
+		f.state, f.cause, f.text = Moving, CauseList, f.text+", but "+f.odd
 	case j.excludes && len(r.Anchors) == 0 && len(rec.Anchors) > 0 && !f.listed:
 		j.hidden(f, rec)
 	case c.matched == 0 && len(rec.Anchors) > 0 && !(j.excludes && len(r.Anchors) == 0):

@@ -119,6 +119,6 @@ func (sm ServerMemory) last() finding {
 // standsAsSaid reports whether the sentence that memory has of a server that was not asked is still true.
 func (d *decision) standsAsSaid(e entry, tm TreeMemory) bool {
 	_, listed := d.listed[e.place()]
-	return e.silent && e.before.Reason != "" && e.state == e.before.State && e.memory.standing() == e.before.standing() &&
+	return e.silent && !e.rested && e.before.Reason != "" && e.state == e.before.State && e.memory.standing() == e.before.standing() &&
 		tm.Announced == d.announced[e.tree] && (e.offer != 0) == listed
 }

@@ -17,9 +17,8 @@ type entry struct {
 	server  inventory.Server
 	tree    string
 	url     rsyncurl.URL
-	silent  bool            // not asked in this round: what was known stands
-	rested  bool            // not asked, for it failed again and again
-	next    strictjson.Time // of one that rests: it is asked again at about this time
+	silent  bool // not asked in this round: what was known stands
+	rested  bool // not asked, for it failed again and again
 	finding finding
 	before  ServerMemory // the memory before this round
 	memory  ServerMemory // after the finding
@@ -257,10 +256,13 @@ func (d *decision) verdicts() []Verdict {
 			Source: e.offer != 0 && e.server.Slots > 0, Reason: e.memory.Reason, URL: e.url,
 			Address: e.finding.reading.Address, Raw: e.finding.reading.Raw, Timestamp: e.finding.said,
 			Since: e.memory.StateSince, Good: e.memory.Good,
-			Cause: e.finding.cause, Listed: e.memory.Listed, List: e.memory.List, Soft: e.memory.Soft, Rested: e.rested, Next: e.next,
+			Cause: e.finding.cause, Listed: e.memory.Listed, List: e.memory.List, Soft: e.memory.Soft, Rested: e.rested,
 		}
 		if e.memory.Valid {
 			v.Depth = e.memory.Depth
+		}
+		if next := e.memory.nextAsk(e, d.policy); !next.IsZero() {
+			v.Next = strictjson.At(next)
 		}
 		verdicts = append(verdicts, v)
 	}

@@ -35,7 +35,7 @@ func (w *world) decideOn(id string, holds ...holding) Decision {
 	r := Readings{Masters: []MasterReading{w.look()}}
 	for _, a := range Plan(w.memory, w.policy, w.now, w.rnd) {
 		if a.Server == id {
-			a.Deep = true
+			a.Deep, a.List = true, w.lists
 		}
 		r.Servers = append(r.Servers, w.answer(a)...)
 	}

@@ -27,7 +27,7 @@ func (j judge) list(f *finding, r Reading) {
 	look := &ListLook{Address: r.Address, Timestamp: r.Timestamp}
 	switch {
 	case r.listFailed() && r.Failure.Kind == FailList:
-		look.State, look.words = Wrong, "its file list is not the master's: "+r.Failure.Text
+		look.State, f.odd, f.oddCause = Wrong, "its file list is not the master's: "+r.Failure.Text, CauseList
 		look.First = []string{shorten(clean(r.Failure.Text), keptBytes)}
 	case r.Failure != nil:
 		f.tried = true
@@ -36,10 +36,10 @@ func (j judge) list(f *finding, r Reading) {
 		return
 	default:
 		f.listed = true
-		look.sum(*r.List)
+		f.odd, f.oddCause = look.sum(*r.List)
 		if look.State != "" && look.State != Mixed {
 			if why := j.doubt(r.Timestamp); why != "" {
-				look.State, look.words = Moving, look.words+"; that is not held against it, for "+why
+				look.State, f.odd = Moving, f.odd+"; that is not held against it, for "+why
 			}
 		}
 	}
@@ -89,11 +89,11 @@ func deep(depth string) int {
 	return slices.Index([]string{manifest.DepthTime, manifest.DepthAnchors, manifest.DepthListing}, depth)
 }
 
-// sum takes over a comparison, and judges it: the worst first.
-func (l *ListLook) sum(d filelist.Diff) {
+// sum takes over a comparison, and judges it: the worst first. It returns what is at fault in words, and the cause.
+func (l *ListLook) sum(d filelist.Diff) (string, Cause) {
 	l.Files, l.Bytes = d.Files, d.Bytes
 	l.Missing, l.Extra, l.Different, l.Moved = d.Missing, d.Extra, d.Different, d.Moved
-	l.mtime = d.Different > 0 && d.Missing == 0 && !slices.ContainsFunc(d.DifferentFirst, func(o filelist.Odd) bool { return o.Size != o.MasterSize })
+	mtime := d.Different > 0 && d.Missing == 0 && !slices.ContainsFunc(d.DifferentFirst, func(o filelist.Odd) bool { return o.Size != o.MasterSize })
 	var parts []string
 	note := func(n int64, what string, first []filelist.Odd, describe func(filelist.Odd) string) {
 		if n == 0 {
@@ -111,7 +111,7 @@ func (l *ListLook) sum(d filelist.Diff) {
 		parts = append(parts, text)
 	}
 	different := verb(d.Different, "differs", "differ") + " from the master's"
-	if l.mtime {
+	if mtime {
 		different += " in the time of last change alone (synced without rsync -t?)"
 	}
 	note(d.Different, different, d.DifferentFirst, different1)
@@ -126,9 +126,13 @@ func (l *ListLook) sum(d filelist.Diff) {
 	case d.Moved > 0:
 		l.State = Mixed
 	default:
-		return
+		return "", ""
 	}
-	l.words = "of its list " + strings.Join(parts, "; ")
+	cause := CauseList
+	if mtime {
+		cause = CauseMTime
+	}
+	return "of its list " + strings.Join(parts, "; "), cause
 }
 
 func verb(n int64, one, many string) string {
@@ -161,14 +165,6 @@ func moved1(o filelist.Odd) string {
 		return o.Path + ", which is there already"
 	}
 	return o.Path
-}
-
-// cause tells why the list was at fault.
-func (l *ListLook) cause() Cause {
-	if l.mtime {
-		return CauseMTime
-	}
-	return CauseList
 }
 
 // beside says, of a list that is in order at the timestamp, what it has besides.
@@ -248,7 +244,7 @@ func (sm ServerMemory) looked(f finding, when strictjson.Time) ServerMemory {
 	case f.look == nil:
 	case f.look.atFault() || clear || !sm.List.atFault() || sm.List.Timestamp != f.look.Timestamp:
 		look := *f.look
-		look.At, look.words, look.mtime = when, "", false
+		look.At = when
 		sm.List = &look
 	}
 	if clear || f.look.atFault() {

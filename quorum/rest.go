@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 )
 
@@ -100,7 +99,6 @@ func (d *decision) resting(e *entry) {
 		reading: Reading{Address: sm.Last.Address, Raw: sm.Last.Raw},
 	}
 	if next := sm.nextAsk(*e, d.policy); !next.IsZero() {
-		e.next = strictjson.At(next)
 		e.finding.text += fmt.Sprintf(", asked again at about %s UTC", next.UTC().Format("15:04"))
 	}
 	if sm.Last.Text != "" {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"tidemark/internal/filelist"
 	"tidemark/internal/rsyncurl"
 	"tidemark/manifest"
 )
@@ -22,9 +23,11 @@ type sim struct {
 	minute int                         // of the master's timestamp
 	truth  map[int64][]manifest.Anchor // what the master held at each timestamp, at rest
 	shown  map[string]map[int64]bool   // the timestamps at which each server was seen with true content
+	faulty map[string]int64            // the timestamp at which its list was last seen to be wrong, and not right since
 	before map[string][]int64          // server -> the timestamps it was listed at in the runs before, newest last
 	states map[State]int
 	moves  int // of URLs
+	listed int // lists that were looked at
 }
 
 func newSim(t *rapid.T) *sim {
@@ -33,7 +36,10 @@ func newSim(t *rapid.T) *sim {
 	w.policy.Sample = 10 // more than there are: all anchors are asked for when it looks deeper
 	w.policy.Recheck = time.Duration(rapid.IntRange(0, 60).Draw(t, "recheck")) * time.Minute
 	w.server("m5").Partial, w.server("m6").Private, w.server("m4").Slots = true, true, 0
-	s := &sim{world: w, rt: t, truth: map[int64][]manifest.Anchor{}, shown: map[string]map[int64]bool{}, before: map[string][]int64{}, states: map[State]int{}}
+	s := &sim{world: w, rt: t, truth: map[int64][]manifest.Anchor{}, shown: map[string]map[int64]bool{}, faulty: map[string]int64{}, before: map[string][]int64{}, states: map[State]int{}}
+	w.lists = rapid.Bool().Draw(t, "lists")
+	w.policy.ListShare, w.policy.Spot = rapid.SampledFrom([]int{0, 30, 100}).Draw(t, "share"), rapid.SampledFrom([]int{0, 200}).Draw(t, "spot")
+	w.policy.Backoff = time.Duration(rapid.SampledFrom([]int{0, 20, 40}).Draw(t, "backoff")) * time.Minute
 	s.truth[w.master.timestamp] = w.master.anchors
 	return s
 }
@@ -45,7 +51,7 @@ func (s *sim) anyServers() []string {
 
 // step lets something happen.
 func (s *sim) step() {
-	switch rapid.SampledFrom([]string{"sync", "sync", "sync", "change", "change", "same", "motion", "fail", "sabotage", "half", "stale", "void", "maintenance", "master", "forget", "two", "url"}).Draw(s.rt, "event") {
+	switch rapid.SampledFrom([]string{"sync", "sync", "sync", "change", "change", "same", "motion", "fail", "sabotage", "half", "stale", "void", "maintenance", "master", "forget", "two", "url", "list", "list"}).Draw(s.rt, "event") {
 	case "sync":
 		s.sync(s.anyServers()...)
 	case "change":
@@ -91,6 +97,7 @@ func (s *sim) step() {
 	case "forget":
 		if rapid.IntRange(0, 4).Draw(s.rt, "forget") == 0 {
 			s.memory = NewMemory()
+			clear(s.faulty)
 			if !s.isPublished(s.master.timestamp) { // then it is recorded anew, as it is now
 				s.truth[s.master.timestamp] = s.master.anchors
 			}
@@ -100,6 +107,14 @@ func (s *sim) step() {
 			s.moves++
 			s.server(id).Trees = map[string]rsyncurl.URL{"centos": mustURL(s.rt, fmt.Sprintf("rsync://%s.example.org/%d/", id, s.moves))}
 			s.shown[id] = nil
+			delete(s.faulty, id)
+		}
+	case "list":
+		d := rapid.SampledFrom([]*filelist.Diff{diffOf(1, 0, 0, 0), diffOf(0, 1, 0, 0), diffOf(0, 0, 1, 0), diffOf(0, 0, 0, 1), nil}).Draw(s.rt, "diff")
+		for _, id := range s.anyServers() {
+			h := s.servers[id][0]
+			h.diff, h.listFail = d, rapid.SampledFrom([]FailureKind{"", "", "", FailBusy, FailList}).Draw(s.rt, "list fails")
+			s.servers[id] = []holding{h}
 		}
 	case "two":
 		h := s.servers["m1"][0]
@@ -136,6 +151,7 @@ func (s *sim) observe() {
 	for _, v := range d.Verdicts {
 		s.states[v.State]++
 	}
+	s.noteLists(readings, d)
 	s.memory = roundTrip(s.rt, d.Memory)
 	if d.Guard.Held {
 		return
@@ -161,10 +177,46 @@ func roundTrip(t *rapid.T, mem Memory) Memory {
 	return read
 }
 
+// noteLists keeps whose list was seen to be wrong, and that held against it, until it is seen to be right.
+func (s *sim) noteLists(r Readings, d Decision) {
+	wrong, right := map[string]int64{}, map[string]bool{}
+	for _, a := range r.Servers {
+		if a.Void || a.Timestamp == 0 || a.Depth == manifest.DepthTime {
+			continue
+		}
+		s.listed += len(a.Depth) / len(manifest.DepthListing)
+		switch {
+		case a.Failure != nil && a.Failure.Kind == FailList, a.List != nil && a.List.Different+a.List.Missing+a.List.Moved > 0:
+			wrong[a.Server] = a.Timestamp
+		case a.List != nil:
+			right[a.Server] = true
+		}
+	}
+	for _, v := range d.Verdicts {
+		if at := wrong[v.Server]; at != 0 && v.State.isHard() && v.State != Behind && v.Cause != CauseRegression && v.Cause != CauseUnrecorded {
+			s.faulty[v.Server] = at
+		} else if right[v.Server] && at == 0 && len(s.servers[v.Server]) == 1 {
+			delete(s.faulty, v.Server)
+		}
+		if at := s.faulty[v.Server]; at != 0 && v.Source && s.listedAt(d.Manifest, v.Server) == at {
+			s.rt.Fatalf("%s is a source at %d, where its list was wrong: %s", v.Server, at, v.Reason)
+		}
+	}
+}
+
+func (s *sim) listedAt(m *manifest.Manifest, id string) int64 {
+	for _, src := range m.Sources {
+		if src.ID == id {
+			return src.Trees["centos"].Timestamp
+		}
+	}
+	return 0
+}
+
 // note keeps the timestamps at which a server has shown the true content.
 func (s *sim) note(r Reading) {
 	want, ok := s.truth[r.Timestamp]
-	if r.Failure != nil || r.Void || r.Depth != manifest.DepthAnchors || !ok {
+	if r.Failure != nil && !r.listFailed() || r.Void || r.Depth == manifest.DepthTime || !ok {
 		return
 	}
 	for _, a := range want {
@@ -261,7 +313,7 @@ func (st State) isHard() bool { return st == Wrong || st == Incomplete || st == 
 // Whatever happens: the announced timestamp never falls and is backed by a quorum when it rises, admission
 // never falls at one timestamp, every source was seen with the true content, and nothing depends on chance.
 func TestSimulation(t *testing.T) {
-	states, networks := map[State]int{}, 0
+	states, networks, lists := map[State]int{}, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSim(t)
 		for range rapid.IntRange(5, 30).Draw(t, "runs") {
@@ -271,10 +323,14 @@ func TestSimulation(t *testing.T) {
 			s.observe()
 		}
 		networks++
+		lists += s.listed
 		for state, n := range s.states {
 			states[state] += n
 		}
 	})
+	if lists == 0 && networks >= 100 && !t.Failed() {
+		t.Error("no list was ever looked at")
+	}
 	for _, state := range States() {
 		if states[state] == 0 && networks >= 100 && !t.Failed() { // fewer may well miss one
 			t.Errorf("no server was ever %s", state)
@@ -298,7 +354,7 @@ func TestSimulationRecovers(t *testing.T) {
 			s.policy.Servers[i].Maintenance = false
 			s.sync(s.policy.Servers[i].ID)
 		}
-		for range s.policy.GuardRuns + 1 {
+		for range s.policy.GuardRuns + 1 + int(s.policy.Backoff/(10*time.Minute)) {
 			s.observe()
 		}
 		if s.announced() != s.master.timestamp {

@@ -153,9 +153,6 @@ type ListLook struct {
 	Moved     int64           `json:"moved,omitempty"`
 	First     []string        `json:"first,omitempty"` // a few of these, the worst first, in words
 	State     State           `json:"state,omitempty"` // the verdict it led to, where the list was at fault: it stands until the list is looked at again
-
-	words string // First in a sentence, while judging
-	mtime bool   // all that is known to differ is the time of last change
 }
 
 // GuardMemory counts the runs in which the guard held back.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"tidemark/internal/filelist"
 	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictjson"
 	"tidemark/inventory"
@@ -42,8 +43,10 @@ type holding struct {
 	anchors   []manifest.Anchor
 	fail      FailureKind
 	void      bool
-	address   string // "192.0.2.1" when empty
-	family    int    // 4 when 0
+	diff      *filelist.Diff // its list, beside the master's at its timestamp; nil: equal
+	listFail  FailureKind    // instead of its list
+	address   string         // "192.0.2.1" when empty
+	family    int            // 4 when 0
 }
 
 // tester is what testing.TB and rapid.T have in common here.
@@ -64,6 +67,7 @@ type world struct {
 
 	master     holding
 	digest     string // of the master's list; "": no list
+	lists      bool   // the master's lists are at hand
 	masterFail *Failure
 	servers    map[string][]holding // one an address
 }
@@ -166,10 +170,33 @@ func (w *world) answer(a Ask) []Reading {
 			r.Timestamp, r.Raw, r.Failure = 0, "", &Failure{Kind: h.fail, Text: "as told"}
 		} else if known := len(a.Addresses) == 0 || slices.Contains(a.Addresses, r.Address); len(a.Anchors) > 0 && (h.timestamp != a.Known || a.Deep || !known) {
 			r.Depth, r.Anchors = manifest.DepthAnchors, seen(h.anchors, a.Anchors)
+			if a.List && slices.Contains(w.policy.Lists[a.Tree], h.timestamp) {
+				h.list(&r)
+			}
 		}
 		readings = append(readings, r)
 	}
 	return readings
+}
+
+// list adds what is seen of the list.
+func (h holding) list(r *Reading) {
+	if h.listFail != "" {
+		r.Failure = &Failure{Kind: h.listFail, Text: "as told"}
+		return
+	}
+	r.Depth, r.List = manifest.DepthListing, h.diff
+	if h.diff == nil {
+		r.List = &filelist.Diff{Files: 10, Bytes: 1000}
+	}
+}
+
+// keepLists has the lists of all recorded timestamps at hand, as the publisher's run keeps them.
+func (w *world) keepLists(mem Memory) {
+	w.policy.Lists = map[string][]int64{}
+	for _, r := range mem.Trees["centos"].Recorded {
+		w.policy.Lists["centos"] = append(w.policy.Lists["centos"], r.Timestamp)
+	}
 }
 
 // seen is what is fetched of a set when some paths are asked for.
@@ -191,7 +218,12 @@ func (w *world) ask() Readings {
 		r.Masters = append(r.Masters, w.look())
 		mem = Record(mem, r.Masters[1:], w.policy, w.published, w.now)
 	}
-	for _, a := range Plan(mem, w.policy, w.now, w.rnd) {
+	if w.lists {
+		w.keepLists(mem)
+	}
+	asks := Plan(mem, w.policy, w.now, w.rnd)
+	r.Rested = Rested(asks)
+	for _, a := range Awake(asks) {
 		r.Servers = append(r.Servers, w.answer(a)...)
 	}
 	return r
