@@ -2,6 +2,7 @@ package rsync
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -126,5 +127,23 @@ func TestList_Million(t *testing.T) {
 	}
 	if got.String() != want.String() {
 		t.Errorf("%s, expected %s", got, want)
+	}
+}
+
+// TestList_Allocations: a long list is read without an allocation for each entry, whatever its names.
+func TestList_Allocations(t *testing.T) {
+	const entries = 20_000
+	var said bytes.Buffer
+	w := &wire{bufio.NewWriter(&said)}
+	mirrorList(w, entries)
+	w.Flush()
+	c := &Client{Dial: scripted(said.Bytes())}
+	got := testing.AllocsPerRun(3, func() {
+		if err := c.List(t.Context(), loopback, anyURL(t), nil, func(Entry) error { return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+	if got > entries/4 {
+		t.Errorf("%.0f allocations for %d entries, expected at most one for 4", got, entries)
 	}
 }

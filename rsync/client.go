@@ -20,7 +20,7 @@ type Client struct {
 
 // Entry is one item of a file list.
 type Entry struct {
-	Name  string    // path relative to the URL, raw bytes, no leading slash; "." is the top
+	Name  string    // path relative to the URL, raw bytes, no leading slash; "." is the top. Shares up to 4 KiB of memory with its neighbours' names: who keeps one of many should clone it
 	Size  int64     // bytes
 	MTime time.Time // UTC; whole seconds below protocol 31, and 32 bits of them below 30
 	Mode  uint32    // POSIX mode bits with the file type (S_IFMT)

@@ -68,6 +68,14 @@
 // nothing broke off ends as the protocol wants, so that the server's log shows a normal end; one call is one connection
 // (two where the server refuses the option that follows links).
 //
+// For an rsync+tls URL the session begins with a TLS handshake, of version 1.2 or newer and within the same time. The
+// certificate must be valid for the URL's host, whatever the address, by an authority of [Client].TLS or of the system; it
+// cannot be told not to look. Nothing is said before that, and what fails is [CodeTLS]. The runner refuses such a URL: rsync
+// would take it for a host to reach by ssh. The certificate of a host that is an address must name that address.
+//
+//	u, err := rsyncurl.ParseAny("rsync+tls://mirror.example.org/centos/") // port 874
+//	f, err := c.FetchFile(ctx, addr, u, "TIME")
+//
 // A URL names a directory: "rsync://host/module/dir" and ".../dir/" are the same. FetchFile and Fetch follow symbolic links
 // on the server, List shows them as what they are.
 //
@@ -116,6 +124,9 @@
 //
 // Flags 0x1004 alone end the list with an error (varint), from 30 on; below 30 an int32 with the error always follows the
 // end. An error other than zero means that the list is not whole: [CodeIncomplete].
+//
+// Nearly all entries of a long list are read out of the buffer at once, when they lie in it and in one frame as a whole; what is
+// odd in any way is read again, byte by byte, and that alone gives the reasons.
 //
 // A varint is a byte whose leading ones count the bytes that follow, and whose rest is the number's highest bits. A varlong
 // of n is the same with n-1 more bytes after the first.

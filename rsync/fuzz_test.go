@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"tidemark/internal/rsyncurl"
@@ -236,25 +237,43 @@ func FuzzFileList(f *testing.F) {
 		}
 		f.Add(proto, plain)
 	})
+	l := &listWriter{}
+	for i := range int64(90) {
+		l.add(mirrorEntry(i * 150))
+	}
+	f.Add(31, append(bytes.Clone(l.buf), 0))
 	f.Fuzz(func(t *testing.T, proto int, list []byte) {
-		s := newStream(bytes.NewReader(list), fuzzLimits())
-		d := &listDecoder{in: s, proto: minProtocol + int(uint(proto-minProtocol)%5)}
-		for {
-			e, ok := d.next()
-			if !ok {
-				break
-			}
-			if reason := badName([]byte(e.Name)); reason != "" || e.Size < 0 || len(e.Name) > s.limits.Name || e.Mode > 0o177777 {
-				t.Fatalf("entry %+v %s", e, reason)
-			}
-		}
-		if d.count > s.limits.Entries+1 || cap(d.name) > 4*s.limits.Name {
-			t.Errorf("%d entries, a name of %d bytes", d.count, cap(d.name))
-		}
-		if _, ok := d.next(); s.err != nil && ok {
-			t.Error("an entry after an error")
+		proto = minProtocol + int(uint(proto-minProtocol)%5)
+		whole := decoded(t, proto, bytes.NewReader(list))
+		// A reader that gives single bytes never lets an entry be read out of the buffer.
+		if pieces := decoded(t, proto, iotest.OneByteReader(bytes.NewReader(list))); whole != pieces {
+			t.Errorf("from the buffer:\n%s\nbyte by byte:\n%s", whole, pieces)
 		}
 	})
+}
+
+// decoded reads a list to its end, checks what must be true of any, and gives it as text.
+func decoded(t *testing.T, proto int, list io.Reader) string {
+	s := newStream(list, fuzzLimits())
+	d := &listDecoder{in: s, proto: proto}
+	var text strings.Builder
+	for {
+		e, ok := d.next()
+		if !ok {
+			break
+		}
+		if reason := badName([]byte(e.Name)); reason != "" || e.Size < 0 || len(e.Name) > s.limits.Name || e.Mode > 0o177777 {
+			t.Fatalf("entry %+v %s", e, reason)
+		}
+		fmt.Fprintf(&text, "%q %d %d %o\n", e.Name, e.Size, e.MTime.UnixNano(), e.Mode)
+	}
+	if d.count > s.limits.Entries+1 || cap(d.name) > 4*s.limits.Name {
+		t.Errorf("%d entries, a name of %d bytes", d.count, cap(d.name))
+	}
+	if _, ok := d.next(); s.err != nil && ok {
+		t.Error("an entry after an error")
+	}
+	return fmt.Sprintf("%s%d %d %v", &text, d.count, s.ioError, s.err)
 }
 
 func FuzzMux(f *testing.F) {

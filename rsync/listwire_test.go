@@ -80,7 +80,7 @@ func (l *listWriter) add(e Entry) {
 		l.buf = binary.LittleEndian.AppendUint32(l.buf, e.Mode)
 	}
 	l.last = e
-	if len(l.buf) > 8<<10 {
+	if l.w != nil && len(l.buf) > 8<<10 {
 		l.flush()
 	}
 }
