@@ -26,7 +26,7 @@ const (
 // their number; beyond it sorted runs go to unlinked temporary files.
 type Sorter struct {
 	options Options
-	block   block
+	block   *block
 	dir     string // of the last entry
 	began   bool   // the block has a group for dir
 	levels  []*level
@@ -48,7 +48,7 @@ type span struct{ from, to int64 }
 func NewSorter(o Options) *Sorter {
 	o.Memory = min(max(cmp.Or(o.Memory, 4<<20), minMemory), maxMemory)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 2<<30)
-	return &Sorter{options: o}
+	return &Sorter{options: o, block: &block{}}
 }
 
 // Add takes an entry, in any order; one directory after the other is fastest. It fails with ErrPath, and as soon as it is seen with
@@ -177,7 +177,7 @@ func (l *level) empty() error {
 }
 
 // Sorted ends the adding. An entry whose path was added twice is an error of the source (ErrTwice) if it was not one of Add. There
-// is one walk; it ends with the sorter.
+// is one walk, for as long as the sorter is not closed.
 func (s *Sorter) Sorted() (Source, error) {
 	if s.failure != nil {
 		return nil, s.failure
@@ -202,6 +202,6 @@ func (s *Sorter) Close() error {
 	for _, l := range s.levels {
 		failures = append(failures, l.file.Close())
 	}
-	s.levels, s.block, s.sorted = nil, block{}, true
+	s.levels, s.block, s.sorted = nil, &block{}, true
 	return errors.Join(failures...)
 }
