@@ -45,6 +45,9 @@ func parseDebian(file listFile) ([]entry, error) {
 	return out, nil
 }
 
+// maxField is where a field of many lines is cut, in bytes: a line may be longer.
+const maxField = 4096
+
 // stanza is one site.
 type stanza struct {
 	file   string
@@ -56,7 +59,7 @@ type stanza struct {
 
 func (s *stanza) add(line int, text string) {
 	if text[0] == ' ' || text[0] == '\t' {
-		if s.last != "" {
+		if s.last != "" && len(s.fields[s.last]) < maxField {
 			s.fields[s.last] += " " + strings.TrimSpace(text)
 		}
 		return

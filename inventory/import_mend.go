@@ -118,6 +118,9 @@ func straight(s string) string {
 	return scheme + "://" + host + "/" + strings.TrimPrefix(path, "/")
 }
 
+// maxCountries is how many spellings are looked for in a list, each for a few milliseconds: there are 249 countries.
+const maxCountries = 1000
+
 // country reads a code or a name. known keeps what was looked for.
 func (m *mender) country(known map[string]string) string {
 	for _, s := range []string{m.entry.country, m.region} {
@@ -126,7 +129,7 @@ func (m *mender) country(known map[string]string) string {
 			return s
 		}
 		code, ok := known[s]
-		if !ok {
+		if !ok && len(known) < maxCountries {
 			code = geo.CountryByName(s)
 			known[s] = code
 		}
