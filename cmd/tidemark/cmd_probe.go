@@ -28,7 +28,7 @@ they would lead to now; the flags that choose and order rows work on that table,
 
 With ID it asks those servers alone, at every address, be they in maintenance or resting after many failures, and tells the
 story of each: what was asked, what was seen, what was expected, and what to do. It asks no master, needs no lock, and changes
-nothing at all: what it finds is forgotten. --deep looks at all that can be looked at, now.
+nothing at all: what it finds is forgotten. --deep looks at all that can be looked at, now; --tree at one tree.
 
 Examples:
   tidemark probe ftp.example.org --deep
@@ -109,6 +109,9 @@ func probeSome(c *console.Call, ids []string) error {
 			return p.unknownServer(id, nil)
 		}
 	}
+	if _, err := p.rowFilter(); err != nil { // --tree is heeded here, too
+		return err
+	}
 	p.cfg.Servers = slices.Clone(p.cfg.Servers)
 	for i := range p.cfg.Servers {
 		if s := &p.cfg.Servers[i]; slices.Contains(ids, s.ID) {
@@ -156,6 +159,9 @@ func (p *publisher) askSome(ctx context.Context, ids []string, mem quorum.Memory
 		pol.Sample = manifest.MaxAnchors
 	}
 	asks := quorum.Only(quorum.Plan(mem, pol, p.Now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))), r.Asked)
+	if tree := p.String("tree"); tree != "" {
+		asks = slices.DeleteFunc(asks, func(a quorum.Ask) bool { return a.Tree != tree })
+	}
 	for i := range asks {
 		a := &asks[i]
 		a.Rest = false

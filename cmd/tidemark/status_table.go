@@ -60,11 +60,11 @@ func curveLine(c history.Curve, now time.Time) string {
 			parts = append(parts, fmt.Sprintf("%d %% after %s", p.Percent, console.Span(p.After)))
 		}
 	}
-	said := strings.Join(parts, ", ")
-	if said == "" {
-		said = "fewer than half of the mirrors have it"
+	said := fmt.Sprintf("announced %s ago", console.Ago(c.Announced, now))
+	if len(parts) > 0 {
+		said += ", and so many of the mirrors had it: " + strings.Join(parts, ", ")
 	}
-	return fmt.Sprintf("announced %s ago; %s; %d of %d mirrors have it", console.Ago(c.Announced, now), said, c.Reached, c.Of)
+	return fmt.Sprintf("%s; now %d of %d", said, c.Reached, c.Of)
 }
 
 // countRows counts: what is shown, of what, and by state.
@@ -145,14 +145,24 @@ func goodShare(u *history.Uptime) string {
 }
 
 var (
-	clockInReason = regexp.MustCompile(` \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)`)
-	endOfReason   = regexp.MustCompile(`,? (so|but) it (is|stays|waits|was|counts)\b.*$`)
+	clockInReason = regexp.MustCompile(` \(\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC\)`)
+	headOfReason  = regexp.MustCompile(`^(its time file says \d+, (but )?|it was not asked in this round: )`)
+	endOfReason   = regexp.MustCompile(`, so it is no source$`)
+	butOfReason   = regexp.MustCompile(`^.*, (but|so) (it (is|counts|waits)\b.*)$`)
 )
 
 // brief is the reason without what the other columns say; nothing of a source that is as it should be.
 func brief(v quorum.Verdict) string {
-	if v.Source && v.State == quorum.Verified && v.Depth != manifest.DepthTime {
-		return ""
+	text := endOfReason.ReplaceAllString(clockInReason.ReplaceAllString(v.Reason, ""), "")
+	if v.State != quorum.Verified {
+		return headOfReason.ReplaceAllString(text, "")
 	}
-	return endOfReason.ReplaceAllString(clockInReason.ReplaceAllString(v.Reason, ""), "")
+	var parts []string
+	if v.List != nil && v.List.Extra > 0 {
+		parts = append(parts, fmt.Sprintf("%d files that the master does not have", v.List.Extra))
+	}
+	if v.Depth == manifest.DepthTime || !v.Source {
+		parts = append(parts, butOfReason.ReplaceAllString(text, "$2"))
+	}
+	return strings.Join(parts, "; ")
 }

@@ -94,7 +94,7 @@ func (t treeStory) tell(c *console.Call, now time.Time) {
 		if i == 0 {
 			c.Say("  lately")
 		}
-		c.Say("    %s to %s  %-11s %s", console.Clock(s.From.Time), console.Clock(s.Until.Time), s.State, s.Reason)
+		c.Say("    %s to %s  %-11s %s", console.Clock(s.From.Time), console.Clock(s.Until.Time), s.State, brief(quorum.Verdict{State: s.State, Reason: s.Reason}))
 	}
 }
 
@@ -208,14 +208,18 @@ const oddShown = 5
 
 func (t treeStory) tellList(d filelist.Diff, timestamp int64, all bool, line liner) {
 	text := fmt.Sprintf("%d files, %s", d.Files, size(d.Bytes))
+	part := ""
+	if t.partial {
+		part = ", in what it carries"
+	}
 	if want := t.recorded[timestamp].List; want != nil {
 		text += fmt.Sprintf(" (the master has %d files, %s, with the time file)", want.Files, size(want.Bytes))
 	}
 	if d.Equal() {
-		line("list", "%s: as on the master", text)
+		line("list", "%s: as on the master%s", text, part)
 		return
 	}
-	line("list", "%s: %s", text, diffText(d))
+	line("list", "%s: %s%s", text, diffText(d), part)
 	show := func(word string, n int64, odd []filelist.Odd, say func(filelist.Odd) string) {
 		if !all {
 			odd = odd[:min(len(odd), oddShown)]

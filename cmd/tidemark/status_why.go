@@ -49,6 +49,7 @@ type treeStory struct {
 	Advice    string          `json:"advice,omitempty"`
 
 	recorded map[int64]quorum.Recorded
+	partial  bool
 }
 
 type uptimeStory struct {
@@ -105,6 +106,7 @@ func (p *publisher) unknownServer(id string, verdicts []quorum.Verdict) error {
 
 // story is what the inventory, the verdicts and the readings say of a server, nil when none of them knows it.
 func (p *publisher) story(id string, v *statusView, readings []lastReading) *serverStory {
+	only := p.String("tree")
 	s := &serverStory{Server: id, Trees: []treeStory{}}
 	trees := map[string]*treeStory{}
 	tree := func(name string) *treeStory {
@@ -116,13 +118,13 @@ func (p *publisher) story(id string, v *statusView, readings []lastReading) *ser
 	if d, ok := p.servers()[id]; ok {
 		s.Declared = declaredAs(d)
 		for name, url := range d.Trees {
-			if p.cfg.Trees[name].Master != "" {
+			if p.cfg.Trees[name].Master != "" && (only == "" || only == name) {
 				tree(name).URL = url.String()
 			}
 		}
 	}
 	for _, verdict := range v.doc.Verdicts {
-		if verdict.Server == id {
+		if verdict.Server == id && (only == "" || only == verdict.Tree) {
 			tree(verdict.Tree).Verdict = &verdict
 		}
 	}
@@ -137,6 +139,7 @@ func (p *publisher) story(id string, v *statusView, readings []lastReading) *ser
 	for _, name := range sortedKeys(trees) {
 		t := trees[name]
 		t.remember(v.memory)
+		t.partial = s.Declared != nil && s.Declared.Partial
 		if t.Verdict != nil {
 			t.Advice = quorum.Advice(*t.Verdict)
 		}
