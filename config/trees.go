@@ -12,7 +12,6 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"tidemark/internal/ident"
-	"tidemark/internal/netrange"
 	"tidemark/internal/rsyncurl"
 	"tidemark/internal/strictyaml"
 	"tidemark/inventory"
@@ -138,8 +137,8 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 			if _, ok := p.Trees[tree]; !ok && named {
 				out = append(out, unknownTree(s, tree, names))
 			}
-			if what, ok := privateAddress(s.Trees[tree]); ok && !p.Probe.AllowPrivate {
-				out = append(out, strictyaml.Problem{File: s.File, Line: s.Line, Field: s.ID + ".trees." + tree, Hint: allowPrivateHint,
+			if what, ok := inventory.PrivateHost(s.Trees[tree]); ok && !p.Probe.AllowPrivate {
+				out = append(out, strictyaml.Problem{File: s.File, Line: s.Line, Field: s.ID + ".trees." + tree, Hint: inventory.AllowPrivateHint,
 					Text: fmt.Sprintf("%s is a %s address, which is not probed", s.Trees[tree].Host(), what)})
 			}
 			if s.Kind == inventory.KindNode {
@@ -165,18 +164,6 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 		}
 	}
 	return out
-}
-
-const allowPrivateHint = "set probe.allow_private: true in the configuration where the network is one's own"
-
-// privateAddress says of a URL with an address in place of a name that no public server has it. What names lead to is looked at
-// when they are asked.
-func privateAddress(u rsyncurl.URL) (what string, ok bool) {
-	addr, literal := u.Addr()
-	if !literal {
-		return "", false
-	}
-	return netrange.Private(addr)
 }
 
 func unknownTree(s inventory.Server, tree string, known []string) strictyaml.Problem {
