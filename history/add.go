@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -16,11 +17,11 @@ func (db *DB) Add(ctx context.Context, r Round) error {
 		return fmt.Errorf("adding to the history %s: it was opened for reading", db.file)
 	}
 	err := db.add(ctx, r)
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, ErrNotLater) || ctx.Err() != nil {
+		return err
 	}
-	err = db.explain("adding to", err)
-	if c := code(err); c != codeCorrupt && c != codeNotADB {
+	err = db.explain("adding to", db.suspect(ctx, err))
+	if !errors.Is(err, ErrDamaged) {
 		return err
 	}
 	aside, moveErr := setAside(db.file, db.info, db.now())
@@ -29,6 +30,20 @@ func (db *DB) Add(ctx context.Context, r Round) error {
 		return fmt.Errorf("%w; %w", err, moveErr)
 	}
 	return fmt.Errorf("%w; %s", err, aside)
+}
+
+// suspect looks into the whole file when an error may come of damage that opening does not see: an index that lacks a row, or has
+// one too many, refuses what is sound, and would do so for ever.
+func (db *DB) suspect(ctx context.Context, err error) error {
+	switch code(err) {
+	case codeOther, codeError, codeConstraint, codeMismatch:
+	default:
+		return err
+	}
+	if bad := checkPages(ctx, db.sql, "integrity_check"); errors.Is(db.explain("checking", bad), ErrDamaged) {
+		return fmt.Errorf("%w: %w", bad, err)
+	}
+	return err
 }
 
 func (db *DB) add(ctx context.Context, r Round) error {

@@ -272,3 +272,70 @@ func TestReadOnly(t *testing.T) {
 	}
 	add(t, open(t, file), killRound(100)) // nor is it in the way
 }
+
+// TestReadOnlyDirectory: where SQLite may not make its two files, a history that was closed well is read all the same.
+func TestReadOnlyDirectory(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may write to every directory")
+	}
+	file, _ := kept(t, 1)
+	if err := os.Chmod(filepath.Dir(file), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(filepath.Dir(file), 0o700) }) //nolint:errcheck // so that it can be removed
+	db, _, err := Open(context.Background(), file, Options{ReadOnly: true, Now: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if list, err := db.Uptimes(context.Background(), start()); err != nil || len(list) != killServers {
+		t.Errorf("%d servers, %v", len(list), err)
+	}
+}
+
+// TestIndexThatLies: an index that does not fit its table passes the check at opening; the first round that stumbles over it says so.
+func TestIndexThatLies(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "history.db")
+	db := open(t, file)
+	add(t, db, fleet(20, 1, "verified", 1))
+	db.Close()
+	raw, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.SetMaxOpenConns(1)
+	for _, query := range []string{
+		"PRAGMA writable_schema = ON",
+		"UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX reading_open ON reading (target) WHERE open = 1' WHERE name = 'reading_open'",
+	} {
+		if _, err := raw.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw.Close()
+	db = open(t, file)
+	r := fleet(20, 2, "verified", 1)
+	second := reading("mirror-00003", 1)
+	second.Address = "192.0.2.2" // the index says that there is one already
+	r.Readings = append(r.Readings, second)
+	if err := db.Add(context.Background(), r); !errors.Is(err, ErrDamaged) || code(err) != codeConstraint || !strings.Contains(err.Error(), "it was moved to") {
+		t.Fatal(err)
+	}
+	add(t, open(t, file), r)
+}
+
+// TestInterrupted: a round whose time has run out is not in the history, and is no damage.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	db := fresh(t)
+	add(t, db, killRound(1))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := db.Add(ctx, killRound(2)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	soundAfter(t, db.file, 1)
+	add(t, db, killRound(2))
+}

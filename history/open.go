@@ -17,11 +17,15 @@ import (
 
 // Result codes, https://www.sqlite.org/rescode.html; the low byte of an extended one.
 const (
-	codeBusy     = 5
-	codeReadOnly = 8
-	codeCorrupt  = 11
-	codeCantOpen = 14
-	codeNotADB   = 26
+	codeOther      = 0 // not SQLite's
+	codeError      = 1
+	codeBusy       = 5
+	codeReadOnly   = 8
+	codeCorrupt    = 11
+	codeCantOpen   = 14
+	codeConstraint = 19
+	codeMismatch   = 20
+	codeNotADB     = 26
 )
 
 // checkable is the size up to which each opening by a writer looks at every page; a larger file only after a writer that did not end well.
@@ -119,7 +123,7 @@ func (db *DB) prepare(ctx context.Context, thorough bool) error {
 		return err
 	}
 	if thorough {
-		if err := quickCheck(ctx, db.sql); err != nil {
+		if err := checkPages(ctx, db.sql, "quick_check"); err != nil {
 			return err
 		}
 	}
@@ -135,10 +139,10 @@ func (db *DB) prepare(ctx context.Context, thorough bool) error {
 	return migrate(ctx, db.sql)
 }
 
-// quickCheck reads every page.
-func quickCheck(ctx context.Context, q querier) error {
+// checkPages reads every page; check is quick_check, or integrity_check, which sets the indexes against the tables as well.
+func checkPages(ctx context.Context, q querier, check string) error {
 	var found string
-	if err := q.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+	if err := q.QueryRowContext(ctx, "PRAGMA "+check+"(1)").Scan(&found); err != nil {
 		return fmt.Errorf("checking the history: %w", err)
 	}
 	if found != "ok" {
@@ -154,7 +158,7 @@ func openReader(ctx context.Context, file string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db, err := tryReader(ctx, file, o, "mode=ro")
-	if code(err) == codeCantOpen && !exists(file+"-wal") {
+	if c := code(err); (c == codeCantOpen || c == codeReadOnly) && !exists(file+"-wal") && !exists(file+"-journal") {
 		db, err = tryReader(ctx, file, o, "mode=ro&immutable=1")
 	}
 	return db, err
@@ -222,13 +226,13 @@ func (db *DB) explain(doing string, err error) error {
 	return fmt.Errorf("%s the history %s: %w", doing, db.file, err)
 }
 
-// code is SQLite's primary result code, 0 for other errors.
+// code is SQLite's primary result code.
 func code(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code() & 0xff
 	}
-	return 0
+	return codeOther
 }
 
 func exists(file string) bool {

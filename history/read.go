@@ -10,13 +10,9 @@ const few = 100
 
 // Events lists events, newest first; of one round in the reverse of: announced, reached, state, published, guard.
 func (db *DB) Events(ctx context.Context, f EventFilter) ([]Event, error) {
-	since := int64(-1 << 62)
-	if !f.Since.IsZero() {
-		since = f.Since.UnixMilli()
-	}
+	query, args := f.query()
 	var list []Event
-	err := each(ctx, db.sql, `SELECT at, kind, server, tree, was, became, timestamp, of, text FROM events
-		WHERE at >= ?1 AND (?2 = '' OR server = ?2) AND (?3 = '' OR tree = ?3) AND (?4 = '' OR kind = ?4) ORDER BY id DESC LIMIT ?5`,
+	err := each(ctx, db.sql, query,
 		func(scan func(...any) error) error {
 			var e Event
 			var at int64
@@ -26,11 +22,32 @@ func (db *DB) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 			e.At = when(at)
 			list = append(list, e)
 			return nil
-		}, since, f.Server, f.Tree, string(f.Kind), orFew(f.Limit))
+		}, args...)
 	if err != nil {
 		return nil, db.explain("reading the events of", err)
 	}
 	return list, nil
+}
+
+// query asks for what the filter names alone, so that SQLite finds a server's few events by their index.
+func (f EventFilter) query() (string, []any) {
+	query := `SELECT e.at, e.kind, t.server, t.tree, e.was, e.became, e.timestamp, e.of, COALESCE(w.text, '')
+		FROM event e JOIN target t ON t.id = e.target LEFT JOIN words w ON w.id = e.words WHERE true`
+	var args []any
+	also := func(condition string, arg any) { query, args = query+" AND "+condition, append(args, arg) }
+	if f.Server != "" {
+		also("e.target IN (SELECT id FROM target WHERE server = ?)", f.Server)
+	}
+	if f.Tree != "" {
+		also("t.tree = ?", f.Tree)
+	}
+	if f.Kind != "" {
+		also("e.kind = ?", string(f.Kind))
+	}
+	if !f.Since.IsZero() {
+		also("e.at >= ?", f.Since.UnixMilli())
+	}
+	return query + " ORDER BY e.id DESC LIMIT ?", append(args, orFew(f.Limit))
 }
 
 // Uptimes gives one for each server and tree since a time; days are whole ones in UTC. They are sorted by server and tree.
