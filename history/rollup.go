@@ -65,8 +65,10 @@ func (b *book) foldCurves(cut int64) {
 			}
 		}
 		b.exec("summing up a curve", "INSERT OR REPLACE INTO curve VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", args...)
-		b.exec("removing a curve's events", `DELETE FROM event WHERE kind IN ('announced', 'reached') AND timestamp = ?1
-			AND target IN (SELECT id FROM target WHERE tree = ?2)`, c.Timestamp, c.Tree)
+		for _, kind := range []string{"kind = 'reached'", "kind = 'announced'"} { // one by one, each by its index
+			b.exec("removing a curve's events", "DELETE FROM event WHERE "+kind+" AND timestamp = ?1 AND target IN (SELECT id FROM target WHERE tree = ?2)",
+				c.Timestamp, c.Tree)
+		}
 		b.exec("ending a wait", "DELETE FROM awaited WHERE timestamp = ?1 AND target IN (SELECT id FROM target WHERE tree = ?2)", c.Timestamp, c.Tree)
 	}
 }

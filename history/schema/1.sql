@@ -70,7 +70,7 @@ CREATE TABLE event (
   words     INTEGER NOT NULL     -- words.id
 ) STRICT;
 CREATE INDEX event_target ON event (target);
-CREATE INDEX event_spread ON event (timestamp) WHERE kind IN ('announced', 'reached');
+CREATE INDEX event_reached ON event (timestamp, target) WHERE kind = 'reached';
 
 CREATE TABLE awaited (
   target    INTEGER NOT NULL,    -- target.id of a mirror that could get ...
