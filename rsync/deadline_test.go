@@ -2,7 +2,9 @@ package rsync
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -76,6 +78,36 @@ func TestCancel(t *testing.T) {
 	wantCode(t, err, CodeTimeout, "cancel")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, expected context.Canceled", err)
+	}
+}
+
+// TestClosed: no way out of a call leaves its connection open.
+func TestClosed(t *testing.T) {
+	a := newAuthority(t)
+	config := a.server(t, time.Now().Add(time.Hour), "127.0.0.1")
+	list := "@RSYNCD: 31.0\n@RSYNCD: OK\n\x00\x07\x00\x00\x00"
+	for name, said := range map[string]string{"not rsync": "SSH-2.0\n", "denied": "@RSYNCD: 31.0\n@ERROR: access denied\n", "not the protocol": list + "\xff\xff\xff\xff", "the visitor's end": list + "\x0e\x00\x00\x07\x01\x01a\x00\x00\x00\x00\x00\x00\x00\xa4\x81\x00\x00"} {
+		for _, secure := range []bool{false, true} {
+			gone := make(chan struct{}, 2)
+			addr, port := listen(t, func(c net.Conn) {
+				if secure {
+					c = tls.Server(c, config)
+				}
+				c.Write([]byte(said))
+				hold(c)
+				gone <- struct{}{}
+			})
+			d := &daemon{addr: addr, port: port, secure: secure}
+			err := (&Client{TLS: a.roots()}).List(context.Background(), addr, d.url(t, "m"), nil, func(Entry) error { return io.ErrShortBuffer })
+			if err == nil {
+				t.Errorf("%s, TLS %t: no error", name, secure)
+			}
+			select {
+			case <-gone:
+			case <-short(t).Done():
+				t.Fatalf("%s, TLS %t: the connection is still open after %v", name, secure, err)
+			}
+		}
 	}
 }
 

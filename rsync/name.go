@@ -39,12 +39,9 @@ func badParts(name []byte) string {
 	}
 }
 
-// goodChange reports that name is fit, given that it shares its first keep bytes with one that was: only the part in which
-// they end, and what follows, is looked at. A false may be a name that badName has nothing against.
-func goodChange(name []byte, keep int) bool {
-	start := bytes.LastIndexByte(name[:keep], '/') + 1
-	return len(name) > start && bytes.IndexByte(name[keep:], 0) < 0 && badParts(name[start:]) == ""
-}
+// fitRest reports that a fit name whose end is replaced by rest is fit again. False does not mean that it is not: what begins
+// in the middle of a part as "/", "." or ".." does is left to badName.
+func fitRest(rest []byte) bool { return bytes.IndexByte(rest, 0) < 0 && badParts(rest) == "" }
 
 // nameStore makes strings of names, many in one piece of memory: an allocation for each would cost more than reading it.
 type nameStore struct {

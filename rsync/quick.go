@@ -35,11 +35,12 @@ func (d *listDecoder) quick() (Entry, bool) {
 	if keep > len(d.name) || keep+end-name > d.in.limits.Name || end+tail > len(b) {
 		return Entry{}, false
 	}
-	a, end, ok := d.attributes(b, end, flags)
-	if !ok || !d.rename(keep, b[name:end-a.length]) {
+	a, ok := d.attributes(b[end:], flags)
+	if !ok || !fitRest(b[name:end]) {
 		return Entry{}, false
 	}
-	d.in.skip(end)
+	d.name = append(d.name[:keep], b[name:end]...)
+	d.in.skip(end + a.length)
 	d.count++
 	d.mtime, d.mode = a.mtime, a.mode
 	return Entry{Name: d.names.keep(d.name), Size: a.size, MTime: time.Unix(a.mtime, a.nanos).UTC(), Mode: uint32(a.mode)}, true
@@ -52,12 +53,12 @@ type attributes struct {
 	length             int // in the list, bytes
 }
 
-// attributes reads what stands in b from start on, and gives its end.
-func (d *listDecoder) attributes(b []byte, start, flags int) (a attributes, end int, ok bool) {
-	at := start
+// attributes reads them from the beginning of b.
+func (d *listDecoder) attributes(b []byte, flags int) (a attributes, ok bool) {
+	at := 0
 	a.mtime, a.mode = d.mtime, d.mode
 	extra := 0
-	a.size, extra = variable(b[at:], 2)
+	a.size, extra = variable(b, 2)
 	at += 3 + extra
 	most := extra
 	if flags&flagSameTime == 0 {
@@ -72,8 +73,8 @@ func (d *listDecoder) attributes(b []byte, start, flags int) (a attributes, end 
 		a.mode = int32(binary.LittleEndian.Uint32(b[at:]))
 		at += 4
 	}
-	a.length = at - start
-	return a, at, most <= 4 && a.nanos <= 999_999_999 && a.mode >= 0 && a.mode <= 0o177777
+	a.length = at
+	return a, most <= 4 && a.nanos <= 999_999_999 && a.mode >= 0 && a.mode <= 0o177777
 }
 
 // variable reads a varint (low 0) or varlong of which low bytes stand beside its first one, at the beginning of b, as
@@ -83,16 +84,4 @@ func variable(b []byte, low int) (v int64, extra int) {
 	shift := uint(8*(low+extra)) & 63
 	high := uint64(b[0] & (0x80>>extra - 1))
 	return int64(high<<shift | binary.LittleEndian.Uint64(b[1:])&(1<<shift-1)), extra
-}
-
-// rename makes the name of the last one's first keep bytes and rest, and reports whether it is fit; if not, the last one's
-// first keep bytes, and its length, are as they were.
-func (d *listDecoder) rename(keep int, rest []byte) bool {
-	before := len(d.name)
-	d.name = append(d.name[:keep], rest...)
-	if !goodChange(d.name, keep) {
-		d.name = d.name[:before]
-		return false
-	}
-	return true
 }
