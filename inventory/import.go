@@ -97,7 +97,7 @@ func importFiles(f Format, files []listFile, o ImportOptions) (*Imported, error)
 			err = errTooMany
 		}
 		if err != nil {
-			return nil, fmt.Errorf("import %s: %s: %w", f, printable(file.name), err)
+			return nil, fmt.Errorf("import %s: %s: %w", f, Printable(file.name), err)
 		}
 		im.entries = append(im.entries, entries...)
 	}
@@ -237,7 +237,7 @@ func (im *importer) note(e entry, kind, id, text string) {
 	if strings.TrimSpace(e.name) == "" {
 		e.name = fmt.Sprintf("line %d", e.line)
 	}
-	n := Note{Kind: kind, Entry: printable(e.name), File: e.file, Line: e.line, ID: id, Text: printable(text)}
+	n := Note{Kind: kind, Entry: Printable(e.name), File: e.file, Line: e.line, ID: id, Text: Printable(text)}
 	if kind == NoteSkipped {
 		n.Why = e.why
 	}

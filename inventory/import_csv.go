@@ -119,7 +119,7 @@ func table(file listFile, read func(columns, []string) entry) (out []entry, err 
 	}
 	c := header(first)
 	if c == nil {
-		return nil, fmt.Errorf("the first line is %.200q, expected the names of columns, one of them rsync", printable(strings.Join(first, ",")))
+		return nil, fmt.Errorf("the first line is %.200q, expected the names of columns, one of them rsync", Printable(strings.Join(first, ",")))
 	}
 	for {
 		row, err := r.Read()

@@ -146,7 +146,7 @@ func (m *mender) country(known map[string]string) string {
 
 // words are free text for people: one line, at most 100 printable characters.
 func (m *mender) words(what, s string) string {
-	clean := strings.Join(strings.Fields(printable(s)), " ")
+	clean := strings.Join(strings.Fields(Printable(s)), " ")
 	if utf8.RuneCountInString(clean) > 100 {
 		clean = strings.TrimSpace(string([]rune(clean)[:100]))
 	}
@@ -179,9 +179,9 @@ func (m *mender) asn() int64 {
 // blank are the characters that stand around what was copied from somewhere.
 func blank(r rune) bool { return unicode.IsSpace(r) || r == 0xFEFF || r == 0x200B }
 
-// printable is foreign text as it may be shown to people and written into files: without controls, invisible characters and bytes
+// Printable is foreign text as it may be shown to people and written into files: without controls, invisible characters and bytes
 // that are no UTF-8, at most 300 characters.
-func printable(s string) string {
+func Printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
