@@ -233,7 +233,7 @@ func TestAttack_PrivateAddresses(t *testing.T) {
 		"255.255.255.255 255.255.255.255 4":   "255.255.255.255 is a reserved address",
 		"[::] :: 6":                           ":: is an unspecified address",
 	} {
-		want[at] = "not asked: " + is + "; `probe.allow_private: true` allows it"
+		want[at] = is + ": it is asked only with `probe.allow_private: true`"
 	}
 	if diff := cmp.Diff(want, forbidden); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
@@ -264,11 +264,17 @@ func TestAttack_PrivateAddressJoinsNoHosts(t *testing.T) {
 		zone[host] = []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}
 		asks = append(asks, quorum.Ask{Server: host, Tree: "centos", URL: mustURL(t, "rsync://"+host+"/centos/")})
 	}
-	var together sync.WaitGroup
-	together.Add(5)
-	got := probe.All(t.Context(), asks, probe.Options{Now: time.Now, Resolve: names(zone), Probe: func(ctx context.Context, _ quorum.Ask, _ netip.Addr) quorum.Reading {
-		together.Done()
-		together.Wait() // only when all five are asked at a time
+	var begun atomic.Int64
+	together := make(chan struct{})
+	got := probe.All(t.Context(), asks, probe.Options{Now: time.Now, Resolve: names(zone), Timeout: 10 * time.Second, Probe: func(ctx context.Context, _ quorum.Ask, _ netip.Addr) quorum.Reading {
+		if begun.Add(1) == 5 {
+			close(together)
+		}
+		select {
+		case <-together: // only when all five are asked at a time
+		case <-ctx.Done():
+			t.Error("the hosts are asked one after the other")
+		}
 		return quorum.Reading{}
 	}})
 	if len(got) != 10 {

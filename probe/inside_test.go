@@ -179,6 +179,22 @@ func TestLook_RefusesWhatNoManifestCarries(t *testing.T) {
 	}
 }
 
+// TestLook_ListThatCannotBeSorted has a walk give a path that no list may hold: told once, no index, and the look is good.
+func TestLook_ListThatCannotBeSorted(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "list")
+	m := MasterAsk{Tree: "centos", TimeFile: "TIME", Anchors: []string{"**"}, Index: func(int64) string { return name }}
+	var told []string
+	o := Options{Trouble: func(err error) { told = append(told, err.Error()) }}
+	var r quorum.MasterReading
+	look(t.Context(), &still{[]timeRead{parseTime([]byte("8\n"), "TIME"), parseTime([]byte("8\n"), "TIME")}, []item{{path: "a"}, {path: "b//c"}, {path: "d//e"}}}, m, o, &r)
+	if r.Failure != nil || r.List == nil || r.List.Files != 3 || len(told) != 1 || !strings.HasPrefix(told[0], "keeping the list of tree centos at 8: ") {
+		t.Errorf("reading %+v, failure %+v, told %q", r, r.Failure, told)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("an index was written of half a list")
+	}
+}
+
 func TestFitting(t *testing.T) {
 	found := []manifest.Anchor{{Size: 9}, {Size: 4}, {Size: 4}, {Size: 1}}
 	var sizes []int

@@ -53,7 +53,7 @@ func (l lister) look(ctx context.Context, ask quorum.Ask, addr netip.Addr, seen 
 		return seen
 	}
 	seen.Depth, seen.List = manifest.DepthListing, diff
-	seen.Void = again.fail != nil || again.timestamp != seen.Timestamp || rawText(again.data) != seen.Raw
+	seen.Void = again.timestamp != seen.Timestamp || rawText(again.data) != seen.Raw
 	return seen
 }
 

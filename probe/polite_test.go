@@ -31,7 +31,7 @@ func TestAll_PerGroup(t *testing.T) {
 	now, most := map[string]int{}, map[string]int{}
 	full := make(chan struct{})
 	begun := 0
-	probe.All(t.Context(), many(t, 30), probe.Options{Now: time.Now, PerGroup: 2, Concurrency: 6, Probe: func(_ context.Context, ask quorum.Ask, _ netip.Addr) quorum.Reading {
+	probe.All(t.Context(), many(t, 30), probe.Options{Now: time.Now, PerGroup: 2, Concurrency: 6, Timeout: 10 * time.Second, Probe: func(ctx context.Context, ask quorum.Ask, _ netip.Addr) quorum.Reading {
 		mu.Lock()
 		now[ask.Group]++
 		most[ask.Group] = max(most[ask.Group], now[ask.Group])
@@ -39,7 +39,11 @@ func TestAll_PerGroup(t *testing.T) {
 			close(full)
 		}
 		mu.Unlock()
-		<-full
+		select {
+		case <-full:
+		case <-ctx.Done():
+			t.Error("fewer than six are asked at a time")
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		now[ask.Group]--

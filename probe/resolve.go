@@ -66,7 +66,7 @@ func (r *resolved) refuse(u rsyncurl.URL) {
 		if r.refused == nil {
 			r.refused = map[netip.Addr]*quorum.Failure{}
 		}
-		r.refused[addr] = &quorum.Failure{Kind: quorum.FailForbidden, Text: fmt.Sprintf("not asked: %s is %s; `probe.allow_private: true` allows it", name, article(what))}
+		r.refused[addr] = &quorum.Failure{Kind: quorum.FailForbidden, Text: fmt.Sprintf("%s is %s: it is asked only with `probe.allow_private: true`", name, article(what))}
 	}
 }
 
