@@ -6,8 +6,9 @@
 //
 //	mem = Record(mem, looks at the masters, policy, previous, now)
 //	// a second look, Policy.Settle later, at the masters of Unsettled(mem); Record again
-//	asks := Plan(mem, policy, now, rnd)
-//	decision := Decide(Readings{Masters: looks, Servers: answers}, policy, previous, mem, now)
+//	asks := claims.Heed(Plan(mem, policy, now, rnd), mem)
+//	// probe asks Awake(asks)
+//	decision := Decide(Readings{Masters: looks, Servers: answers, Rested: Rested(asks)}, policy, previous, mem, now)
 //
 // A run for check-ins asks those servers alone, and looks at no master:
 //
@@ -38,10 +39,8 @@
 //
 // # Judging
 //
-// Every server that carries a tree gets one of twelve verdicts. The time file is read
-// first. The content is looked at when the time file has moved, or Policy.Recheck has
-// passed: the anchors that changed with the announcement or differ at a newer timestamp,
-// and a random sample of the others.
+// Every server that carries a tree gets one of twelve verdicts, with its cause where several things lead to it (Cause) and a
+// word on what to do about it (Advice).
 //
 //	verified      the announced timestamp, and the anchors recorded for it
 //	ahead         a later recorded timestamp, and the anchors recorded for it
@@ -49,8 +48,8 @@
 //	moving        as the master is now, or as it may have been between two looks: no verdict (soft)
 //	mixed         anchors of two timestamps, or addresses that disagree
 //	wrong         content that no recorded timestamp has, a regression, no number (hard)
-//	incomplete    an anchor or the time file is missing (hard)
-//	busy, unreachable, refused                           (soft)
+//	incomplete    a file, an anchor or the time file is missing (hard)
+//	busy, unreachable, refused                           (soft; an address that may not be asked is refused, and hard)
 //	unknown       nothing that could be judged
 //	maintenance   so declared: not asked, not counted
 //
@@ -63,6 +62,45 @@
 // An anchor that the master has deleted and a server kept is no fault; a timestamp newer than our last look at the master
 // is not held against the server: it is moving. So is one that was never recorded, since the master may have moved twice
 // between two looks; but who stays at it for longer than Policy.MaxHold is wrong.
+//
+// # Depth
+//
+// The time file is read in every round. The content is looked at when the time file has moved, or Policy.Recheck has passed since
+// it was looked at last: the anchors that changed with the announcement or differ at a newer timestamp, and a random sample of the
+// others. With it the whole file list is compared with the master's, as far as Policy.Lists has that:
+//
+//	a node                        whenever its time file moves
+//	a mirror                      Policy.ListShare percent of those whose time file moves, by chance; all whose list was at
+//	                              fault when it was looked at last
+//	everybody that is verified    at least every Policy.Recheck, from half of it on, so many in a round that all get their turn
+//	                              and none has to carry more than twice the average; and Policy.Spot in a thousand, by
+//	                              chance, in every round: nobody can be sure not to be looked at
+//
+// A mirror is asked for its list at most once in a twelfth of Policy.Recheck, and one that is behind not at all. A list is judged
+// by its worst difference:
+//
+//	a file with another size or time of last change    wrong (where only times differ, the reason says so: rsync without -t)
+//	a file that is missing                             incomplete; of a subset nobody knows what is missing
+//	files as at another recorded timestamp             mixed: so is a mirror in the middle of its own sync
+//	files that the master does not have                verified, to the depth of anchors: deletions are not taken from it
+//	none                                               verified, to the depth of listing
+//
+// Nothing is held against a server while the master is in motion, or has moved on and its newer list is not at hand: it is moving
+// (soft), and looked at again at once. A fault stands at that timestamp, at whichever address, until the list is looked at again
+// and found in order at all addresses; a time file or anchors do not clear it. The depth of a verification is the least of its
+// addresses; a later look at the anchors alone does not lower it. A list that could not be read does, when that happens twice in
+// a row; anchors that are in order count all the same.
+//
+// What a server excludes is asked by nobody: an anchor that is not in the reading is not missing. One whose patterns hide all
+// anchors is judged by its list alone. An rsync+tls URL is judged, and counted; mirrors cannot sync from it, so it is no source.
+//
+// # Resting
+//
+// A mirror that was busy, unreachable or refused more often in a row than a verification outlives is asked 2, 4, 8 ... check
+// intervals after the last time, up to a quarter sooner, and at least every Policy.Backoff. Plan marks it (Ask.Rest), a check-in
+// wakes it, and a round in which it rests (Readings.Rested) leaves what is known of it as it is: no error is counted, the guard
+// sees nothing, and one good check brings it back. Nobody rests while the guard holds, or while more than half of all fail: then
+// the trouble is here. Nodes never rest.
 //
 // # Asking some
 //

@@ -91,8 +91,8 @@ func deep(depth string) int {
 
 // sum takes over a comparison, and judges it: the worst first. It returns what is at fault in words, and the cause.
 func (l *ListLook) sum(d filelist.Diff) (string, Cause) {
-	l.Files, l.Bytes = d.Files, d.Bytes
-	l.Missing, l.Extra, l.Different, l.Moved = d.Missing, d.Extra, d.Different, d.Moved
+	l.Files, l.Bytes = max(0, d.Files), max(0, d.Bytes) // readings may come from a file
+	l.Missing, l.Extra, l.Different, l.Moved = max(0, d.Missing), max(0, d.Extra), max(0, d.Different), max(0, d.Moved)
 	mtime := d.Different > 0 && d.Missing == 0 && !slices.ContainsFunc(d.DifferentFirst, func(o filelist.Odd) bool { return o.Size != o.MasterSize })
 	var parts []string
 	note := func(n int64, what string, first []filelist.Odd, describe func(filelist.Odd) string) {

@@ -92,12 +92,20 @@ func (p Policy) inTurn(due []int, list []entry, mem Memory, mirrors int) []int {
 	if len(due) <= most {
 		return due
 	}
-	listed := func(i int) time.Time {
-		return mem.Servers[list[i].server.ID][list[i].tree].under(list[i].url).Listed.Time
+	type waiting struct {
+		at     int
+		listed time.Time
+		lot    uint16
 	}
-	slices.SortFunc(due, func(a, b int) int {
-		return cmp.Or(listed(a).Compare(listed(b)), cmp.Compare(hash(list[a].place(), strictjson.Time{}), hash(list[b].place(), strictjson.Time{})))
-	})
+	line := make([]waiting, len(due))
+	for i, at := range due {
+		e := list[at]
+		line[i] = waiting{at, mem.Servers[e.server.ID][e.tree].under(e.url).Listed.Time, hash(e.place(), strictjson.Time{})}
+	}
+	slices.SortStableFunc(line, func(a, b waiting) int { return cmp.Or(a.listed.Compare(b.listed), cmp.Compare(a.lot, b.lot)) })
+	for i := range due[:most] {
+		due[i] = line[i].at
+	}
 	return due[:most]
 }
 

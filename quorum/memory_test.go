@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -15,8 +16,10 @@ func remembered(t testing.TB) []byte {
 	w := newWorld(t, "majority", 3, 2)
 	w.digest = "x"
 	w.run()
+	w.lists, w.policy.ListShare, w.now = true, 100, w.now.Add(time.Hour)
 	w.change(5, 2, 1, 1, 1)
-	w.sync("n1", "n2")
+	w.sync("n1", "n2", "m2")
+	w.servers["m2"][0].diff = diffOf(1, 2, 3, 4)
 	w.fail(FailBusy, "m1")
 	w.run()
 	w.change(9, 3, 1, 1, 1)
@@ -78,6 +81,15 @@ func TestMemoryRefused(t *testing.T) {
 		{"state", `"state": "verified"`, `"state": "fine"`, `"fine"`},
 		{"soft errors below zero", `"soft": 1`, `"soft": -1`, "soft errors -1"},
 		{"depth", `"depth": "anchors"`, `"depth": "abyss"`, `"abyss"`},
+		{"state of a list", `"state": "wrong"
+`, `"state": "verified"
+`, "expected wrong, incomplete, mixed or moving"},
+		{"files of a list below zero", `"missing": 2`, `"missing": -2`, "-2: expected 0 or more"},
+		{"address of a list", `"address": "192.0.2.1",
+          "timestamp": 1795248300,
+          "files"`, `"address": "nowhere",
+          "timestamp": 1795248300,
+          "files"`, "expected an IP address"},
 		{"family", "\n          4\n", "\n          5\n", "family 5"},
 		{"guard", `"guard": {}`, `"guard": {"runs": -1}`, "-1 runs"},
 		{"time", `"at": "2026`, `"at": "26`, "RFC 3339"},
@@ -101,10 +113,14 @@ func FuzzMemory(f *testing.F) {
 	f.Add(remembered(f))
 	f.Add([]byte(`{"schema": "tidemark/memory/v1", "trees": {}, "servers": {}, "guard": {}}`))
 	f.Add([]byte(`{"schema": "tidemark/memory/v1", "trees": {"centos": {"announced": 5}}, "servers": {"m1": {"centos": {"valid": true, "timestamp": 9}}}, "guard": {"runs": 2}}`))
+	f.Add([]byte(`{"schema": "tidemark/memory/v1", "trees": {}, "servers": {"m1": {"centos": {"url": "rsync://m1.example.org/centos/", "state": "busy", "soft": 9223372036854775807, "last": {"at": "2026-11-22T08:00:00Z"}}}}, "guard": {}}`))
 	f.Add([]byte(`{}`))
 	w := newWorld(f, "majority", 3, 2)
 	w.run()
 	readings := w.ask()
+	readings.Rested = []string{"m1/centos", "n1/centos"}
+	w.policy.Backoff, w.policy.Spot = time.Hour, 500
+	w.keepLists(w.memory)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		mem, err := LoadMemory(data)
 		if err != nil {

@@ -26,7 +26,7 @@ func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
 	}
 	asked := slices.DeleteFunc(carriers(p), func(e entry) bool { return e.server.Maintenance || e.url.IsZero() })
 	backsOff := backsOff(mem, p, asked)
-	var asks []Ask
+	asks := make([]Ask, 0, len(asked))
 	for _, e := range asked {
 		a := Ask{
 			Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile, Files: files[e.tree],
@@ -153,7 +153,7 @@ func some(all []string, n int, rnd *rand.Rand) []string {
 func carriers(p Policy) []entry {
 	servers := slices.Clone(p.Servers)
 	slices.SortFunc(servers, func(a, b inventory.Server) int { return cmp.Compare(a.ID, b.ID) })
-	var list []entry
+	list := make([]entry, 0, len(servers))
 	for _, s := range servers {
 		for _, tree := range slices.Sorted(maps.Keys(s.Trees)) {
 			if _, ours := p.Trees[tree]; ours {

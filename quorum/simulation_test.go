@@ -179,8 +179,11 @@ func roundTrip(t *rapid.T, mem Memory) Memory {
 
 // noteLists keeps whose list was seen to be wrong, and that held against it, until it is seen to be right.
 func (s *sim) noteLists(r Readings, d Decision) {
-	wrong, right := map[string]int64{}, map[string]bool{}
+	wrong, right, open := map[string]int64{}, map[string]bool{}, map[string]bool{}
 	for _, a := range r.Servers {
+		if a.Void || a.List == nil {
+			open[a.Server] = true // at this address
+		}
 		if a.Void || a.Timestamp == 0 || a.Depth == manifest.DepthTime {
 			continue
 		}
@@ -195,7 +198,7 @@ func (s *sim) noteLists(r Readings, d Decision) {
 	for _, v := range d.Verdicts {
 		if at := wrong[v.Server]; at != 0 && v.State.isHard() && v.State != Behind && v.Cause != CauseRegression && v.Cause != CauseUnrecorded {
 			s.faulty[v.Server] = at
-		} else if right[v.Server] && at == 0 && len(s.servers[v.Server]) == 1 {
+		} else if right[v.Server] && at == 0 && !open[v.Server] {
 			delete(s.faulty, v.Server)
 		}
 		if at := s.faulty[v.Server]; at != 0 && v.Source && s.listedAt(d.Manifest, v.Server) == at {
