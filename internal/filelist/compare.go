@@ -121,7 +121,7 @@ func (c *comparison) elsewhere(at, seen *item, older bool) bool {
 			continue
 		}
 		held := o.find(at)
-		if held == nil && seen == nil && o.cursor.err() == nil || held != nil && seen != nil && equal(held, seen) {
+		if held == nil && seen == nil || held != nil && seen != nil && equal(held, seen) {
 			return true
 		}
 	}

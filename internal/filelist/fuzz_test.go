@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -66,6 +67,42 @@ func FuzzBlocks(f *testing.F) {
 			t.Errorf("%d entries were taken; written again: %d, %v", len(first), len(second), err)
 		}
 	})
+}
+
+// TestBlocks_Refusals are blocks that no Write wrote; their checksum would be right.
+func TestBlocks_Refusals(t *testing.T) {
+	t.Parallel()
+	name := func(size, shared int, rest string) string { return string([]byte{byte(size), byte(shared)}) + rest }
+	top := name(1, 0, "")
+	for what, b := range map[string]string{
+		"nothing":                     "",
+		"no end":                      top + name(1, 0, "a") + "\x00" + "\x00",
+		"no end of the block":         top + name(1, 0, "a") + "\x00",
+		"more after the end":          "\x00\x00",
+		"a directory without entries": top + "\x00\x00",
+		"the same name again":         top + name(1, 0, "a") + "\x00" + name(1, 0, "a") + "\x00" + "\x00\x00",
+		"names out of order":          top + name(1, 0, "b") + "\x00" + name(1, 0, "a") + "\x00" + "\x00\x00",
+		"out of order behind a byte that was not shared": top + name(2, 0, "ab") + "\x00" + name(2, 0, "aa") + "\x00" + "\x00\x00",
+		"the directory again":                            name(2, 0, "d") + name(1, 0, "a") + "\x00\x00" + name(1, 1, "") + name(1, 0, "b") + "\x00\x00\x00",
+		"directories out of order":                       name(2, 0, "d") + name(1, 0, "a") + "\x00\x00" + name(2, 0, "c") + name(1, 0, "b") + "\x00\x00\x00",
+		"shares more than there is":                      top + name(1, 0, "a") + "\x00" + name(1, 2, "b") + "\x00\x00\x00",
+		"the first one shares":                           top + name(1, 1, "a") + "\x00\x00\x00",
+		"a name that is not there":                       top + name(9, 0, "a") + "\x00\x00\x00",
+		"a name of 2^63 bytes":                           top + "\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00a\x00\x00\x00",
+		"a number of 11 bytes":                           top + strings.Repeat("\xff", 10) + "\x01\x00a\x00\x00\x00",
+		"a size of 9 bytes":                              top + name(1, 0, "a") + "\x09" + strings.Repeat("\x01", 9) + "\x00\x00",
+		"a size below 0":                                 top + name(1, 0, "a") + "\x08" + strings.Repeat("\xff", 8) + "\x00\x00",
+		"numbers that are not there":                     top + name(1, 0, "a") + "\x88",
+		"a path of 4097 bytes":                           name(2, 0, "d") + "\xff\x1f\x00" + strings.Repeat("n", 4095) + "\x00\x00\x00",
+	} {
+		if err := ordered(t, &decoder{src: strings.NewReader(b), end: int64(len(b))}); err == nil {
+			t.Errorf("%s: it was taken", what)
+		}
+	}
+	good := top + name(1, 0, "a") + "\x00" + name(1, 1, "b") + "\x00" + "\x00\x00"
+	if err := ordered(t, &decoder{src: strings.NewReader(good), end: int64(len(good))}); err != nil {
+		t.Errorf("good ones: %v", err)
+	}
 }
 
 // ordered walks c, and gives the damage that it ends with.

@@ -116,3 +116,27 @@ func TestSorter_Twice(t *testing.T) {
 		}
 	})
 }
+
+// TestSortKeys_Limits: also where the quicksort gives up, at once or on its way, and whatever the pivots do.
+func TestSortKeys_Limits(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		name := rapid.OneOf(rapid.StringMatching(`[ab]{1,20}`), rapid.StringMatching(`kernel-core-[0-9]{1,9}`), rapid.SampledFrom([]string{"a", "12345678", "123456789", "\xff"}))
+		names := rapid.SliceOfN(name, 0, 300).Draw(rt, "names")
+		var b block
+		b.directory("")
+		for _, name := range names {
+			b.add(name, 0, 0)
+		}
+		for i, r := range b.recs {
+			b.recs[i].key = key(b.slab, r, 0)
+		}
+		sortKeys(b.slab, b.recs, 0, rapid.IntRange(0, 9).Draw(rt, "limit"))
+		slices.Sort(names)
+		for i, r := range b.recs {
+			if got := string(b.slab[r.off : r.off+r.len]); got != names[i] {
+				rt.Fatalf("%d: %q, expected %q", i, got, names[i])
+			}
+		}
+	})
+}
