@@ -62,9 +62,9 @@ func curveLine(c history.Curve, now time.Time) string {
 	}
 	said := fmt.Sprintf("announced %s ago", console.Ago(c.Announced, now))
 	if len(parts) > 0 {
-		said += ", and so many of the mirrors had it: " + strings.Join(parts, ", ")
+		said += "; reached " + strings.Join(parts, ", ")
 	}
-	return fmt.Sprintf("%s; now %d of %d", said, c.Reached, c.Of)
+	return fmt.Sprintf("%s; %d of %d mirrors have it", said, c.Reached, c.Of)
 }
 
 // countRows counts: what is shown, of what, and by state.
