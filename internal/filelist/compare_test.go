@@ -225,6 +225,9 @@ func TestCompare_FailedSource(t *testing.T) {
 	for name, compare := range map[string]func() (Diff, error){
 		"seen": func() (Diff, error) { return Compare(short(), whole(), nil, Rules{}) },
 		"want": func() (Diff, error) { return Compare(whole(), short(), nil, Rules{}) },
+		"other, behind what it was asked": func() (Diff, error) {
+			return Compare(sourceOf(Entry{"a", 1, 3}, Entry{"b", 1, 1}), whole(), []Other{{short(), true}}, Rules{})
+		},
 		"other": func() (Diff, error) {
 			return Compare(odd(), whole(), []Other{{whole(), true}, {short(), true}}, Rules{})
 		},
