@@ -67,7 +67,7 @@ func TestDamagedIsSetAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file, content := kept(t, 20)
-			wantSetAside(t, file, damage(content))
+			wantSetAside(t, file, map[string][]byte{"": damage(content), "-wal": []byte("of the old one")})
 		})
 	}
 }
@@ -80,14 +80,15 @@ func TestAnyZeroedPage(t *testing.T) {
 	for at := page; at < len(content); at += page {
 		bad := bytes.Clone(content)
 		clear(bad[at : at+page])
-		wantSetAside(t, filepath.Join(t.TempDir(), "history.db"), bad)
+		wantSetAside(t, filepath.Join(t.TempDir(), "history.db"), map[string][]byte{"": bad})
 	}
 }
 
-func wantSetAside(t *testing.T, file string, bad []byte) {
+// wantSetAside writes what is there, by the suffix of its name.
+func wantSetAside(t *testing.T, file string, there map[string][]byte) {
 	t.Helper()
 	ctx := context.Background()
-	for suffix, b := range map[string][]byte{"": bad, "-wal": []byte("of the old one")} {
+	for suffix, b := range there {
 		if err := os.WriteFile(file+suffix, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func wantSetAside(t *testing.T, file string, bad []byte) {
 	} else if !errors.Is(err, ErrDamaged) {
 		t.Errorf("a reader: %v", err)
 	}
-	if b, err := os.ReadFile(file); err != nil || !bytes.Equal(b, bad) {
+	if b, err := os.ReadFile(file); err != nil || !bytes.Equal(b, there[""]) {
 		t.Fatalf("a reader changed it: %v", err)
 	}
 	db, aside, err := Open(ctx, file, Options{Now: start})
@@ -109,9 +110,9 @@ func wantSetAside(t *testing.T, file string, bad []byte) {
 	if !strings.Contains(aside, moved) || !strings.Contains(aside, file) || strings.Contains(aside, "\n") {
 		t.Errorf("it says %q, want both names", aside)
 	}
-	for name, want := range map[string][]byte{moved: bad, moved + "-wal": []byte("of the old one")} {
-		if b, err := os.ReadFile(name); err != nil || !bytes.Equal(b, want) {
-			t.Errorf("%s does not hold what was there: %d bytes, %v", filepath.Base(name), len(b), err)
+	for suffix, want := range there {
+		if b, err := os.ReadFile(moved + suffix); err != nil || !bytes.Equal(b, want) {
+			t.Errorf("%s does not hold what was there: %d bytes, %v", filepath.Base(moved+suffix), len(b), err)
 		}
 	}
 	add(t, db, killRound(1))

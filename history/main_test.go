@@ -34,6 +34,10 @@ func writeForEver(file string) {
 		fmt.Println("error: opening:", aside, err)
 		return
 	}
+	if _, err := db.sql.Exec("PRAGMA cache_size = 5"); err != nil { // so that pages go to the disk while a round is added, not only at its end
+		fmt.Println("error:", err)
+		return
+	}
 	l, err := lastRound(ctx, db.sql)
 	if err != nil {
 		fmt.Println("error:", err)
