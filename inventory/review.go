@@ -85,7 +85,7 @@ func (r *reviewer) tree(s Server, tree string, u rsyncurl.URL) {
 		r.add(s, false, key, "give its plain rsync:// URL, where it has one", "rsync over TLS: checked, never offered, since mirrors do not speak it")
 	}
 	if example(u.Host()) {
-		r.add(s, false, key, "replace it by a server of yours", "%s is a host of examples, where nobody answers", u.Host())
+		r.add(s, false, key, "replace it by a server of yours", "%s is an example host: nobody answers", u.Host())
 	}
 	place := tree + " " + u.HostPort()
 	if first, taken := r.hosts[place]; taken {

@@ -46,7 +46,7 @@ func TestReview(t *testing.T) {
 		"error e-tree.se.trees.other: the configuration has no tree of this name",
 		"error f-private.se.trees.centos: 10.1.2.3 is a private address, which is not probed",
 		"warning g-tls.se.trees.centos: rsync over TLS: checked, never offered, since mirrors do not speak it",
-		"warning h-example.se.trees.centos: mirror.example.org is a host of examples, where nobody answers",
+		"warning h-example.se.trees.centos: mirror.example.org is an example host: nobody answers",
 		"warning plain.se.trees.centos: plain.se is asked for this tree as i-again.se already",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -123,7 +123,7 @@ func inventoryPaths(c *console.Call) (paths []string, o inventory.ReviewOptions,
 func sayInventory(c *console.Call, d inventoryDocument) {
 	if len(d.Findings) > 0 {
 		w := console.Table("", "WHAT", "TO DO", "WHERE")
-		w.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 80, WidthMaxEnforcer: text.WrapSoft}, {Number: 3, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
+		w.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 100, WidthMaxEnforcer: text.WrapSoft}, {Number: 3, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
 		for _, f := range d.Findings {
 			where := filepath.Base(f.File)
 			if f.Line > 0 {
