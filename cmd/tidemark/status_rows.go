@@ -131,7 +131,7 @@ func (f rowFilter) compare(a, b statusRow) int {
 	case "age":
 		return cmp.Compare(a.verdict.Timestamp, b.verdict.Timestamp) // never read: the oldest
 	case "id":
-		return 0
+		return cmp.Compare(a.verdict.Server, b.verdict.Server)
 	case "country":
 		return cmp.Compare(a.server.Country, b.server.Country)
 	case "since":

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tidemark/config"
+	"tidemark/history"
+	"tidemark/internal/console"
+	"tidemark/internal/filelist"
+	"tidemark/internal/rsyncurl"
+	"tidemark/internal/strictjson"
+	"tidemark/inventory"
+	"tidemark/manifest"
+	"tidemark/quorum"
+)
+
+var tableNow = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+
+func hoursAgo(h float64) strictjson.Time {
+	return strictjson.At(tableNow.Add(-time.Duration(h * float64(time.Hour))))
+}
+
+// tableRows are rows of every sort, in no order.
+func tableRows() []statusRow {
+	row := func(id, kind, country string, state quorum.State, source bool, hours float64, depth, reason string, good, of int64) statusRow {
+		v := quorum.Verdict{Server: id, Kind: kind, Tree: "centos", State: state, Source: source, Since: hoursAgo(2), Good: hoursAgo(0.1), Depth: depth, Reason: reason}
+		if hours > 0 {
+			v.Timestamp = hoursAgo(hours).Unix()
+		}
+		r := statusRow{verdict: v, server: inventory.Server{ID: id, Kind: kind, Country: country}}
+		if of > 0 {
+			r.week, r.month = &history.Uptime{Asked: of, Good: good}, &history.Uptime{Asked: 2 * of, Good: good + of}
+			r.memory.Families = []int{4, 6}
+		}
+		return r
+	}
+	return []statusRow{
+		row("ftp.funet.fi", "mirror", "FI", quorum.Verified, true, 1, "listing", "its time file says 1795330800 (2026-11-22 07:00:00 UTC), the announced timestamp, so it is a source", 2016, 2016),
+		row("iso-less.example.org", "mirror", "SE", quorum.Verified, false, 1, "anchors", "its time file says 1795330800 (2026-11-22 07:00:00 UTC), the announced timestamp, and the 4 anchors looked at equal the master's, but it is a partial mirror, so it is no source", 0, 0),
+		row("mirror.ca", "mirror", "CA", quorum.Wrong, false, 1, "", "its time file says 1795330800 (2026-11-22 07:00:00 UTC), but anchor 7/os/x86_64/repodata/repomd.xml has 1582 bytes with SHA-256 bf240d349297...: expected 1578 bytes with fdda28dc28a7..., so it is no source", 0, 2016),
+		row("mirror.za", "mirror", "ZA", quorum.Unreachable, false, 0, "", "it could not be reached: connection refused, so it is no source", 1007, 2016),
+		row("us-msync-2", "node", "US", quorum.Behind, false, 5, "anchors", "its time file says 1795316400 (2026-11-22 03:00:00 UTC), 4 h older than the announced timestamp 1795330800 (2026-11-22 07:00:00 UTC), so it is no source", 2010, 2016),
+		row("eu-msync-1", "node", "DE", quorum.Verified, true, 1, "listing", "", 2015, 2016),
+	}
+}
+
+// golden compares with a file in testdata; TIDEMARK_UPDATE=1 writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if os.Getenv("TIDEMARK_UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: -want +got\n%s", name, diff)
+	}
+}
+
+// What is no terminal gets every row whole; a terminal gets what fits, and colours unless they are unwanted.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	rows, _ := rowFilter{}.apply(tableRows())
+	for name, on := range map[string]screen{
+		"piped": {}, "wide": {width: 200}, "normal": {width: 100}, "narrow": {width: 60}, "colour": {width: 120, colour: true},
+	} {
+		got := draw(columns(tableNow), rows, on)
+		golden(t, "table_"+name+".golden", got+"\n")
+		for _, line := range strings.Split(got, "\n") {
+			if plain := unpainted(line); on.width > 0 && len([]rune(plain)) > on.width {
+				t.Errorf("%s: %d letters on a screen of %d: %q", name, len([]rune(plain)), on.width, plain)
+			}
+		}
+	}
+}
+
+func unpainted(s string) string {
+	for _, code := range []string{"\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"} {
+		s = strings.ReplaceAll(s, code, "")
+	}
+	return s
+}
+
+func TestRowFilter(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		f    rowFilter
+		want string
+	}{
+		"the worst first":   {rowFilter{}, "mirror.ca mirror.za us-msync-2 iso-less.example.org eu-msync-1 ftp.funet.fi"},
+		"by id":             {rowFilter{sort: "id"}, "eu-msync-1 ftp.funet.fi iso-less.example.org mirror.ca mirror.za us-msync-2"},
+		"by id, reversed":   {rowFilter{sort: "id", reverse: true}, "eu-msync-1 ftp.funet.fi iso-less.example.org mirror.ca mirror.za us-msync-2"},
+		"by country":        {rowFilter{sort: "country"}, "mirror.ca eu-msync-1 ftp.funet.fi iso-less.example.org us-msync-2 mirror.za"},
+		"the oldest first":  {rowFilter{sort: "age", limit: 2}, "mirror.za us-msync-2"},
+		"the least good":    {rowFilter{sort: "uptime", limit: 3}, "iso-less.example.org mirror.ca mirror.za"},
+		"nodes":             {rowFilter{kind: "node"}, "us-msync-2 eu-msync-1"},
+		"two states":        {rowFilter{states: []string{"wrong", "behind"}}, "mirror.ca us-msync-2"},
+		"of two countries":  {rowFilter{countries: []string{"FI", "ZA"}}, "mirror.za ftp.funet.fi"},
+		"no sources, nodes": {rowFilter{source: "no", kind: "node"}, "us-msync-2"},
+		"another tree":      {rowFilter{tree: "vault"}, ""},
+	} {
+		if c.f.reverse {
+			c.want = "us-msync-2 mirror.za mirror.ca iso-less.example.org ftp.funet.fi eu-msync-1"
+		}
+		rows, _ := c.f.apply(tableRows())
+		var ids []string
+		for _, r := range rows {
+			ids = append(ids, r.verdict.Server)
+		}
+		if got := strings.Join(ids, " "); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+// The exit code of --check is that of the one thing that is wrong, and 1 where there are several.
+func TestCheck_Code(t *testing.T) {
+	t.Parallel()
+	guard := func(d *statusDocument) { d.Guard = quorum.GuardReport{Spoke: true, Reason: "12 of 12 | turned"} }
+	overdue := func(d *statusDocument) { d.Trees[0].Overdue, d.Trees[0].Waiting = true, hoursAgo(13) }
+	verdict := func(kind string, s quorum.State, hours float64) func(*statusDocument) {
+		return func(d *statusDocument) {
+			d.Verdicts = append(d.Verdicts, quorum.Verdict{Server: "s", Kind: kind, Tree: "centos", State: s, Since: hoursAgo(hours), Reason: "why"})
+		}
+	}
+	for name, c := range map[string]struct {
+		change []func(*statusDocument)
+		code   int
+		kinds  string
+	}{
+		"fine":     {nil, 0, ""},
+		"guard":    {[]func(*statusDocument){guard}, console.Guard, "guard"},
+		"overdue":  {[]func(*statusDocument){overdue}, console.Overdue, "overdue"},
+		"both":     {[]func(*statusDocument){guard, overdue}, console.Failed, "guard overdue"},
+		"a master": {[]func(*statusDocument){func(d *statusDocument) { d.Trees[0].Trouble = "cannot open" }}, console.Failed, "master"},
+		"a master, said twice": {[]func(*statusDocument){func(d *statusDocument) {
+			d.Trees[0].Trouble, d.Problems = "cannot open", []string{"master of tree centos: cannot open"}
+		}}, console.Failed, "master"},
+		"a copy": {[]func(*statusDocument){func(d *statusDocument) { d.Problems = []string{"copy /srv: full\ndisk"} }}, console.Failed, "operation"},
+		"a beacon, said twice": {[]func(*statusDocument){func(d *statusDocument) {
+			d.Beacon, d.Problems = &beaconOutcome{State: beaconFailed}, []string{"beacon x: refused"}
+		}}, console.Failed, "beacon"},
+		"a wrong node":            {[]func(*statusDocument){verdict(manifest.KindNode, quorum.Wrong, 0)}, console.Failed, "node"},
+		"a silent node":           {[]func(*statusDocument){verdict(manifest.KindNode, quorum.Unreachable, 1)}, console.Failed, "node"},
+		"a node, silent just now": {[]func(*statusDocument){verdict(manifest.KindNode, quorum.Unreachable, 0.1)}, 0, ""},
+		"a node behind":           {[]func(*statusDocument){verdict(manifest.KindNode, quorum.Behind, 5)}, 0, ""},
+		"a wrong mirror":          {[]func(*statusDocument){verdict(manifest.KindMirror, quorum.Wrong, 5)}, 0, ""},
+	} {
+		last := statusDocument{FullAt: hoursAgo(0.1), Trees: []quorum.TreeReport{{Tree: "centos"}}}
+		for _, change := range c.change {
+			change(&last)
+		}
+		p := &publisher{Call: &console.Call{Program: &console.Program{Env: console.Env{Now: func() time.Time { return tableNow }}}}}
+		d := &checkDocument{Figures: map[string]int64{}}
+		checkTrees(d, last)
+		p.checkNodes(d, last.Verdicts)
+		checkTold(d, last)
+		d.judge()
+		var kinds []string
+		for _, r := range d.Reasons {
+			kinds = append(kinds, r.Kind)
+		}
+		if got := strings.Join(kinds, " "); d.Code != c.code || got != c.kinds || d.OK != (c.code == 0) {
+			t.Errorf("%s: code %d for %q, expected %d for %q", name, d.Code, got, c.code, c.kinds)
+		}
+		var out bytes.Buffer
+		p.Stdout = &out
+		d.tell(p.Call, "centos")
+		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 1+len(d.Reasons) || strings.Count(out.String(), "|") != 1 {
+			t.Errorf("%s: expected one line, one for each reason, and one |:\n%s", name, out.String())
+		}
+	}
+}
+
+// What is kept of a reading is what a person wants to see; a deep one outlives shallow ones, and nobody else's is touched.
+func TestKeepReadings(t *testing.T) {
+	t.Parallel()
+	url, other := mustURL(t, "rsync://a.example.org/centos/"), mustURL(t, "rsync://b.example.org/centos/")
+	p := &publisher{Call: &console.Call{Program: &console.Program{Env: console.Env{Now: func() time.Time { return tableNow }}}},
+		cfg: &config.Publisher{Trees: map[string]config.Tree{"centos": {Master: "/srv"}}}, state: &state{dir: t.TempDir()}}
+	p.cfg.Servers = []inventory.Server{{ID: "a", Trees: map[string]rsyncurl.URL{"centos": url}}, {ID: "b", Trees: map[string]rsyncurl.URL{"centos": other}}}
+	mem := quorum.NewMemory()
+	var recorded []manifest.Anchor
+	var seen []quorum.AnchorSeen
+	for i := range 100 {
+		path := strings.Repeat("x", i+1)
+		recorded = append(recorded, manifest.Anchor{Path: path, Size: 1, SHA256: "aa"})
+		seen = append(seen, quorum.AnchorSeen{Path: path, Size: 1, SHA256: "aa", Missing: i == 70})
+	}
+	mem.Trees["centos"] = quorum.TreeMemory{Recorded: []quorum.Recorded{{Timestamp: 7, Anchors: recorded}}}
+	reading := func(id string, u rsyncurl.URL, anchors []quorum.AnchorSeen) quorum.Reading {
+		return quorum.Reading{Server: id, Tree: "centos", URL: u, Address: "192.0.2.1", Depth: manifest.DepthTime, Timestamp: 7, Anchors: anchors}
+	}
+	kept := func(readings ...quorum.Reading) []lastReading {
+		t.Helper()
+		if err := p.keepReadings(quorum.Readings{Servers: readings}, mem); err != nil {
+			t.Fatal(err)
+		}
+		last, err := p.lastReadings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return last.Servers
+	}
+	got := kept(reading("a", url, seen), reading("b", other, nil))
+	if a := got[0]; len(got) != 2 || a.Asked != 100 || a.Odd != 1 || len(a.Anchors) != 1+keptFine || a.Anchors[0].Path != seen[70].Path {
+		t.Errorf("kept of 100 anchors, one of them odd: %+v", got)
+	}
+	if got = kept(reading("a", url, nil)); len(got) != 3 {
+		t.Errorf("after a shallow look at one of the two: %d readings, expected the deep one, the shallow one, and the other server's", len(got))
+	}
+	if got = kept(reading("a", url, nil)); len(got) != 3 {
+		t.Errorf("after another shallow look: %d readings", len(got))
+	}
+	if got = kept(reading("a", url, seen[:2])); len(got) != 2 || got[0].Asked != 2 {
+		t.Errorf("after another deep look: %+v", got)
+	}
+	p.cfg.Servers = p.cfg.Servers[:1]
+	if got = kept(); len(got) != 1 {
+		t.Errorf("after a server has left: %+v", got)
+	}
+	if err := os.WriteFile(p.state.path(readingsFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got = kept(reading("a", url, nil)); len(got) != 1 {
+		t.Errorf("after the file was damaged: %+v", got)
+	}
+}
+
+// The story names what differs, the first few of each kind, and says how many more there are.
+func TestStory_List(t *testing.T) {
+	t.Parallel()
+	d := filelist.Diff{Files: 240, Bytes: 118_100_000_000, Missing: 7, Extra: 1, Different: 1, Moved: 1,
+		DifferentFirst: []filelist.Odd{{Path: "d", Size: 1, MTime: 1400000000, MasterSize: 2, MasterMTime: 1400000001}},
+		ExtraFirst:     []filelist.Odd{{Path: "e", Size: 3, MTime: 1400000000}}, MovedFirst: []filelist.Odd{{Path: "m"}}}
+	for _, name := range []string{"a", "b", "c", "f", "g", "h", "i"} {
+		d.MissingFirst = append(d.MissingFirst, filelist.Odd{Path: name, MasterSize: 9, MasterMTime: 1400000000})
+	}
+	t1 := treeStory{recorded: map[int64]quorum.Recorded{7: {Timestamp: 7, List: &quorum.ListSum{Files: 247, Bytes: 118_200_000_000}}}}
+	var lines []string
+	t1.tellList(d, 7, false, func(word, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf("%-9s ", word)+fmt.Sprintf(format, args...))
+	})
+	golden(t, "story_list.golden", strings.Join(lines, "\n")+"\n")
+}
+
+func mustURL(t *testing.T, s string) rsyncurl.URL {
+	t.Helper()
+	u, err := rsyncurl.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
