@@ -33,6 +33,7 @@ type stream struct {
 	log     messages
 	ioError int32 // or'ed of all the server reported
 	noSend  int   // files that the server could not send
+	word    [4]byte
 }
 
 func newStream(r io.Reader, limits Limits) *stream {
@@ -121,12 +122,10 @@ func (s *stream) raw(p []byte) {
 // nextData handles frames until one brings data.
 func (s *stream) nextData() bool {
 	for s.err == nil && s.left == 0 {
-		var h [4]byte
-		s.raw(h[:])
+		header := uint32(s.rawInt32())
 		if s.err != nil {
 			break
 		}
-		header := binary.LittleEndian.Uint32(h[:])
 		tag, size := int(header>>24)-tagBase, int(header&0xffffff)
 		if tag == tagData {
 			s.left = size
@@ -161,9 +160,8 @@ func (s *stream) control(tag, size int) {
 }
 
 func (s *stream) rawInt32() int32 {
-	var b [4]byte
-	s.raw(b[:])
-	return int32(binary.LittleEndian.Uint32(b[:]))
+	s.raw(s.word[:])
+	return int32(binary.LittleEndian.Uint32(s.word[:]))
 }
 
 // message keeps a log message.
@@ -171,6 +169,9 @@ func (s *stream) message(tag, size int) {
 	s.log.bytes += size
 	if s.log.bytes > s.limits.Message {
 		s.failf(CodeTooLarge, "the server sent more than %d bytes of messages", s.limits.Message)
+		return
+	}
+	if size == 0 {
 		return
 	}
 	text := make([]byte, size)

@@ -49,7 +49,7 @@ func (w *wire) binaryStart(proto int) {
 }
 
 func (w *wire) frame(tag int, p []byte) {
-	w.Write(binary.LittleEndian.AppendUint32(nil, uint32(tag+tagBase)<<24|uint32(len(p))))
+	w.Write(binary.LittleEndian.AppendUint32(w.AvailableBuffer(), uint32(tag+tagBase)<<24|uint32(len(p))))
 	if _, err := w.Write(p); err != nil {
 		runtime.Goexit()
 	}
