@@ -21,7 +21,7 @@ type Daemon struct {
 	Address        string // loopback IP literal, e.g. "127.0.1.7"; "0.0.0.0" listens on all of loopback (hosts allow still keeps others out)
 	Port           int    // 0: a free one
 	Modules        map[string]string
-	MaxConnections int               // of each module; 0: no limit
+	MaxConnections int               // of each module; 0: no limit; below 0: nobody is let in
 	Motd           string            // sent before each answer
 	AuthUsers      map[string]string // name to password; nil: no password
 	Hidden         bool              // modules are not in the daemon's list

@@ -17,7 +17,7 @@ import (
 // that is known. Each has a name and one address or two of its own, on rsync's port; behind them stand one real daemon for
 // each way, and fakes for what real ones do not do. It lives within the namespaces of [Isolate].
 //
-//	f, err := lab.NewFleet(ctx, dir, lab.FleetOptions{Servers: 650, Each: 8, Start: ts, Now: time.Now})
+//	f, err := lab.NewFleet(ctx, dir, lab.FleetOptions{Servers: 650, Each: 7, Slow: 2, Start: ts, Now: time.Now})
 //	defer f.Close()
 //	f.WriteInventory(file)
 //	f.Next()                             // from one stage of the story to the next
@@ -44,7 +44,8 @@ type Fleet struct {
 // FleetOptions of [NewFleet].
 type FleetOptions struct {
 	Servers int   // in all
-	Each    int   // of each way to be wrong
+	Each    int   // of each way to be wrong ...
+	Slow    int   // ... but of those that take a whole timeout
 	Start   int64 // the timestamp of stage 1; the master moves an hour on
 	Now     func() time.Time
 }
@@ -125,7 +126,7 @@ type site struct {
 
 // sites are the daemons. Ways that are not here have a fake, nothing, or share one.
 func sites() []site {
-	list := []site{{WayNode, Follow}, {WayNodeLate, Behind}, {WayFollows, Follow}, {WayLags, Behind}, {WayFast, Follow}, {WayBusy, Busy}, {WayDenied, Denying},
+	list := []site{{WayNode, Follow}, {WayNodeLate, Behind}, {WayFollows, Follow}, {WayLags, Behind}, {WayFast, Follow}, {WayBusy, Full}, {WayDenied, Denying},
 		{WayPassword, Locked}, {WayModule, Moduleless}, {WayStale, Behind}, {WayLiar, Liar}, {WayPartial, Partial},
 		{WayRots, Follow}, {WayTimeFirst, Behind}, {WayFuture, Behind}, {WayHasty, Behind}}
 	for _, h := range harms() {
@@ -163,7 +164,11 @@ func (f *Fleet) cast() error {
 	}
 	ways := []Way{WayNode, WayNode, WayNode, WayNode, WayNode, WayNodeLate, WayNodeDown, WaySixStale}
 	for _, w := range faulty() {
-		ways = append(ways, slices.Repeat([]Way{w}, f.options.Each)...)
+		n := f.options.Each
+		if slices.Contains([]Way{WaySilent, WayStuck, WayMotd}, w) {
+			n = f.options.Slow
+		}
+		ways = append(ways, slices.Repeat([]Way{w}, n)...)
 	}
 	for i := len(ways); i < len(who); i++ {
 		ways = append(ways, []Way{WayFollows, WayFollows, WayFollows, WayLags, WayFast}[i%5])

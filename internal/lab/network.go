@@ -24,6 +24,7 @@ const (
 	Busy        Role = "busy"
 	Partial     Role = "partial"
 	Incomplete  Role = "incomplete"
+	Full        Role = "full"
 	Denying     Role = "denying"
 	Locked      Role = "locked"
 	Moduleless  Role = "moduleless"
@@ -138,6 +139,8 @@ func (n *Network) Start(ctx context.Context, id string) error {
 	switch s.Role {
 	case Busy:
 		bring = StartBusy
+	case Full:
+		d.MaxConnections = -1
 	case Denying:
 		d.Deny = true
 	case Locked:

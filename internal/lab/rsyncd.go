@@ -67,7 +67,7 @@ func (r *Running) moduleLines(line func(format string, a ...any)) {
 		line("  hosts allow = 127.0.0.0/8 ::1")
 	}
 	line("  hosts deny = *")
-	if d.MaxConnections > 0 {
+	if d.MaxConnections != 0 {
 		line("  max connections = %d", d.MaxConnections)
 	}
 	if d.Hidden {
