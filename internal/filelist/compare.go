@@ -1,207 +1,172 @@
 package filelist
 
 import (
-	"cmp"
-	"errors"
+	"bytes"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 )
 
-// Options of a Sorter.
-type Options struct {
-	Dir      string // for what does not fit in memory; "": the system's directory for temporary files
-	Memory   int    // bytes of entries that are held; 0: 4 MiB
-	MaxBytes int64  // of temporary files; 0: 2 GiB
-}
-
-const (
-	minMemory = 64 << 10
-	maxMemory = 1 << 30
-	fanIn     = 32 // runs of one level that are merged into one of the next
-)
-
-// Sorter brings entries into the order of an index. Memory is bounded by Options.Memory (some of it twice, while it grows) whatever
-// their number; beyond it sorted runs go to unlinked temporary files.
-type Sorter struct {
-	options Options
-	block   *block
-	dir     string // of the last entry
-	began   bool   // the block has a group for dir
-	levels  []*level
-	sorted  bool
-	failure error
-}
-
-// level is a file of runs. A full one becomes a single run of the next level: every entry is written once a level, and no more than
-// fanIn runs of each are open.
-type level struct {
-	file *os.File
-	size int64
-	runs []span
-}
-
-type span struct{ from, to int64 }
-
-// NewSorter makes an empty one. It must be closed.
-func NewSorter(o Options) *Sorter {
-	o.Memory = min(max(cmp.Or(o.Memory, 4<<20), minMemory), maxMemory)
-	o.MaxBytes = cmp.Or(o.MaxBytes, 2<<30)
-	return &Sorter{options: o, block: &block{}}
-}
-
-// Add takes an entry, in any order; one directory after the other is fastest. It fails with ErrPath, and as soon as it is seen with
-// ErrTwice, ErrTooLarge or what the file system said. The first failure is also that of what follows.
-func (s *Sorter) Add(e Entry) error {
-	if s.failure != nil {
-		return s.failure
+// Compare walks seen beside want, the master's list at the timestamp that the server claims, and others, those of other recorded
+// timestamps: what differs from want but is as one of these is Moved. What the master has deleted, and what it does not have yet,
+// belongs to newer timestamps only: a file that is missing, or extra, is Moved only by a newer one. Two mtimes are the same when
+// their lower 32 bits are: more does not come through the older versions of rsync's protocol. A source that fails is an error.
+// Sources are not closed; of others only those are read that were asked.
+func Compare(seen, want Source, others []Other, r Rules) (Diff, error) {
+	c := comparison{rules: r, seen: cursorOf(seen), want: cursorOf(want)}
+	for _, o := range others {
+		c.others = append(c.others, &other{cursor: cursorOf(o.Source), newer: o.Newer})
 	}
-	if s.sorted {
-		return errors.New("sort a list: added to after it was sorted")
+	if err := c.run(); err != nil {
+		return Diff{}, fmt.Errorf("compare two lists: %w", err)
 	}
-	slash, known := s.split(e.Path)
-	if err := checkEntry(e, slash, known); err != nil {
-		return s.fail(err)
-	}
-	for !s.block.room(e.Path, s.options.Memory) {
-		if err := s.spill(); err != nil {
-			return s.fail(err)
+	return c.diff, nil
+}
+
+type comparison struct {
+	rules      Rules
+	seen, want cursor
+	others     []*other
+	diff       Diff
+	paths      paths
+}
+
+func (c *comparison) run() error {
+	x, y := c.seen.next(), c.want.next()
+	order := 0 // of the two directories
+	for x != nil && y != nil {
+		if x.fresh || y.fresh {
+			order = bytes.Compare(x.dir, y.dir)
+		}
+		o := order
+		if o == 0 {
+			o = bytes.Compare(x.base, y.base)
+		}
+		switch {
+		case o < 0:
+			c.judge(x, nil)
+			x = c.seen.next()
+		case o > 0:
+			c.judge(nil, y)
+			y = c.want.next()
+		default:
+			c.judge(x, y)
+			x, y = c.seen.next(), c.want.next()
 		}
 	}
-	if !known || !s.began {
-		s.dir, s.began = e.Path[:max(slash, 0)], true
-		s.block.directory(s.dir)
-	}
-	s.block.add(e.Path[slash+1:], e.Size, e.MTime)
-	return nil
-}
-
-func (s *Sorter) fail(err error) error {
-	s.failure = fmt.Errorf("sort a list: %w", err)
-	return s.failure
-}
-
-// split finds the last slash, and whether what is before it is the directory of the entry before.
-func (s *Sorter) split(path string) (slash int, known bool) {
-	n := len(s.dir)
-	if n > 0 && len(path) > n && path[n] == '/' && strings.IndexByte(path[n+1:], '/') < 0 && path[:n] == s.dir {
-		return n, true
-	}
-	slash = strings.LastIndexByte(path, '/')
-	return slash, s.began && n == 0 && slash < 0
-}
-
-// spill writes the block as a run.
-func (s *Sorter) spill() error {
-	if err := s.write(0, s.block.sorted()); err != nil {
+	// One that failed gave no more either: nothing may be concluded from what is missing then.
+	if err := c.err(); err != nil {
 		return err
 	}
-	s.block.reset()
-	s.began = false
-	for i := 0; i < len(s.levels) && len(s.levels[i].runs) >= fanIn; i++ {
-		if err := s.write(i+1, newMerge(s.levels[i].cursors())); err != nil {
-			return err
-		}
-		if err := s.levels[i].empty(); err != nil {
-			return fmt.Errorf("empty a temporary file: %w", err)
+	for ; x != nil; x = c.seen.next() {
+		c.judge(x, nil)
+	}
+	for ; y != nil; y = c.want.next() {
+		c.judge(nil, y)
+	}
+	for _, o := range c.others {
+		o.drain()
+	}
+	return c.err()
+}
+
+// err is what made a source fail.
+func (c *comparison) err() error {
+	if err := c.seen.err(); err != nil {
+		return fmt.Errorf("the server's: %w", err)
+	}
+	if err := c.want.err(); err != nil {
+		return fmt.Errorf("the master's: %w", err)
+	}
+	for _, o := range c.others {
+		if err := o.cursor.err(); err != nil {
+			return fmt.Errorf("the master's of another timestamp: %w", err)
 		}
 	}
 	return nil
 }
 
-// write puts what c gives as a run on the n-th level.
-func (s *Sorter) write(n int, c cursor) error {
-	if n == len(s.levels) {
-		f, err := scratch(s.options.Dir)
-		if err != nil {
-			return err
+// judge judges one path, as it is on the server and on the master.
+func (c *comparison) judge(seen, want *item) {
+	at := seen
+	if at == nil {
+		at = want
+	}
+	if c.rules.Skip != nil && c.rules.Skip(c.paths.of(at)) {
+		return
+	}
+	d := &c.diff
+	if seen != nil {
+		d.Files++
+		d.Bytes = addBytes(d.Bytes, seen.size)
+	}
+	switch {
+	case seen != nil && want != nil && equal(seen, want):
+	case seen == nil && c.rules.Subset:
+	case c.elsewhere(at, seen, seen != nil && want != nil):
+		odd(&d.Moved, &d.MovedFirst, seen, want)
+	case seen == nil:
+		odd(&d.Missing, &d.MissingFirst, seen, want)
+	case want == nil:
+		odd(&d.Extra, &d.ExtraFirst, seen, want)
+	default:
+		odd(&d.Different, &d.DifferentFirst, seen, want)
+	}
+}
+
+func equal(a, b *item) bool { return a.size == b.size && uint32(a.mtime) == uint32(b.mtime) }
+
+// elsewhere reports whether the file is as seen at another timestamp, at an older one too if both lists have it.
+func (c *comparison) elsewhere(at, seen *item, older bool) bool {
+	for _, o := range c.others {
+		if !o.newer && !older {
+			continue
 		}
-		s.levels = append(s.levels, &level{file: f})
+		held := o.find(at)
+		if held == nil && seen == nil || held != nil && seen != nil && equal(held, seen) {
+			return true
+		}
 	}
-	l := s.levels[n]
-	from := l.size
-	if _, err := encodeAll(&runWriter{s, l}, c); err != nil {
-		return err
-	}
-	l.runs = append(l.runs, span{from, l.size})
-	return nil
+	return false
 }
 
-// scratch opens a file that nobody sees, and that is gone when it is closed.
-func scratch(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "tidemark-list-*")
-	if err != nil {
-		return nil, fmt.Errorf("make a temporary file: %w", err)
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(fmt.Errorf("unlink a temporary file: %w", err), f.Close())
-	}
-	return f, nil
+// other is a list that is read only as far as it is asked.
+type other struct {
+	cursor cursor
+	it     *item // the first that is not before what was asked last
+	began  bool
+	newer  bool
 }
 
-// runWriter appends to a level, as long as all of them together have room.
-type runWriter struct {
-	sorter *Sorter
-	level  *level
+// find gives what the list has at the path of at, nil if nothing. The paths that are asked rise.
+func (o *other) find(at *item) *item {
+	if !o.began {
+		o.began, o.it = true, o.cursor.next()
+	}
+	order := -1
+	for o.it != nil {
+		if order = bytes.Compare(o.it.dir, at.dir); order >= 0 {
+			break
+		}
+		for o.it = o.cursor.next(); o.it != nil && !o.it.fresh; {
+			o.it = o.cursor.next()
+		}
+	}
+	for order == 0 && o.it != nil {
+		if order = bytes.Compare(o.it.base, at.base); order >= 0 {
+			break
+		}
+		if o.it = o.cursor.next(); o.it != nil && !o.it.fresh {
+			order = 0
+		}
+	}
+	if o.it == nil || order != 0 {
+		return nil
+	}
+	return o.it
 }
 
-// Write implements io.Writer.
-func (w *runWriter) Write(b []byte) (int, error) {
-	total := int64(len(b))
-	for _, l := range w.sorter.levels {
-		total += l.size
+// drain reads the rest of a list that was asked: its checksum is at its end.
+func (o *other) drain() {
+	for o.began && o.it != nil {
+		o.it = o.cursor.next()
 	}
-	if limit := w.sorter.options.MaxBytes; total > limit {
-		return 0, fmt.Errorf("%w: it needs more than %d bytes of scratch space", ErrTooLarge, limit)
-	}
-	n, err := w.level.file.WriteAt(b, w.level.size)
-	w.level.size += int64(n)
-	if err != nil {
-		return n, fmt.Errorf("write a temporary file: %w", err)
-	}
-	return n, nil
-}
-
-func (l *level) cursors() []cursor {
-	var all []cursor
-	for _, r := range l.runs {
-		all = append(all, &decoder{src: io.ReaderAt(l.file), off: r.from, end: r.to})
-	}
-	return all
-}
-
-func (l *level) empty() error {
-	l.runs, l.size = l.runs[:0], 0
-	return l.file.Truncate(0)
-}
-
-// Sorted ends the adding. An entry whose path was added twice is an error of the source (ErrTwice) if it was not one of Add. There
-// is one walk, for as long as the sorter is not closed.
-func (s *Sorter) Sorted() (Source, error) {
-	if s.failure != nil {
-		return nil, s.failure
-	}
-	if s.sorted {
-		return nil, errors.New("sort a list: it was sorted before")
-	}
-	s.sorted = true
-	all := []cursor{s.block.sorted()}
-	for _, l := range s.levels {
-		all = append(all, l.cursors()...)
-	}
-	if len(all) == 1 {
-		return &walk{cursor: all[0]}, nil
-	}
-	return &walk{cursor: newMerge(all)}, nil
-}
-
-// Close gives back what the sorter holds, at any time.
-func (s *Sorter) Close() error {
-	var failures []error
-	for _, l := range s.levels {
-		failures = append(failures, l.file.Close())
-	}
-	s.levels, s.block, s.sorted = nil, &block{}, true
-	return errors.Join(failures...)
 }
