@@ -22,5 +22,11 @@
 //
 // Reading is strict (package internal/strictyaml): everything that is wrong in any file is reported at once. Beyond the
 // form it is checked that ids are unique, that countries exist, that URLs are rsync daemon URLs, and that no two nodes
-// claim the same URL for a tree: one server would be counted twice.
+// claim the same URL for a tree: one server would be counted twice. [Review] says what a sound entry will not be used for.
+//
+// # Foreign lists
+//
+// [Import] makes servers of the lists that other projects keep, and [Marshal] writes them as a file. What it reads is of strangers:
+// files, entries and fields are bounded, aliases not followed, texts made printable. Every entry is a server or a note that says
+// why not; what is plainly meant is mended (a country's name, UK, host::module, capitals, blanks), and a note says so.
 package inventory

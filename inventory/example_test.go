@@ -2,9 +2,26 @@ package inventory_test
 
 import (
 	"fmt"
+	"strings"
 
 	"tidemark/inventory"
 )
+
+func ExampleImport() {
+	im, err := inventory.Import(inventory.CentOS, "testdata/import/full-mirrorlist.csv", inventory.ImportOptions{Tree: "centos"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(im.Entries, len(im.Servers), im.Count(inventory.NoteSkipped))
+	fmt.Println(im.Notes[0].Entry+":", im.Notes[0].Text)
+	first, _, _ := strings.Cut(string(inventory.Marshal(im.Servers)), "\n")
+	fmt.Println(first)
+	// Output:
+	// 7 4 3
+	// No rsync Inc.: no rsync URL
+	// - {id: ftp.example.de, country: DE, group: "Beispiel GmbH", trees: {centos: rsync://ftp.example.de/pub/centos/}}
+}
 
 func Example() {
 	servers, problems := inventory.Parse("nodes.yaml", []byte(`

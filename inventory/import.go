@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
+	"tidemark/internal/geo"
 	"tidemark/internal/ident"
 	"tidemark/internal/rsyncurl"
 )
@@ -154,7 +156,7 @@ type importer struct {
 	entries   []entry
 	ids       map[string]entry
 	hosts     map[string]string // to the id of the server that is there
-	countries map[string]string // that had to be looked for
+	countries func() geo.Names // made when first asked for
 	out       Imported
 }
 
@@ -169,7 +171,7 @@ func newImporter(o ImportOptions) (*importer, error) {
 			return nil, fmt.Errorf("import: the path below the list's URLs: %w", err)
 		}
 	}
-	return &importer{o: o, ids: map[string]entry{}, hosts: map[string]string{}, countries: map[string]string{}}, nil
+	return &importer{o: o, ids: map[string]entry{}, hosts: map[string]string{}, countries: sync.OnceValue(geo.CountryNames)}, nil
 }
 
 func (im *importer) all() *Imported {

@@ -118,22 +118,17 @@ func straight(s string) string {
 	return scheme + "://" + host + "/" + strings.TrimPrefix(path, "/")
 }
 
-// maxCountries is how many spellings are looked for in a list, each for a few milliseconds: there are 249 countries.
-const maxCountries = 1000
-
-// country reads a code or a name. known keeps what was looked for.
-func (m *mender) country(known map[string]string) string {
+// country reads a code or a name.
+func (m *mender) country(names func() geo.Names) string {
 	for _, s := range []string{m.entry.country, m.region} {
 		s = strings.TrimFunc(s, blank)
+		if s == "" {
+			continue
+		}
 		if geo.ValidCountry(s) {
 			return s
 		}
-		code, ok := known[s]
-		if !ok && len(known) < maxCountries {
-			code = geo.CountryByName(s)
-			known[s] = code
-		}
-		if code != "" {
+		if code := names().Code(s); code != "" {
 			m.mend("country %q -> %s", s, code)
 			return code
 		}

@@ -264,6 +264,29 @@ func TestImport_YAMLBomb(t *testing.T) {
 	}
 }
 
+// TestImport_Hostile: shapes that make careless readers slow or deep are read, or refused, at once; the test's deadline is the bound.
+func TestImport_Hostile(t *testing.T) {
+	var countries strings.Builder
+	countries.WriteString("id,rsync,country\n")
+	for i := range 3000 {
+		fmt.Fprintf(&countries, "a%d,rsync://a%[1]d.se/c/,Q%[1]dz\n", i)
+	}
+	for _, tt := range []struct {
+		format Format
+		text   string
+	}{
+		{Debian, "Site: a\nArchive-rsync: m/\n" + strings.Repeat(" b\n", 1_000_000)}, {CSV, countries.String()},
+		{CSV, "id,rsync\n\"" + strings.Repeat("\n", 1_000_000)}, {CSV, "id,rsync\n" + strings.Repeat(",", 1_000_000)},
+		{AlmaLinux, strings.Repeat("[", 60_000)}, {AlmaLinux, strings.Repeat("- ", 30_000)}, {AlmaLinux, strings.Repeat("? ", 30_000)},
+		{Arch, `{"urls":` + strings.Repeat("[", 1_000_000)}, {Arch, `{"urls":[` + strings.Repeat(`{"url":`, 5000)},
+	} {
+		im, err := importFiles(tt.format, []listFile{{name: "list", data: []byte(tt.text)}}, ImportOptions{Tree: "a"})
+		if err == nil {
+			accounted(t, im)
+		}
+	}
+}
+
 // TestMarshal: every key is written so that it is read back, and words that YAML may take for something else are quoted.
 func TestMarshal(t *testing.T) {
 	servers := []Server{

@@ -16,5 +16,5 @@
 //	zone, from := LocalZone("/", os.Getenv) // Europe/Helsinki, /etc/localtime
 //	CountryOfZone(zone)                     // FI
 //
-// What people write in place of a code is read by CountryByName: Germany is DE, UK is GB.
+// What people write in place of a code is found by CountryNames: Germany is DE, UK is GB.
 package geo

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/text/language/display"
 )
 
-func TestCountryByName(t *testing.T) {
+func TestCountryNames(t *testing.T) {
+	names := CountryNames()
 	for name, want := range map[string]string{
 		"DE": "DE", "de": "DE", " fi ": "FI", "UK": "GB", "uk": "GB", "EL": "GR", "DEU": "DE", "usa": "US", "GBR": "GB",
 		"Germany": "DE", "germany ": "DE", "GERMANY": "DE", "Australia": "AU", "United States": "US", "United States of America": "US",
@@ -21,18 +22,19 @@ func TestCountryByName(t *testing.T) {
 		"": "", "EU": "", "XX": "", "XXX": "", "EUR": "", "Europe": "", "Asia": "", "World": "", "Michigan": "", "Kosovo": "", "the": "", "12": "", "Deutschland\x00": "DE", "é": "",
 		strings.Repeat("Germany", 100): "",
 	} {
-		if got := CountryByName(name); got != want {
+		if got := names.Code(name); got != want {
 			t.Errorf("%.40q: %q, expected %q", name, got, want)
 		}
 	}
 }
 
 // Every country is found by its code in both forms and its English name: no name stands for two.
-func TestCountryByName_All(t *testing.T) {
+func TestCountryNames_All(t *testing.T) {
+	names := CountryNames()
 	for _, c := range countries() {
 		r := language.MustParseRegion(c)
 		for _, name := range []string{c, strings.ToLower(c), r.ISO3(), display.English.Regions().Name(r)} {
-			if got := CountryByName(name); got != c {
+			if got := names.Code(name); got != c {
 				t.Errorf("%s by %q: %q", c, name, got)
 			}
 		}
