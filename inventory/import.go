@@ -156,7 +156,7 @@ type importer struct {
 	entries   []entry
 	ids       map[string]entry
 	hosts     map[string]string // to the id of the server that is there
-	countries func() geo.Names // made when first asked for
+	countries func() geo.Names  // made when first asked for
 	out       Imported
 }
 
