@@ -214,15 +214,16 @@ func TestAttacks(t *testing.T) {
 		{"message of the day like a listing, then nothing", low, func(w *wire) { w.text("@RSYNCD: 31.0 md5 md4\n" + motdLikeAList) }, "unreachable: connection lost", "unreachable: connection lost", "unreachable: connection lost"},
 
 		{"protocol 20", low, func(w *wire) { w.text("@RSYNCD: 20\n@RSYNCD: OK\n") }, "protocol: expected 27 or newer", "protocol: expected 27 or newer", "protocol: expected 27 or newer"},
-		{"protocol 99, spoken as ours", low, func(w *wire) {
-			w.text("@RSYNCD: 99.0 sha9000 md5\n@RSYNCD: OK\n")
+		{"protocol 40, spoken as ours", low, func(w *wire) {
+			w.text("@RSYNCD: 40.0 sha9000 md5\n@RSYNCD: OK\n")
 			w.binaryStart(31)
 			w.entry(31, "TIME", 5, 1488372781, 0o100644)
 			w.data(0)
 			w.file("1234\n")
 			w.goodbye(31)
 		}, "", "ok", "ok"},
-		{"protocol 99, spoken as another", low, func(w *wire) { w.text("@RSYNCD: 99.0\n@RSYNCD: OK\n\x01\x00\x00\x63{}") }, "protocol: not offered", "protocol: not offered", "protocol: not offered"},
+		{"protocol 40, spoken as another", low, func(w *wire) { w.text("@RSYNCD: 40.0\n@RSYNCD: OK\n\x01\x00\x00\x63{}") }, "protocol: not offered", "protocol: not offered", "protocol: not offered"},
+		{"protocol 99", low, func(w *wire) { w.text("@RSYNCD: 99.0\n@RSYNCD: OK\n") }, "protocol: expected at most 40", "protocol: expected at most 40", "protocol: expected at most 40"},
 	} {
 		for kind, call := range calls() {
 			want := map[string]string{"list": tt.list, "fetch one": tt.file, "fetch several": tt.severals}[kind]

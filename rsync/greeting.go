@@ -12,6 +12,7 @@ import (
 const (
 	minProtocol = 27
 	maxProtocol = 31
+	sanest      = 40 // what any server may say; rsync itself, which is to fetch from it, ends at more
 	serverTag   = "@RSYNCD: "
 	errorTag    = "@ERROR"
 )
@@ -47,6 +48,9 @@ func parseGreeting(line string, ours int) (greeting, error) {
 	}
 	if err != nil {
 		return greeting{}, &Error{Code: CodeProtocol, Text: clean(line), Err: errors.New("expected a protocol version in the greeting")}
+	}
+	if protocol > sanest {
+		return greeting{}, &Error{Code: CodeProtocol, Text: clean(line), Err: fmt.Errorf("protocol %d, expected at most %d: rsync itself refuses more", protocol, sanest)}
 	}
 	g := greeting{protocol: int(protocol), digests: fields[1:], listed: len(fields) > 1}
 	if g.protocol <= ours && sub != 0 {
