@@ -37,7 +37,7 @@ func (p *publisher) keepHistory(ctx context.Context, o *outcome, r round) (troub
 		trouble = append(trouble, console.Hinted(errors.New(aside), "nothing is decided by it; when you do not need it any more: rm %s.damaged-*", p.state.path(historyFile)))
 	}
 	h := history.Round{At: p.Now(), Readings: r.readings.Servers, Verdicts: o.decision.Verdicts, Trees: o.decision.Trees,
-		Guard: o.decision.Guard, Partial: r.partial()}
+		Guard: o.decision.Guard, Partial: r.partial(), Hold: p.cfg.Policy.MaxHold}
 	if o.published != nil {
 		h.Published = o.published.Serial
 	}
