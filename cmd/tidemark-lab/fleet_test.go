@@ -45,7 +45,7 @@ func outcomes() map[lab.Way]outcome {
 
 		lab.WayFollows: {yes(verified, verified, verified, verified, verified), "announced timestamp", "listing"},
 		lab.WayLags:    {append(still[:4:4], expected{"behind", false}), "older than the announced", "listing"},
-		lab.WayFast:    {yes(verified, verified, ahead, ahead, verified), "announced timestamp", "listing"},
+		lab.WayFast:    {yes(verified, verified, ahead, ahead, verified), "announced timestamp", "any"}, // only so many lists are looked at again in a round
 
 		lab.WayRefused:   {always("unreachable"), "connection refused", ""},
 		lab.WayNoAddress: {always("unreachable"), "no address for", ""},
@@ -88,7 +88,7 @@ func outcomes() map[lab.Way]outcome {
 type outcome struct {
 	runs  []expected
 	says  string // part of the last reason
-	depth string // of the last verification
+	depth string // of the last verification; "any"
 }
 
 // verdict is what the test reads of `tidemark status --json`.
@@ -100,8 +100,9 @@ type verdict struct {
 // TestFleet: hundreds of servers, each at an address of its own, a third of them wrong in one of many ways. The real program
 // looks at them in five runs; every verdict must be the one of the table.
 func TestFleet(t *testing.T) {
+	t.Parallel()
 	if within(t) {
-		sail(t, lab.FleetOptions{Servers: 220, Each: 2, Slow: 1})
+		sail(t, lab.FleetOptions{Servers: 205, Each: 2, Slow: 1})
 	}
 }
 
@@ -125,7 +126,7 @@ func sail(t *testing.T, o lab.FleetOptions) {
 	}
 	t.Cleanup(func() { f.Close() })
 	// Few at a time: each is quick then, also on a machine that has other things to do.
-	const settings = "concurrency: 20, timeout: 6s, list_share: 100"
+	const settings = "concurrency: 20, timeout: 4s, list_share: 100"
 	p := newRunner(t, dir, f.Master(), f.Inventory(), settings)
 	want := outcomes()
 	for run := 1; run <= 5; run++ {
@@ -149,7 +150,7 @@ func sail(t *testing.T, o lab.FleetOptions) {
 			if e := o.runs[run-1]; v.State != e.state || v.Source != e.source {
 				t.Errorf("run %d, %s (%s): %s, source %t; expected %s, source %t\n\t%s", run, s.ID, s.Way, v.State, v.Source, e.state, e.source, v.Reason)
 			}
-			if run == 5 && (!strings.Contains(v.Reason, o.says) || v.Depth != o.depth) {
+			if run == 5 && (!strings.Contains(v.Reason, o.says) || o.depth != "any" && v.Depth != o.depth) {
 				t.Errorf("%s (%s): the reason must say %q and the depth be %q, found %q:\n\t%s", s.ID, s.Way, o.says, o.depth, v.Depth, v.Reason)
 			}
 		}
@@ -286,7 +287,7 @@ func within(t *testing.T) bool {
 	}
 	needTool(t, "rsync", "rsync")
 	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	c.Env = append(os.Environ(), programsEnv+"="+programs(t))
+	c.Env = append(os.Environ(), programsEnv+"="+programs(t, "tidemark"))
 	lab.Isolate(c)
 	out, err := c.CombinedOutput()
 	switch {

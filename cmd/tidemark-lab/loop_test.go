@@ -15,7 +15,7 @@ import (
 // TestClosedLoop: one timestamp, three nodes and forty mirrors, all with the real programs and real rsync daemons. Its log
 // draws what happened.
 func TestClosedLoop(t *testing.T) {
-	r := closedLoop(t, programs(t), false)
+	r := closedLoop(t, programs(t, "tidemark", "tidemark-mirror"), false)
 	t.Run("admission rises", func(t *testing.T) { risesAsMirrorsFinish(t, r.Rows) })
 	t.Run("admission is heeded", func(t *testing.T) { everybodyWaits(t, r) })
 	for _, trouble := range r.Trouble {
@@ -55,7 +55,7 @@ func TestSoakClosedLoop_WithoutAdmission(t *testing.T) {
 	if os.Getenv("TIDEMARK_SOAK") == "" {
 		t.Skip("a long test: TIDEMARK_SOAK=1 (make soak)")
 	}
-	bin := programs(t)
+	bin := programs(t, "tidemark", "tidemark-mirror")
 	with, without := closedLoop(t, bin, false), closedLoop(t, bin, true)
 	t.Logf("the nodes turned away %d connections with admission, %d without", turnedAway(with), turnedAway(without))
 	if turnedAway(without) <= turnedAway(with) {
@@ -127,10 +127,14 @@ func risesAsMirrorsFinish(t *testing.T, rows []lab.LoopRow) {
 }
 
 // programs builds the real programs, without the race detector: they are many processes on few cores.
-func programs(t *testing.T) (dir string) {
+func programs(t *testing.T, names ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/", "../tidemark", "../tidemark-mirror").CombinedOutput(); err != nil {
+	args := []string{"build", "-ldflags=-s -w", "-o", dir + "/"}
+	for _, name := range names {
+		args = append(args, "../"+name)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return dir
