@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path"
 	"strings"
 
 	"tidemark/internal/filelist"
@@ -109,8 +108,7 @@ func walledOff() []string { return []string{partialDir + "/", "/" + lostFound + 
 func skipped(ask quorum.Ask) func(name string) bool {
 	hides := hidden(ask)
 	return func(name string) bool {
-		dir := "/" + path.Dir(name) + "/"
-		return name == ask.TimeFile || strings.HasPrefix(dir, "/"+lostFound+"/") || strings.Contains(dir, "/"+partialDir+"/") || hides(name)
+		return name == ask.TimeFile || strings.HasPrefix(name, lostFound+"/") || strings.HasPrefix(name, partialDir+"/") || strings.Contains(name, "/"+partialDir+"/") || hides(name)
 	}
 }
 

@@ -133,6 +133,31 @@ func TestSchedule_NobodyWaitsForAnotherOrganisation(t *testing.T) {
 	})
 }
 
+// TestSchedule_RoomThatIsNotUsed has a host of two organisations be woken for the room in one of them, which it cannot use as the
+// other is full: it goes to the next.
+func TestSchedule_RoomThatIsNotUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		begun := map[string]time.Duration{}
+		start := time.Now()
+		host := func(name string, takes time.Duration, groups ...string) *unit {
+			return &unit{groups: groups, run: func() *unit {
+				mu.Lock()
+				begun[name] = time.Since(start)
+				mu.Unlock()
+				time.Sleep(takes)
+				return nil
+			}}
+		}
+		newSchedule(Options{Concurrency: 4, ListsAtOnce: 1, PerGroup: 1}).run(t.Context(), []*unit{
+			host("a", time.Second, "a"), host("b", 10*time.Second, "b"), host("both", time.Second, "a", "b"), host("a again", time.Second, "a"),
+		})
+		if got := fmt.Sprint(begun); got != "map[a:0s a again:1s b:0s both:10s]" {
+			t.Errorf("begun at %s", got)
+		}
+	})
+}
+
 // TestSchedule_PerSecond spreads the hosts; a few are begun with at once, and lists wait for nothing.
 func TestSchedule_PerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -160,9 +185,10 @@ func TestSchedule_PerSecond(t *testing.T) {
 				t.Errorf("host %d is begun at %v", burst+i, at)
 			}
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		const end = 1050 * time.Millisecond // half-way between two of them
+		ctx, cancel := context.WithTimeout(t.Context(), end)
 		defer cancel()
-		if got := begin(1000, ctx); len(got) != 1000 || got[len(got)-1] != time.Second {
+		if got := begin(1000, ctx); len(got) != 1000 || got[len(got)-1] != end {
 			t.Errorf("%d units, the last at %v: nobody is waited for when the round was ended", len(got), got[len(got)-1])
 		}
 	})
