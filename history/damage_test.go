@@ -295,7 +295,30 @@ func TestReadOnlyDirectory(t *testing.T) {
 	}
 }
 
-// TestIndexThatLies: an index that does not fit its table passes the check at opening; the first round that stumbles over it says so.
+// TestSchemaThatLies: one letter of a column's name is another one; SQLite finds nothing wrong with that.
+func TestSchemaThatLies(t *testing.T) {
+	t.Parallel()
+	file, content := kept(t, 1)
+	bad := bytes.Replace(content, []byte("rounds    INTEGER"), []byte("rounbs    INTEGER"), -1)
+	if bytes.Equal(bad, content) {
+		t.Fatal("the schema is not in the file as it was written")
+	}
+	wantSetAside(t, file, map[string][]byte{"": bad})
+}
+
+// TestOnesOwnIndex: what somebody adds for their own questions is no damage.
+func TestOnesOwnIndex(t *testing.T) {
+	t.Parallel()
+	file, _ := kept(t, 1)
+	db := open(t, file)
+	if _, err := db.sql.Exec("CREATE INDEX mine ON event (kind)"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	add(t, open(t, file), killRound(2))
+}
+
+// TestIndexThatLies: an index that does not fit its table, as damage may make it after opening; the round that stumbles over it says so.
 func TestIndexThatLies(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "history.db")
@@ -316,7 +339,7 @@ func TestIndexThatLies(t *testing.T) {
 		}
 	}
 	raw.Close()
-	db = open(t, file)
+	db = unchecked(t, file)
 	r := fleet(20, 2, "verified", 1)
 	second := reading("mirror-00003", 1)
 	second.Address = "192.0.2.2" // the index says that there is one already
@@ -325,6 +348,19 @@ func TestIndexThatLies(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(t, open(t, file), r)
+}
+
+// unchecked opens without a look at the file.
+func unchecked(t *testing.T, file string) *DB {
+	t.Helper()
+	db, err := connect(file, Options{Now: start}, "mode=rw&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if db.info, err = os.Stat(file); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // TestInterrupted: a round whose time has run out is not in the history, and is no damage.

@@ -48,7 +48,7 @@
 // The file is in write-ahead mode and synced at each commit: a writer killed at any moment leaves the last committed round
 // and all before. A file that is no history, or no whole one, is renamed with its companions (-wal, -shm, -journal) to
 // FILE.damaged-<time>, and a new one is begun. What says nothing about the file is an error, and nothing is renamed: no permission,
-// no space, another writer, a schema that a newer program wrote. A writer checks every page at opening while the file is below 16 MiB, and
+// no space, another writer, a schema that a newer program wrote. A writer compares the schema and checks every page at opening while the file is below 16 MiB, and
 // a larger one when the last writer was killed; damage that shows later sets the file aside in Add.
 //
 // # The schema

@@ -122,6 +122,11 @@ func (db *DB) prepare(ctx context.Context, thorough bool) error {
 	if err := id.check(); err != nil {
 		return err
 	}
+	if id.version == current {
+		if err := whole(ctx, db.sql); err != nil {
+			return err
+		}
+	}
 	if thorough {
 		if err := checkPages(ctx, db.sql, "quick_check"); err != nil {
 			return err
@@ -179,6 +184,8 @@ func tryReader(ctx context.Context, file string, o Options, param string) (*DB, 
 		err = fmt.Errorf("it is empty: %w", fs.ErrNotExist)
 	case id.version < current:
 		err = fmt.Errorf("%w: schema version %d, expected %d", ErrOlder, id.version, current)
+	default:
+		err = whole(ctx, db.sql)
 	}
 	if err != nil {
 		db.sql.Close()

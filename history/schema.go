@@ -21,16 +21,10 @@ var steps = [...]string{schema1, schema2}
 
 const current = len(steps)
 
-// tables of the current version, which a whole history has.
-const tables = `'round', 'target', 'words', 'verdict', 'reading', 'day', 'event', 'awaited', 'curve'`
-
-const tableCount = 9
-
 // identity is what the file says of itself.
 type identity struct {
 	application, version int
 	objects              int // tables, indexes and views of any name
-	known                int // of our tables
 }
 
 func identify(ctx context.Context, q querier) (identity, error) {
@@ -39,7 +33,6 @@ func identify(ctx context.Context, q querier) (identity, error) {
 		"PRAGMA application_id":              &id.application,
 		"PRAGMA user_version":                &id.version,
 		"SELECT COUNT(*) FROM sqlite_schema": &id.objects,
-		"SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN (" + tables + ")": &id.known,
 	} {
 		if err := q.QueryRowContext(ctx, query).Scan(to); err != nil {
 			return id, fmt.Errorf("asking the history what it is: %w", err)
@@ -63,10 +56,52 @@ func (id identity) check() error {
 			ErrNewer, id.version, current)
 	case id.version < 1:
 		return fmt.Errorf("%w: schema version %d", ErrDamaged, id.version)
-	case id.version == current && id.known != tableCount:
-		return fmt.Errorf("%w: %d of its %d tables are there", ErrDamaged, id.known, tableCount)
 	}
 	return nil
+}
+
+// whole compares the tables, indexes and views of a history of the current version with those of a new one; more may be there.
+func whole(ctx context.Context, q querier) error {
+	model, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return fmt.Errorf("making a model of the history: %w", err)
+	}
+	defer model.Close()
+	model.SetMaxOpenConns(1) // each connection would have its own
+	for _, step := range steps {
+		if _, err := model.ExecContext(ctx, step); err != nil {
+			return fmt.Errorf("making a model of the history: %w", err)
+		}
+	}
+	found, err := objects(ctx, q)
+	if err != nil {
+		return err
+	}
+	want, err := objects(ctx, model)
+	if err != nil {
+		return err
+	}
+	for name, text := range want {
+		if found[name] != text {
+			return fmt.Errorf("%w: its %s is missing or another one", ErrDamaged, name)
+		}
+	}
+	return nil
+}
+
+// objects gives the text of each table, index and view by its kind and name.
+func objects(ctx context.Context, q querier) (map[string]string, error) {
+	m := map[string]string{}
+	err := each(ctx, q, "SELECT type || ' ' || name, COALESCE(sql, '') FROM sqlite_schema", func(scan func(...any) error) error {
+		var name, text string
+		err := scan(&name, &text)
+		m[name] = text
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the history's schema: %w", err)
+	}
+	return m, nil
 }
 
 // migrate brings the schema up to date, whole or not at all.
