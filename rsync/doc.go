@@ -93,8 +93,8 @@
 //	S  @RSYNCD: AUTHREQD 9Xy2K...                  (with auth users; C answers: user, space, base64 of the digest of password and challenge)
 //	S  @RSYNCD: OK                                 (or @ERROR: and the reason, and the end)
 //
-// The lower version holds; a server below 27 is refused, and one above 40, as rsync itself refuses it. The password's digest is the first of C's that S has listed; MD5 where nothing was listed, and
-// below 30 MD4 after four zero bytes.
+// The lower version holds; a server below 27 is refused, and one above 40, as rsync itself refuses it. The password's digest
+// is the first of C's that S has listed; MD5 where nothing was listed, and below 30 MD4 after four zero bytes.
 //
 // Arguments. Each ends with NUL (below 30: a line feed), the last is empty:
 //
