@@ -101,6 +101,7 @@ func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
 	}
 	if p.Dry {
+		o.trouble = append(o.trouble, p.fileLists().told()...)
 		return o, nil
 	}
 	if err := p.remember(ctx, o, r); err != nil {
