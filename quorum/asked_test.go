@@ -523,6 +523,7 @@ func (s *sim) observeSome() (joined int) {
 		s.note(x)
 	}
 	d := Decide(r, s.policy, before, was, s.now)
+	s.noteLists(r, d)
 	s.memory = roundTrip(s.rt, d.Memory)
 	if !d.Guard.Held {
 		s.publish(d.Manifest)

@@ -329,10 +329,36 @@ func TestTwoAddressesLater(t *testing.T) {
 	if v.State != Mixed || v.Source || v.Cause != CauseAddresses || slices.Contains(listed(d.Manifest), "m1") {
 		t.Fatalf("%s: %s", v.State, v.Reason)
 	}
+	// At the odd one alone, and at the other alone: neither makes it good.
+	for _, address := range []string{"192.0.2.1", "192.0.2.9"} {
+		r := Readings{Masters: []MasterReading{w.look()}}
+		for _, a := range w.answerBoth(d.Memory, second) {
+			if a.Address == address { // its list is in order now, the other's was not looked at
+				a.Depth, a.List = manifest.DepthListing, &filelist.Diff{Files: 10}
+			}
+			r.Servers = append(r.Servers, a)
+		}
+		if v := verdictOf(t, Decide(r, w.policy, w.published, d.Memory, w.now), "m1"); v.Source {
+			t.Errorf("the list at %s alone: %s: %s", address, v.State, v.Reason)
+		}
+	}
 	// The odd one is still named while nobody looks at lists.
 	w.memory, w.lists = d.Memory, false
 	second.diff = nil
 	if v := verdictOf(t, w.decideOn("m1", w.master, second), "m1"); v.State != Mixed || !strings.Contains(v.Reason, "at 192.0.2.9") {
 		t.Errorf("%s: %s", v.State, v.Reason)
 	}
+}
+
+// answerBoth is what m1 says at two addresses whose anchors alone are looked at.
+func (w *world) answerBoth(mem Memory, second holding) []Reading {
+	second.diff = nil
+	w.servers["m1"] = []holding{w.master, second}
+	for _, a := range Plan(mem, w.policy, w.now, w.rnd) {
+		if a.Server == "m1" {
+			a.Deep, a.List = true, false
+			return w.answer(a)
+		}
+	}
+	return nil
 }

@@ -62,6 +62,25 @@ func TestRestIntervals(t *testing.T) {
 	}
 }
 
+// Those that failed together do not come back together.
+func TestRestSpread(t *testing.T) {
+	w := failedFor(t, 5)
+	sm := w.memory.Servers["m1"]["centos"]
+	times := map[time.Time]bool{}
+	for i := range 100 {
+		e := carriers(w.policy)[0]
+		e.server.ID = fmt.Sprintf("x%d", i)
+		next := sm.nextAsk(e, w.policy)
+		if wait := next.Sub(sm.Last.At.Time); wait < 30*time.Minute || wait > 40*time.Minute {
+			t.Fatalf("after %v", wait)
+		}
+		times[next.Truncate(time.Minute)] = true
+	}
+	if len(times) < 8 {
+		t.Errorf("they come back in %d different minutes", len(times))
+	}
+}
+
 func TestRest(t *testing.T) {
 	w := failedFor(t, softLimit)
 	if got := Rested(Plan(w.memory, w.policy, w.now, w.rnd)); got != nil {

@@ -51,7 +51,7 @@ func (s *sim) anyServers() []string {
 
 // step lets something happen.
 func (s *sim) step() {
-	switch rapid.SampledFrom([]string{"sync", "sync", "sync", "change", "change", "same", "motion", "fail", "sabotage", "half", "stale", "void", "maintenance", "master", "forget", "two", "url", "list", "list"}).Draw(s.rt, "event") {
+	switch rapid.SampledFrom([]string{"sync", "sync", "sync", "change", "change", "same", "motion", "fail", "sabotage", "half", "stale", "void", "maintenance", "master", "forget", "two", "url", "list", "list", "list"}).Draw(s.rt, "event") {
 	case "sync":
 		s.sync(s.anyServers()...)
 	case "change":
@@ -110,16 +110,28 @@ func (s *sim) step() {
 			delete(s.faulty, id)
 		}
 	case "list":
-		d := rapid.SampledFrom([]*filelist.Diff{diffOf(1, 0, 0, 0), diffOf(0, 1, 0, 0), diffOf(0, 0, 1, 0), diffOf(0, 0, 0, 1), nil}).Draw(s.rt, "diff")
-		for _, id := range s.anyServers() {
-			h := s.servers[id][0]
-			h.diff, h.listFail = d, rapid.SampledFrom([]FailureKind{"", "", "", FailBusy, FailList}).Draw(s.rt, "list fails")
-			s.servers[id] = []holding{h}
-		}
+		s.list(rapid.SampledFrom([]string{"diff", "diff", "refuse", "lose"}).Draw(s.rt, "list"))
 	case "two":
 		h := s.servers["m1"][0]
 		h.address = "192.0.2.9"
 		s.servers["m1"] = []holding{s.master, h}
+	}
+}
+
+// list lets something happen to lists: servers', or the master's at hand.
+func (s *sim) list(what string) {
+	if what == "lose" {
+		s.lists, s.policy.Lists = !s.lists, nil
+		return
+	}
+	for _, id := range s.anyServers() {
+		h := s.servers[id][0]
+		if h.listFail = ""; what == "refuse" {
+			h.listFail = rapid.SampledFrom([]FailureKind{FailBusy, FailBusy, FailList}).Draw(s.rt, "list fails")
+		} else {
+			h.diff = rapid.SampledFrom([]*filelist.Diff{diffOf(1, 0, 0, 0), diffOf(0, 1, 0, 0), diffOf(0, 0, 1, 0), diffOf(0, 0, 0, 1), nil}).Draw(s.rt, "diff")
+		}
+		s.servers[id] = []holding{h}
 	}
 }
 
