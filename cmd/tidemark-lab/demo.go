@@ -120,7 +120,7 @@ func (d *demo) install(ctx context.Context) error {
 			d.gateway.Bucket, d.gateway.Region, d.gateway.Endpoint, d.gateway.URL())
 	}
 	b.WriteString("beacon: {name: " + demoBeacon + ", plain: {name: " + demoPlain + ", order: [centos, altarch, vault]}}\n")
-	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s, allow_private: true}\n")
+	b.WriteString("settle: 1s            # one minute in real life: the master must be at rest\nprobe: {timeout: 5s, allow_private: true, list_share: 100, recheck: 1m}    # in real life: a tenth of the lists, 6 h\npolicy: {check_interval: 5s}    # 5 minutes\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "tidemark.yaml"), []byte(b.String()), 0o644); err != nil {
 		return err
 	}
@@ -174,6 +174,9 @@ func (d *demo) listed(ctx context.Context) error {
 	if err := d.network.Sync(d.network.IDs(manifest.KindMirror)...); err != nil {
 		return err
 	}
+	if err := d.network.Break(demoLoser, "centos", lab.LostFile); err != nil {
+		return err
+	}
 	if err := d.publish(ctx); err != nil {
 		return err
 	}
@@ -183,7 +186,10 @@ func (d *demo) listed(ctx context.Context) error {
 		}
 	}
 	d.title("Why each server is, or is not, a source of centos")
-	return d.command(ctx, "status", "--tree", "centos", "--config", d.config())
+	if err := d.command(ctx, "status", "--tree", "centos", "--config", d.config()); err != nil {
+		return err
+	}
+	return d.why(ctx)
 }
 
 func (d *demo) verify(ctx context.Context) error {

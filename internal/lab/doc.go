@@ -29,6 +29,15 @@
 //	busy         has `max connections = 1`, and a client that does not go away
 //	partial      leaves out the ISOs, and the inventory says so
 //	incomplete   lost a repository, and nobody says so
+//	full         `max connections = -1`: nobody is let in
+//	denying      refuses every client: access denied
+//	locked       asks for a password
+//	moduleless   does not have the module
+//
+// and every [Harm] is a role, too: lost-file, touched-file, resized-file, extra-file, lost-isos, lost-time, no-number. The
+// first four leave time file and metadata true, so that only the file list tells. Harm is also done once:
+//
+//	n.Break("mirror.jp", "centos", lab.LostFile)       // until it syncs again
 //
 // # Trees
 //
@@ -64,6 +73,18 @@
 //	f, err := lab.StartFake(ctx, lab.FakeChatter)      // what no real daemon does: silence, endless words, garbage
 //
 //	diffs, err := lab.DiffTrees(n.Master("centos"), mirror, lab.DiffOptions{})
+//
+// # Hundreds of servers
+//
+// Within the namespaces of [Isolate], where every port and the hosts file are free:
+//
+//	undo, err := lab.Hosts(dir, map[string][]netip.Addr{"two.lab": {a, b}})        // names, with several addresses if need be
+//	front, err := lab.StartFront(ctx, 873, map[netip.Addr]lab.Door{a: lab.ToDaemon(s.Addr), b: lab.Loris(time.Second, time.Minute)})
+//	front.Set(a, lab.Shut)
+//
+// answers at any number of addresses on rsync's port, at each in its own way. [NewFleet] makes a network of it: servers with
+// real names, of which a third is wrong in one of 33 ways, and a story in five stages to look at them through. [ToList] sends
+// a list of any length from no disk.
 //
 // # DNS
 //
