@@ -112,6 +112,10 @@ func startDaemonOn(t testing.TB, bin, host, modules string) *daemon {
 		cmd.Wait()
 	})
 	for start := 0; start < 3000; start++ {
+		// Another process may have taken the port since it was found free, and even answer there.
+		if log, _ := os.ReadFile(d.log); bytes.Contains(log, []byte("unable to bind")) {
+			return startDaemonOn(t, bin, host, modules)
+		}
 		if d.answers(host) {
 			return d
 		}
