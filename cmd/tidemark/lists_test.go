@@ -137,3 +137,29 @@ func TestLists_Open(t *testing.T) {
 		t.Errorf("opened %v without the damaged one", got)
 	}
 }
+
+// Whatever byte of a list is another one: it accuses nobody.
+func TestLists_Damage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "centos", listName(1))
+	index(t, name, "centos", 1, "right")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		b := slices.Clone(whole)
+		b[i] ^= 1
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil { // it went with the last one
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := openLists(dir, true)
+		if want, _, err := l.Open("centos", 1); want != nil || err != nil || len(l.told()) != 1 {
+			t.Errorf("byte %d of %d: opened %v, error %v", i, len(whole), want, err)
+		}
+	}
+}
