@@ -47,6 +47,52 @@ func TestBenchTimeFiles(t *testing.T) {
 	}
 }
 
+// TestBenchMixed runs the two other measurements small, in the same way: that every client gets every answer there is from
+// addresses that refuse, hang and answer, and that lists are as long as they are, and the same as the master's.
+func TestBenchMixed(t *testing.T) {
+	if os.Getenv("LAB_ISOLATED") == "" {
+		isolated(t)
+		return
+	}
+	o := lab.BenchOptions{Dir: t.TempDir(), Now: time.Now, Addresses: 11, Timeout: 4 * time.Second, Rounds: 1,
+		Self: []string{"-test.run=^TestBenchJob$"}, Log: func(line string) { t.Log(line) }}
+	table, err := lab.BenchMixed(t.Context(), o)
+	if errors.Is(err, os.ErrPermission) && os.Getenv("CI") != "true" {
+		t.Skipf("namespaces are not ours to use here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range table.Rows {
+		if row.Answers >= o.Addresses || row.Answers < o.Addresses/2 || row.CPU <= 0 {
+			t.Errorf("row %+v, expected answers of most addresses, not of all", row)
+		}
+	}
+	o.Dir = t.TempDir()
+	lists, err := lab.BenchList(t.Context(), o, 700, 3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range lists {
+		for _, row := range table.Rows {
+			if row.Answers != 700 && row.Answers != 3000 {
+				t.Errorf("%s: row %+v", table.Title, row)
+			}
+		}
+	}
+}
+
+// TestBenchJob is what the measurements start again.
+func TestBenchJob(t *testing.T) {
+	done, err := lab.BenchJob(t.Context(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !done {
+		t.Skip("nothing is measured")
+	}
+}
+
 // isolated runs the same test again within lab.Isolate.
 func isolated(t *testing.T) {
 	t.Helper()
