@@ -20,7 +20,7 @@ const (
 
 	mostListWall    = 0.7 // of rsync -r --list-only
 	mostListCPU     = 0.2
-	mostCompareCPU  = 0.35 // to sort it, and to compare it with the master's, comes on top
+	mostCompareCPU  = 0.25 // to sort it, and to compare it with the master's, comes on top
 	mostListMemory  = 64 << 20
 	mostListGrowing = 24 << 20 // from 240,000 entries to 1,000,000
 )
