@@ -277,3 +277,41 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestOnlyDeeper(t *testing.T) {
+	at := func(depths ...string) *Manifest {
+		m := &Manifest{Schema: Schema, Network: "centos"}
+		u, err := rsyncurl.Parse("rsync://ftp.example.org/centos/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range depths {
+			m.Sources = append(m.Sources, Source{ID: string(rune('a' + i)), Trees: map[string]SourceTree{"centos": {URL: u, Timestamp: 1488372781, Depth: d}}})
+		}
+		return m
+	}
+	other := at(DepthListing)
+	other.Network = "vault"
+	for _, c := range []struct {
+		name string
+		a, b *Manifest
+		want bool
+	}{
+		{"the same", at("anchors", "anchors"), at("anchors", "anchors"), false},
+		{"one deeper", at("listing", "anchors"), at("anchors", "anchors"), true},
+		{"one deeper, one less deep", at("listing", "anchors"), at("anchors", "listing"), false},
+		{"less deep", at("anchors"), at("listing"), false},
+		{"one more", at("listing", "anchors"), at("anchors"), false},
+		{"one gone", at("listing"), at("anchors", "anchors"), false},
+		{"deeper, and something else", other, at("anchors"), false},
+	} {
+		if got := OnlyDeeper(c.a, c.b); got != c.want {
+			t.Errorf("%s: %v, expected %v", c.name, got, c.want)
+		}
+	}
+	a, b := at("listing"), at("anchors")
+	OnlyDeeper(a, b)
+	if a.Sources[0].Trees["centos"].Depth != "listing" {
+		t.Error("the manifest was changed")
+	}
+}

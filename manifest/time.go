@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"tidemark/internal/strictjson"
@@ -33,6 +35,33 @@ func SameContent(a, b *Manifest) bool {
 	textA, errA := content(a)
 	textB, errB := content(b)
 	return errA == nil && errB == nil && bytes.Equal(textA, textB)
+}
+
+// OnlyDeeper reports whether a has more than b only in that the content of sources was looked at more deeply, as it happens while
+// their lists are read one after the other: no reader's choice depends on it at once.
+func OnlyDeeper(a, b *Manifest) bool {
+	c, deeper := *a, false
+	c.Sources = slices.Clone(a.Sources)
+	before := make(map[string]Source, len(b.Sources))
+	for _, s := range b.Sources {
+		before[s.ID] = s
+	}
+	for i, s := range c.Sources {
+		trees := maps.Clone(s.Trees)
+		for name, st := range trees {
+			was := before[s.ID].Trees[name].Depth
+			if depthRank(st.Depth) > depthRank(was) && was != "" {
+				st.Depth, deeper = was, true
+				trees[name] = st
+			}
+		}
+		c.Sources[i].Trees = trees
+	}
+	return deeper && SameContent(&c, b)
+}
+
+func depthRank(depth string) int {
+	return slices.Index([]string{DepthTime, DepthAnchors, DepthListing}, depth)
 }
 
 func content(m *Manifest) ([]byte, error) {

@@ -198,7 +198,8 @@ func (d *decision) asPublished(sm ServerMemory, e entry) ServerMemory {
 		return sm
 	}
 	sm.Since = st.Since
-	if e.finding.kept && sm.Depth == e.before.Depth || e.finding.soft {
+	unheard := d.previous != nil && sm.Listed.After(d.previous.Issued.Time) // that manifest did not know of our last look at the list
+	if !unheard && (e.finding.kept && sm.Depth == e.before.Depth || e.finding.soft) {
 		sm.Depth = st.Depth
 	}
 	if e.finding.soft {

@@ -9,6 +9,7 @@ import (
 
 	"tidemark/internal/filelist"
 	"tidemark/internal/rsyncurl"
+	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 )
 
@@ -361,4 +362,37 @@ func (w *world) answerBoth(mem Memory, second holding) []Reading {
 		}
 	}
 	return nil
+}
+
+// A deeper look that nobody has published yet is not forgotten; what another publisher says since is heeded.
+func TestDepthBeforePublication(t *testing.T) {
+	w := atRest(t)
+	w.lists = false
+	w.now = w.now.Add(time.Hour)
+	w.change(80, 3, 1, 1, 1)
+	w.sync("n1", "n2", "m1", "m2")
+	w.run()
+	if d := w.run(); verdictOf(t, d, "m1").Depth != manifest.DepthAnchors {
+		t.Fatalf("%+v", verdictOf(t, d, "m1"))
+	}
+	w.lists, w.digest = true, "c"
+	w.keepLists(w.memory)
+	w.now = w.now.Add(time.Minute)
+	d := w.decideOn("m1", w.master)
+	if got := verdictOf(t, d, "m1"); got.Depth != manifest.DepthListing {
+		t.Fatalf("after a look at its list: %s: %s", got.Depth, got.Reason)
+	}
+	w.memory = roundTripped(t, d.Memory)
+	w.lists = false
+	unpublished := w.published
+	d = w.run()
+	if got := verdictOf(t, d, "m1").Depth; got != manifest.DepthListing {
+		t.Errorf("in the round after: %s", got)
+	}
+	w.published = unpublished
+	w.published.Issued = strictjson.At(w.now) // another one looked since, and found less
+	d = w.run()
+	if got := verdictOf(t, d, "m1").Depth; got != manifest.DepthAnchors {
+		t.Errorf("after another one's word: %s", got)
+	}
 }

@@ -134,6 +134,10 @@ func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) 
 	return errors.Join(p.state.saveMemory(learnt), p.state.save("status.json", p.status(o)))
 }
 
+// deeperWaits is how long what is only known more deeply waits for a publication: lists are read one after the other, and each
+// would make all mirrors fetch a new manifest.
+const deeperWaits = time.Hour
+
 // due says whether something is to be published, and why.
 func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 	m, prev, s := d.Manifest, r.prev, r.site
@@ -153,6 +157,9 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 		return true, "the site is empty", nil
 	case s.standing.Pointer.Serial < prev.manifest.Serial:
 		return true, "the site was set back", nil
+	case manifest.OnlyDeeper(m, prev.manifest) && p.Now().Before(prev.manifest.Issued.Add(deeperWaits)) && p.Now().Before(half):
+		return false, fmt.Sprintf("nothing changed since serial %d but how deeply sources were looked at, which waits until %s", prev.manifest.Serial,
+			console.Clock(prev.manifest.Issued.Add(deeperWaits))), nil
 	case !manifest.SameContent(m, prev.manifest):
 		return true, "content changed", nil
 	}
