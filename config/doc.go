@@ -47,7 +47,7 @@
 //	  list_share: 10                           # percent of the mirrors whose file list is compared when their time file moved
 //	  spot: 5                                  # servers in a thousand that every run looks at closely by chance
 //	  lists: 8                                 # file lists at the same time
-//	  list_timeout: 10m                        # for one file list
+//	  list_timeout: 2m                         # for one file list
 //	  allow_private: false                     # private, loopback and link-local addresses are refused without it
 //	  ca: ca.pem                               # whose certificate rsync+tls:// servers have; the system's when left out
 //	settle: 1m                                 # between the two reads of the master

@@ -138,7 +138,7 @@ type Probe struct {
 	PerSecond    int           // hosts that are begun with, 40; 0: no bound
 	PerGroup     int           // servers of one organisation at a time, 2
 	Lists        int           // file lists at a time, 8
-	ListTimeout  time.Duration // for one file list, 10m
+	ListTimeout  time.Duration // for one file list, 2m
 	AllowPrivate bool          // ask private, loopback and link-local addresses, too
 	CA           string        // PEM file for rsync+tls, absolute; "": the system's
 }

@@ -22,7 +22,7 @@ type ListFunc func(ctx context.Context, ask quorum.Ask, addr netip.Addr, seen qu
 type Options struct {
 	Concurrency int                                                          // hosts at a time; 0: 64
 	Timeout     time.Duration                                                // one tree at one address, its list aside; 0: 30 s
-	ListTimeout time.Duration                                                // one file list; 0: 10 min
+	ListTimeout time.Duration                                                // one file list; 0: 2 min. A round may last twice as long
 	Budget      time.Duration                                                // one server: its names, trees, addresses and lists together; 0: none
 	Client      *rsync.Client                                                // nil: defaults
 	Resolve     func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the system's
@@ -43,7 +43,7 @@ type Options struct {
 const (
 	defaultConcurrency = 64
 	defaultTimeout     = 30 * time.Second
-	defaultListTimeout = 10 * time.Minute
+	defaultListTimeout = 2 * time.Minute
 	defaultListsAtOnce = 8
 )
 
