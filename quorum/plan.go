@@ -31,6 +31,7 @@ func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
 		a := Ask{
 			Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile, Files: files[e.tree],
 			Exclude: slices.Clone(e.server.Exclude), Subset: e.server.Partial && len(e.server.Exclude) == 0, Group: e.server.Group,
+			First: e.server.Kind == inventory.KindNode,
 		}
 		a.Rest = backsOff && mem.Servers[e.server.ID][e.tree].rests(e, p, now)
 		a.Known, a.Addresses, a.Deep = mem.Servers[e.server.ID][e.tree].known(e, p.Recheck, now)

@@ -263,6 +263,7 @@ type Ask struct {
 	Exclude   []string // rsync patterns of what the server does not carry
 	Subset    bool     // it carries a part, nobody says which: what is missing is not held against it
 	Group     string   // the organisation, "": its own
+	First     bool     // a node: its list comes before all mirrors'
 	Rest      bool     // it failed again and again, and is not due: not to be asked in this round (Rested, Awake)
 }
 
