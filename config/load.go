@@ -25,24 +25,58 @@ const (
 
 // LoadPublisher reads file. The error is a strictyaml.Problems with every problem at once, or a plain error when the file cannot be read.
 func LoadPublisher(file string) (*Publisher, error) {
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return nil, fmt.Errorf("find configuration: %w", err)
-	}
-	data, err := strictyaml.ReadFile(abs)
+	d, err := ReadPublisher(file)
 	if err != nil {
 		return nil, err
 	}
-	return parsePublisher(abs, data)
+	return d.sound()
 }
 
 // parsePublisher checks data, which came from file, an absolute path.
-func parsePublisher(file string, data []byte) (*Publisher, error) {
+func parsePublisher(file string, data []byte) (*Publisher, error) { return parseDraft(file, data).sound() }
+
+func (d Draft) sound() (*Publisher, error) {
+	if err := append(d.Own, d.Inventory...).Err(); err != nil {
+		return nil, err
+	}
+	return d.Publisher, nil
+}
+
+// Draft is a configuration that may have problems, for those who look at what it names all the same.
+type Draft struct {
+	*Publisher                     // what could be understood; nil: nothing
+	Own        strictyaml.Problems // of the file itself
+	Inventory  strictyaml.Problems // of the inventory, and of its servers in this network
+	ProbeLine  int                 // where the key probe stands; 0: nowhere
+}
+
+// TreeNames are those of the trees; nil: not known.
+func (d Draft) TreeNames() []string {
+	if d.Publisher == nil {
+		return nil
+	}
+	return d.treeNames()
+}
+
+// ReadPublisher reads file as LoadPublisher does, with problems apart. The error is one of reading.
+func ReadPublisher(file string) (Draft, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return Draft{}, fmt.Errorf("find configuration: %w", err)
+	}
+	data, err := strictyaml.ReadFile(abs)
+	if err != nil {
+		return Draft{}, err
+	}
+	return parseDraft(abs, data), nil
+}
+
+func parseDraft(file string, data []byte) Draft {
 	doc := strictyaml.Read(file, data)
 	var f publisherFile
 	doc.Decode(&f)
 	if f.Line == 0 {
-		return nil, doc.Problems() // not understood at all: more would be noise
+		return Draft{Own: doc.Problems()} // not understood at all: more would be noise
 	}
 	c := &checker{doc: doc, dir: filepath.Dir(file)}
 	p := c.publisher(f)
@@ -51,11 +85,7 @@ func parsePublisher(file string, data []byte) (*Publisher, error) {
 	servers, problems := inventory.Load(p.Inventory)
 	p.Servers = servers
 	unknown := c.servers(p, len(problems) == 0 && len(p.Inventory) > 0 && len(p.Inventory) == len(f.Inventory))
-	all := append(append(doc.Problems(), problems...), unknown...)
-	if err := all.Err(); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return Draft{Publisher: p, Own: doc.Problems(), Inventory: append(problems, unknown...), ProbeLine: doc.Line("probe")}
 }
 
 // checker turns what was written into what is meant, and collects problems in the document.

@@ -125,31 +125,40 @@ func hasDots(pattern string) bool {
 	return false
 }
 
+// treeNames are those of the trees; nil until all are good ones.
+func (p *Publisher) treeNames() []string {
+	names := sortedKeys(p.Trees)
+	if len(names) == 0 || slices.ContainsFunc(names, func(s string) bool { return ident.Check(s) != nil }) {
+		return nil
+	}
+	return names
+}
+
 // servers checks inventory and trees against each other; counting waits until the inventory is sound, and either until
-// the trees have good names.
+// the trees have good names. What is wrong with several servers alike is said once.
 func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 	var out strictyaml.Problems
-	names := sortedKeys(p.Trees)
-	named := len(names) > 0 && !slices.ContainsFunc(names, func(s string) bool { return ident.Check(s) != nil })
+	names := p.treeNames()
+	wrong := slices.DeleteFunc(inventory.Review(p.Servers, inventory.ReviewOptions{Trees: names, AllowPrivate: p.Probe.AllowPrivate}),
+		func(f inventory.Finding) bool { return !f.Error })
+	slices.SortStableFunc(wrong, func(a, b inventory.Finding) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line)
+	})
+	for _, f := range inventory.Grouped(wrong) {
+		if f.Hint == inventory.AllowPrivateHint {
+			f.Hint = AllowPrivateHint(p.File, c.doc.Line("probe"))
+		}
+		out = append(out, f.InFull())
+	}
 	nodes := map[string]int{}
 	for _, s := range p.Servers {
 		for _, tree := range sortedKeys(s.Trees) {
-			if _, ok := p.Trees[tree]; !ok && named {
-				out = append(out, unknownTree(s, tree, names))
-			}
-			if what, ok := inventory.PrivateHost(s.Trees[tree]); ok && !p.Probe.AllowPrivate {
-				out = append(out, strictyaml.Problem{File: s.File, Line: s.Line, Field: s.ID + ".trees." + tree, Hint: inventory.AllowPrivateHint,
-					Text: fmt.Sprintf("%s is a %s address, which is not probed", s.Trees[tree].Host(), what)})
-			}
 			if s.Kind == inventory.KindNode {
 				nodes[tree]++ // in maintenance, too: that must not make the configuration wrong
 			}
 		}
 	}
-	sort.SliceStable(out, func(i, j int) bool {
-		return cmp.Or(strings.Compare(out[i].File, out[j].File), out[i].Line-out[j].Line) < 0
-	})
-	if !sound || !named {
+	if !sound || names == nil {
 		return out
 	}
 	for _, name := range names {
@@ -166,18 +175,21 @@ func (c *checker) servers(p *Publisher, sound bool) strictyaml.Problems {
 	return out
 }
 
-func unknownTree(s inventory.Server, tree string, known []string) strictyaml.Problem {
-	return strictyaml.Problem{
-		File: s.File, Line: s.Line, Field: s.ID + ".trees." + tree,
-		Text: "the configuration has no tree of this name", Hint: treeHint(tree, known),
-	}
-}
-
 func treeHint(tree string, known []string) string {
 	if near := strictyaml.Nearest(tree, known); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return "trees of this network: " + strings.Join(known, ", ")
+}
+
+// AllowPrivateHint is what to do where the servers of a network of one's own are refused: why they are, and what to paste into the
+// configuration, file. line is where it has its key probe, 0: it has none.
+func AllowPrivateHint(file string, line int) string {
+	const why = "a list of servers must not make this machine look into its own network; where that is meant, "
+	if line > 0 {
+		return fmt.Sprintf("%sadd to probe: (%s:%d)\n  allow_private: true", why, file, line)
+	}
+	return fmt.Sprintf("%sput into %s\nprobe:\n  allow_private: true", why, file)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -20,7 +20,7 @@ func ExampleImport() {
 	// Output:
 	// 7 4 3
 	// No rsync Inc.: no rsync URL
-	// - {id: ftp.example.de, country: DE, group: "Beispiel GmbH", trees: {centos: rsync://ftp.example.de/pub/centos/}}
+	// - {id: ftp.example.de, country: DE, group: "Beispiel GmbH", trees: {centos: rsync://ftp.example.de/centos/}}
 }
 
 func Example() {

@@ -51,6 +51,7 @@ type Imported struct {
 	Entries int      // that the list has: so many servers and notes of NoteSkipped
 	Servers []Server // sorted by id
 	Notes   []Note   // in the list's order: every entry that was skipped, everything that was mended
+	Unread  []string // columns of a table that were passed over
 }
 
 // Count returns how many notes are of that kind.
@@ -65,8 +66,9 @@ func (im *Imported) Count(kind string) (n int) {
 
 // ImportOptions of Import.
 type ImportOptions struct {
-	Tree string // the tree that the list's rsync URLs lead to
-	Path string // "": the URLs are the tree's; otherwise appended, e.g. "centos/"
+	Tree string   // the tree that the list's rsync URLs lead to
+	Path string   // "": the URLs are the tree's; otherwise appended, e.g. "centos/"
+	Now  []Server // as they are declared: of several entries with one id, the one whose URL that server has is taken
 }
 
 // Limits of a foreign list.
@@ -102,6 +104,7 @@ func importFiles(f Format, files []listFile, o ImportOptions) (*Imported, error)
 			return nil, fmt.Errorf("import %s: %s: %w", f, Printable(file.name), err)
 		}
 		im.entries = append(im.entries, entries...)
+		im.out.Unread = append(im.out.Unread, unread(f, file)...)
 	}
 	if f == Debian {
 		markPartial(im.entries)
@@ -112,7 +115,11 @@ func importFiles(f Format, files []listFile, o ImportOptions) (*Imported, error)
 func parseList(f Format, file listFile) ([]entry, error) {
 	switch f {
 	case AlmaLinux:
-		return []entry{parseAlmaLinux(file)}, nil
+		e := parseAlmaLinux(file)
+		if e.why == whyBroken && file.alone {
+			return nil, &formError{errors.New(e.text)}
+		}
+		return []entry{e}, nil
 	case Debian:
 		return parseDebian(file)
 	case CentOS:
@@ -154,7 +161,7 @@ func (e *entry) skip(why, format string, args ...any) {
 type importer struct {
 	o         ImportOptions
 	entries   []entry
-	ids       map[string]entry
+	ids       map[string]int    // to the entry that has it
 	hosts     map[string]string // to the id of the server that is there
 	countries func() geo.Names  // made when first asked for
 	out       Imported
@@ -171,20 +178,44 @@ func newImporter(o ImportOptions) (*importer, error) {
 			return nil, fmt.Errorf("import: the path below the list's URLs: %w", err)
 		}
 	}
-	return &importer{o: o, ids: map[string]entry{}, hosts: map[string]string{}, countries: sync.OnceValue(geo.CountryNames)}, nil
+	return &importer{o: o, ids: map[string]int{}, hosts: map[string]string{}, countries: sync.OnceValue(geo.CountryNames)}, nil
 }
 
 func (im *importer) all() *Imported {
 	im.out.Entries = len(im.entries)
-	for _, e := range im.entries {
-		im.take(e)
+	im.choose()
+	for i, e := range im.entries {
+		im.take(i, e)
 	}
 	slices.SortFunc(im.out.Servers, func(a, b Server) int { return cmp.Compare(a.ID, b.ID) })
 	return &im.out
 }
 
-// take makes a server of e, or a note why not.
-func (im *importer) take(e entry) {
+// choose gives each id to one entry, whatever the order of the list: the one whose URL the server of that id has now, else the one
+// with the first URL by letters. An id must not lead to another server tomorrow.
+func (im *importer) choose() {
+	now, has := map[string]string{}, map[string]string{}
+	for _, s := range im.o.Now {
+		now[s.ID] = s.Trees[im.o.Tree].String()
+	}
+	for i, e := range im.entries {
+		m := mender{entry: &e}
+		u, id := m.url(im.o.Path).String(), ""
+		if e.why == "" {
+			id = m.id()
+		}
+		if e.why != "" {
+			continue
+		}
+		was, taken := has[id]
+		if !taken || was != now[id] && (u == now[id] || u < was) {
+			im.ids[id], has[id] = i, u
+		}
+	}
+}
+
+// take makes a server of e, the entry of that place, or a note why not.
+func (im *importer) take(at int, e entry) {
 	s := Server{Kind: KindMirror, Slots: defaultMirrorSlots, Private: e.private, File: e.file, Line: e.line, Trees: map[string]rsyncurl.URL{}}
 	m := mender{entry: &e, mended: e.mended}
 	if e.why == "" {
@@ -193,8 +224,9 @@ func (im *importer) take(e entry) {
 	if e.why == "" {
 		s.ID = m.id()
 	}
-	if first, taken := im.ids[s.ID]; taken && e.why == "" {
-		e.skip(whyDuplicate, "the id %s is taken by %s, at %s", s.ID, strings.TrimSpace(first.rsync), first.place())
+	if first := im.ids[s.ID]; first != at && e.why == "" {
+		other := im.entries[first]
+		e.skip(whyDuplicate, "the id %s is taken by %s, at %s", s.ID, strings.TrimSpace(other.rsync), other.place())
 	}
 	if e.why != "" {
 		m.mended = nil
@@ -202,7 +234,6 @@ func (im *importer) take(e entry) {
 		im.note(e, NoteSkipped, "", strings.Join(append([]string{e.text}, m.mended...), "; "))
 		return
 	}
-	im.ids[s.ID] = e
 	s.Country = m.country(im.countries)
 	s.City = m.words("city", e.city)
 	s.Group = m.words("group", e.group)
@@ -223,6 +254,9 @@ func (im *importer) remark(e entry, s Server) {
 	}
 	if s.Partial {
 		about = append(about, "partial: "+e.partial)
+	}
+	if what, ok := PrivateHost(s.Trees[im.o.Tree]); ok {
+		about = append(about, fmt.Sprintf("%s is a %s address, which is not probed without probe.allow_private", s.Trees[im.o.Tree].Host(), what))
 	}
 	host := s.Trees[im.o.Tree].Host()
 	if other, ok := im.hosts[host]; ok {

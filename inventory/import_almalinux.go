@@ -38,6 +38,10 @@ func parseAlmaLinux(file listFile) entry {
 	}
 	m := foreignMap{&e, doc.Content[0]}
 	e.line = m.node.Line
+	if file.alone && m.get("name") == nil && m.get("address") == nil {
+		e.skip(whyBroken, "found neither name nor address, the keys of a mirror")
+		return e
+	}
 	if name := m.text("name"); name != "" {
 		e.name = name
 	}
@@ -50,7 +54,13 @@ func parseAlmaLinux(file listFile) entry {
 		}
 	}
 	e.group = m.text("sponsor")
-	e.private = yes(m.text("private"))
+	switch n := m.get("private"); {
+	case n == nil:
+	case n.Kind != yaml.ScalarNode:
+		e.skip(whyUnclear, "private: expected true or false")
+	default:
+		e.private = e.truth("private", m.text("private"))
+	}
 	return e
 }
 
@@ -113,11 +123,22 @@ func (m foreignMap) list(key string) (out []string) {
 	return out
 }
 
-// yes reads the truth as people write it.
-func yes(s string) bool {
-	switch strings.ToLower(strings.TrimFunc(s, blank)) {
-	case "true", "yes", "y", "on", "1":
-		return true
+// truth reads yes and no as people write them; "" is no. An entry that says neither is skipped: whoever guessed might publish a server
+// that its operator calls private.
+func (e *entry) truth(what, s string) bool {
+	yes, ok := readTruth(s)
+	if !ok {
+		e.skip(whyUnclear, "%s: found %.60q, expected yes or no", what, s)
 	}
-	return false
+	return yes
+}
+
+func readTruth(s string) (yes, ok bool) {
+	switch strings.ToLower(strings.TrimFunc(s, blank)) {
+	case "true", "yes", "y", "t", "on", "1":
+		return true, true
+	case "", "false", "no", "n", "f", "off", "0":
+		return false, true
+	}
+	return false, false
 }

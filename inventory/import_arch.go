@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ func parseArch(file listFile) ([]entry, error) {
 		URLs []json.RawMessage `json:"urls"`
 	}
 	if err := json.Unmarshal(file.data, &doc); err != nil {
-		return nil, fmt.Errorf("expected an object with a list urls: %w", err)
+		return nil, &formError{fmt.Errorf("expected an object with a list urls: %w", err)}
 	}
 	switch {
 	case doc.URLs == nil:
@@ -23,14 +24,34 @@ func parseArch(file listFile) ([]entry, error) {
 		return nil, errTooMany
 	}
 	out := make([]entry, len(doc.URLs))
+	at := lineFinder{text: file.data, line: 1}
+	at.of([]byte(`"urls"`))
 	for i, raw := range doc.URLs {
 		out[i] = archEntry(raw)
-		out[i].file = file.name
+		out[i].file, out[i].line = file.name, at.of(raw)
 		if out[i].name == "" {
 			out[i].name = fmt.Sprintf("urls[%d]", i)
 		}
 	}
 	return out, nil
+}
+
+// lineFinder finds pieces of a text, one after the other.
+type lineFinder struct {
+	text []byte // that is left
+	line int    // where it begins
+}
+
+// of is the line on which piece begins; 0 when it is not there.
+func (f *lineFinder) of(piece []byte) int {
+	i := bytes.Index(f.text, piece)
+	if i < 0 {
+		return 0
+	}
+	line := f.line + bytes.Count(f.text[:i], []byte("\n"))
+	f.line = line + bytes.Count(piece, []byte("\n"))
+	f.text = f.text[i+len(piece):]
+	return line
 }
 
 func archEntry(raw json.RawMessage) (e entry) {

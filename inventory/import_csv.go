@@ -13,22 +13,33 @@ import (
 // parseCSV reads a table whose first line names the columns: id (or name, host), rsync (or url), country, city, asn, group (or
 // sponsor), private, active; others are passed over. Without a column for the id, the host of the rsync URL is taken.
 func parseCSV(file listFile) ([]entry, error) {
-	return table(file, func(c columns, row []string) entry {
+	return table(file, func(c columns) error {
+		if c.has("region") && c.has("sponsor") && !c.has(ids...) {
+			return fmt.Errorf("the columns are those of the full mirror list of CentOS, where a country may be a state")
+		}
+		return nil
+	}, func(c columns, row []string) entry {
 		e := entry{
-			name: c.get(row, "id", "name", "host"), rsync: c.get(row, "rsync", "url"),
+			name: c.get(row, ids...), rsync: c.get(row, "rsync", "url"),
 			country: c.get(row, "country", "country_code"), city: c.get(row, "city"),
 			asns: nonEmpty(c.get(row, "asn")), group: c.get(row, "group", "sponsor"),
-			private: yes(c.get(row, "private")),
 		}
-		if c.has("active") && !yes(c.get(row, "active")) {
-			e.skip(whyInactive, "active: %s", c.get(row, "active"))
+		e.private = e.truth("private", c.get(row, "private"))
+		if active := c.get(row, "active"); nonEmpty(active) != nil && !e.truth("active", active) {
+			e.skip(whyInactive, "active: %q", active)
 		}
-		if !c.has("id", "name", "host") && e.rsync != "" {
+		if !c.has(ids...) && e.rsync != "" {
 			e.name = hostOf(e.rsync)
 		}
 		return e
 	})
 }
+
+// ids are the columns that name a server.
+var ids = []string{"id", "name", "host"}
+
+// csvColumns are those that parseCSV reads.
+var csvColumns = append([]string{"rsync", "url", "country", "country_code", "city", "asn", "group", "sponsor", "private", "active"}, ids...)
 
 // centosColumns are those of the full mirror list of CentOS, where the header does not say which is which: region, country,
 // sponsor, the sponsor's address, and links for HTTP, FTP (later HTTPS) and rsync.
@@ -40,7 +51,12 @@ var centosColumns = []string{"region", "country", "sponsor", "sponsor url", "htt
 // a state where the region is a country ("US"). The id is the host of the rsync URL.
 func parseCentOS(file listFile) ([]entry, error) {
 	file.data = bytes.ReplaceAll([]byte(latin1(file.data)), []byte(`\"`), []byte(`""`))
-	return table(file, func(c columns, row []string) entry {
+	return table(file, func(c columns) error {
+		if !c.has("region") || !c.has("sponsor") || c.has(append(ids, "private", "active", "asn")...) {
+			return fmt.Errorf("the columns are not those of the full mirror list of CentOS: region, country, sponsor, its address, links for HTTP, FTP and rsync")
+		}
+		return nil
+	}, func(c columns, row []string) entry {
 		e := entry{
 			region: c.get(row, "region"), country: c.get(row, "country"), group: c.get(row, "sponsor"), rsync: c.get(row, "rsync"),
 			name: c.get(row, "sponsor"),
@@ -105,21 +121,30 @@ func header(row []string) columns {
 	return nil
 }
 
-// table reads the lines of a CSV file (RFC 4180).
-func table(file listFile, read func(columns, []string) entry) (out []entry, err error) {
+// rows reads CSV (RFC 4180), rows of any length.
+func rows(file listFile) *csv.Reader {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(file.data, []byte("\uFEFF"))))
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
+	return r
+}
+
+// table reads the lines of a CSV file, once the columns are those that are wanted.
+func table(file listFile, want func(columns) error, read func(columns, []string) entry) (out []entry, err error) {
+	r := rows(file)
 	first, err := r.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, errEmpty
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the header: %w", err)
+		return nil, &formError{fmt.Errorf("the header: %w", err)}
 	}
 	c := header(first)
 	if c == nil {
-		return nil, fmt.Errorf("the first line is %.200q, expected the names of columns, one of them rsync", Printable(strings.Join(first, ",")))
+		return nil, &formError{fmt.Errorf("the first line is %.200q, expected the names of columns, one of them rsync", Printable(strings.Join(first, ",")))}
+	}
+	if err := want(c); err != nil {
+		return nil, &formError{err}
 	}
 	for {
 		row, err := r.Read()
@@ -140,9 +165,13 @@ func table(file listFile, read func(columns, []string) entry) (out []entry, err 
 		default:
 			e = read(c, row)
 			e.line, _ = r.FieldPos(0)
-			if len(row) == 1 && len(c) > 1 {
+			switch {
+			case len(row) == 1 && len(c) > 1:
 				e.name = row[0]
 				e.skip(whyBroken, "found one field, expected %d", len(first))
+			case len(row) > len(first) && nonEmpty(strings.Join(row[len(first):], "")) != nil: // an unquoted comma: who knows what stands where
+				e.why = ""
+				e.skip(whyBroken, "found %d fields, expected %d: a comma within a field needs quotes about it", len(row), len(first))
 			}
 		}
 		e.file = file.name

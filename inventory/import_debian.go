@@ -39,8 +39,11 @@ func parseDebian(file listFile) ([]entry, error) {
 		s.add(i+1, text)
 	}
 	flush()
-	if len(out) == 0 {
+	switch {
+	case len(out) == 0:
 		return nil, errEmpty
+	case !slices.ContainsFunc(out, func(e entry) bool { return e.name != "" }):
+		return nil, &formError{fmt.Errorf("no paragraph has a field Site, expected Mirrors.masterlist with one for each mirror")}
 	}
 	return out, nil
 }
@@ -68,7 +71,10 @@ func (s *stanza) add(line int, text string) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if !ok || name == "" {
 		if s.broken == "" {
-			s.broken = fmt.Sprintf("line %d: found %.60q, expected a field, a colon and a value", line, text)
+			s.broken = fmt.Sprintf("found %.60q, expected a field, a colon and a value", text)
+			if s.fields["site"] != "" { // otherwise the entry is named by its line
+				s.broken = fmt.Sprintf("line %d: %s", line, s.broken)
+			}
 		}
 		return
 	}
@@ -101,8 +107,9 @@ func (s *stanza) entry() entry {
 		e.skip(whyManyHosts, "it stands for other sites: %s", f["includes"])
 	case f["restricted-to"] != "":
 		e.skip(whyRestricted, "restricted to %s", f["restricted-to"])
-	case yes(f["sleep"]):
+	case e.truth("Sleep", f["sleep"]):
 		e.skip(whyInactive, "Sleep: %s", f["sleep"])
+	case e.why != "":
 	case e.rsync == "":
 		e.skip(whyNoRsync, "no Archive-rsync field")
 	case !strings.Contains(e.rsync, ":"): // module and path, below the site

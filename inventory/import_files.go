@@ -13,6 +13,8 @@ type listFile struct {
 	name string
 	data []byte
 	err  error // it could not be read: of one file in a directory
+
+	alone bool // it is the whole list
 }
 
 // listFiles reads what is at path. Only AlmaLinux's list is a directory; a file that cannot be read there is an entry, too.
@@ -26,7 +28,7 @@ func listFiles(f Format, path string) ([]listFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []listFile{{name: path, data: data}}, nil
+		return []listFile{{name: path, data: data, alone: true}}, nil
 	}
 	if f != AlmaLinux {
 		return nil, fmt.Errorf("%s is a directory, expected a file: only almalinux lists are directories", path)

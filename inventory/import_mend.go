@@ -19,6 +19,7 @@ const (
 	whyBroken     = "broken entry"
 	whyNoName     = "no usable id"
 	whyInactive   = "not active"
+	whyUnclear    = "neither yes nor no"
 	whyManyHosts  = "a name for many servers"
 	whyRestricted = "restricted"
 	whyDuplicate  = "duplicate id"

@@ -190,6 +190,7 @@ func TestImport_WholeList(t *testing.T) {
 	write(t, dir, "empty", "")
 	write(t, dir, "words", "This page has moved.\n")
 	write(t, dir, "page.html", "<html><body>Not Found</body></html>\n")
+	write(t, dir, "own.csv", "region,country,sponsor,rsync,private\nEU,SE,A,rsync://a.se/a/,yes\n")
 	write(t, dir, "object.json", `{"mirrors": []}`)
 	write(t, dir, "many.csv", "id,rsync\n"+strings.Repeat("a,\n", maxListEntries+1))
 	write(t, dir, "many.json", `{"urls": [`+strings.Repeat(`{},`, maxListEntries)+`{}]}`)
@@ -207,6 +208,11 @@ func TestImport_WholeList(t *testing.T) {
 		{CentOS, dir + "/empty", ImportOptions{Tree: "a"}, "empty"},
 		{Arch, dir + "/empty", ImportOptions{Tree: "a"}, "expected an object with a list urls"},
 		{Arch, dir + "/page.html", ImportOptions{Tree: "a"}, "expected an object with a list urls"},
+		{Debian, lists + "full-mirrorlist.csv", ImportOptions{Tree: "a"}, "no paragraph has a field Site"},
+		{AlmaLinux, lists + "full-mirrorlist.csv", ImportOptions{Tree: "a"}, "full-mirrorlist.csv: not valid YAML"},
+		{CentOS, lists + "plain.csv", ImportOptions{Tree: "a"}, "not those of the full mirror list of CentOS"},
+		{CentOS, dir + "/own.csv", ImportOptions{Tree: "a"}, "not those of the full mirror list of CentOS"},
+		{CSV, lists + "full-mirrorlist.csv", ImportOptions{Tree: "a"}, "those of the full mirror list of CentOS, where a country may be a state"},
 		{Arch, dir + "/object.json", ImportOptions{Tree: "a"}, "empty"},
 		{CSV, dir + "/words", ImportOptions{Tree: "a"}, `"This page has moved.", expected the names of columns, one of them rsync`},
 		{CentOS, dir + "/page.html", ImportOptions{Tree: "a"}, "expected the names of columns"},
@@ -337,4 +343,117 @@ func FuzzImport(f *testing.F) {
 			accounted(t, im)
 		}
 	})
+}
+
+// TestImport_Truth: a word that is neither yes nor no makes no public server, in no format.
+func TestImport_Truth(t *testing.T) {
+	alma := "name: a.se\naddress: {rsync: rsync://a.se/a/}\n"
+	csv := "id,rsync,private,active\na.se,rsync://a.se/a/,"
+	debian := "Site: a.se\nArchive-rsync: a/\nSleep: "
+	arch := `{"urls":[{"url":"rsync://a.se/a/","active":`
+	for _, tt := range []struct {
+		format           Format
+		text             string
+		want, why, text2 string // the server's line; or why it is skipped
+	}{
+		{CSV, csv + ",", "public", "", ""},
+		{CSV, csv + " , ", "public", "", ""},
+		{CSV, csv + "No,YES", "public", "", ""},
+		{CSV, csv + "y,", "private", "", ""},
+		{CSV, csv + "1,1", "private", "", ""},
+		{CSV, csv + "maybe,", "", whyUnclear, `private: found "maybe", expected yes or no`},
+		{CSV, csv + "privat,yes", "", whyUnclear, `private: found "privat", expected yes or no`},
+		{CSV, csv + ",perhaps", "", whyUnclear, `active: found "perhaps", expected yes or no`},
+		{CSV, csv + ",no", "", whyInactive, `active: "no"`},
+		{CSV, csv + "b, c,yes,yes", "", whyBroken, "found 6 fields, expected 4: a comma within a field needs quotes about it"},
+		{CSV, csv + "yes,yes,,", "private", "", ""},
+		{AlmaLinux, alma, "public", "", ""},
+		{AlmaLinux, alma + "private:\n", "public", "", ""},
+		{AlmaLinux, alma + "Private: off\n", "public", "", ""},
+		{AlmaLinux, alma + "private: Yes\n", "private", "", ""},
+		{AlmaLinux, alma + "private: maybe\n", "", whyUnclear, `private: found "maybe", expected yes or no`},
+		{AlmaLinux, alma + "private: [true]\n", "", whyUnclear, "private: expected true or false"},
+		{AlmaLinux, "x: &x true\n" + alma + "private: *x\n", "", whyUnclear, "private: expected true or false"},
+		{Debian, debian + "no", "public", "", ""},
+		{Debian, debian + "yes", "", whyInactive, "Sleep: yes"},
+		{Debian, debian + "since May", "", whyUnclear, `Sleep: found "since May", expected yes or no`},
+		{Arch, arch + "null}]}", "public", "", ""},
+		{Arch, arch + `"yes"}]}`, "", whyBroken, "active: found a string, expected another type"},
+	} {
+		im, err := importFiles(tt.format, []listFile{{name: "list", data: []byte(tt.text)}}, ImportOptions{Tree: "a"})
+		if err != nil {
+			t.Errorf("%q: %v", tt.text, err)
+			continue
+		}
+		accounted(t, im)
+		got, why, text := "", "", ""
+		if len(im.Servers) > 0 {
+			got = map[bool]string{true: "private", false: "public"}[im.Servers[0].Private]
+		} else {
+			why, text = im.Notes[0].Why, im.Notes[0].Text
+		}
+		if got != tt.want || why != tt.why || text != tt.text2 {
+			t.Errorf("%q: %q, %q, %q; expected %q, %q, %q", tt.text, got, why, text, tt.want, tt.why, tt.text2)
+		}
+	}
+}
+
+// TestImport_Order: which of two entries has an id hangs neither on their order nor, once it is given, on the alphabet.
+func TestImport_Order(t *testing.T) {
+	const a, b = "h.se,rsync://h.se/fast/\n", "h.se,rsync://h.se/slow/\n"
+	for _, tt := range []struct{ text, now, want string }{
+		{a + b, "", "fast"}, {b + a, "", "fast"}, {a + b, "slow", "slow"}, {b + a, "slow", "slow"}, {b + a, "third", "fast"}, {a + a, "", "fast"},
+	} {
+		o := ImportOptions{Tree: "a"}
+		if tt.now != "" {
+			o.Now = parsed(t, "{id: h.se, trees: {a: rsync://h.se/"+tt.now+"/}}")
+		}
+		im, err := importFiles(CSV, []listFile{{name: "list", data: []byte("id,rsync\n" + tt.text)}}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accounted(t, im)
+		if got := im.Servers[0].Trees["a"].String(); len(im.Servers) != 1 || got != "rsync://h.se/"+tt.want+"/" {
+			t.Errorf("%q, now %s: %s", tt.text, tt.now, got)
+		}
+	}
+}
+
+// TestSniff: each list of testdata is known by its form, and by that of no other.
+func TestSniff(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "words", "This page has moved.\n")
+	write(t, dir, "page.html", "<html><body>Not Found</body></html>\n")
+	for path, want := range map[string]Format{
+		lists + "mirrors.d": AlmaLinux, lists + "mirrors.d/ftp.arnes.si.yml": AlmaLinux, lists + "Mirrors.masterlist": Debian,
+		lists + "full-mirrorlist.csv": CentOS, lists + "arch-status.json": Arch, lists + "plain.csv": CSV,
+		dir + "/words": "", dir + "/page.html": "", dir: "", dir + "/absent": "",
+	} {
+		if got := Sniff(path); got != want {
+			t.Errorf("%s: %q, expected %q", path, got, want)
+		}
+		for _, f := range Formats() {
+			if _, err := Import(f, path, ImportOptions{Tree: "a"}); want != "" && err == nil && f != want {
+				t.Errorf("%s was read as %s", path, f)
+			}
+		}
+	}
+}
+
+// TestImport_Notes: what a person should know of a list beside its entries.
+func TestImport_Notes(t *testing.T) {
+	im, err := importFiles(CSV, []listFile{{name: "list", data: []byte("host, rsync ,State,URL,Privat\nten.se,rsync://10.0.0.5/a/,,,yes\n")}}, ImportOptions{Tree: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"State", "Privat"}, im.Unread); diff != "" {
+		t.Errorf("unread (-want +got):\n%s", diff)
+	}
+	if len(im.Notes) != 1 || im.Notes[0].Kind != NoteKept || im.Notes[0].Text != "10.0.0.5 is a private address, which is not probed without probe.allow_private" {
+		t.Errorf("%+v", im.Notes)
+	}
+	im, err = importFiles(Debian, []listFile{{name: "list", data: []byte("Site: a.se\nArchive-rsync: a/\n\nno field\n")}}, ImportOptions{Tree: "a"})
+	if err != nil || im.Notes[0].Entry != "line 4" || im.Notes[0].Text != `found "no field", expected a field, a colon and a value` {
+		t.Errorf("%+v, %v", im, err)
+	}
 }

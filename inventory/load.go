@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"tidemark/internal/ident"
@@ -18,39 +19,69 @@ import (
 // Directories are not descended into, names that begin with a dot are passed over, and a file that is named twice is read
 // once. With problems, the servers are those that could be understood, good for further checks only.
 func Load(paths []string) ([]Server, strictyaml.Problems) {
-	l := loader{seen: map[string]bool{}, ids: map[string]place{}, urls: map[treeURL]place{}}
-	for _, p := range paths {
-		l.path(p)
-	}
-	problems := l.problems
-	for _, f := range l.files {
-		problems = append(problems, f.problems()...)
-	}
-	sort.Slice(l.servers, func(i, j int) bool { return l.servers[i].ID < l.servers[j].ID })
-	return l.servers, problems
+	read := Read(paths, "relative paths start at the directory of the file that names them")
+	return read.Servers, read.problems()
 }
 
 // Parse reads the servers of one file from its bytes; file is the name that problems and servers carry.
 func Parse(file string, data []byte) ([]Server, strictyaml.Problems) {
-	l := loader{seen: map[string]bool{}, ids: map[string]place{}, urls: map[treeURL]place{}}
+	l := newLoader("")
 	l.parse(file, data)
-	sort.Slice(l.servers, func(i, j int) bool { return l.servers[i].ID < l.servers[j].ID })
-	return l.servers, l.files[0].problems()
+	read := l.loaded()
+	return read.Servers, read.problems()
+}
+
+// Loaded is an inventory as it was read.
+type Loaded struct {
+	Servers []Server  // sorted by id; with errors, those that could be understood
+	Found   []Finding // errors, file by file
+	Broken  int       // servers that were declared and are not among Servers
+}
+
+// Read is Load for those who tell servers apart from what is wrong with them. absent is what a person does about a path at which
+// nothing lies.
+func Read(paths []string, absent string) Loaded {
+	l := newLoader(absent)
+	for _, p := range paths {
+		l.path(p)
+	}
+	return l.loaded()
+}
+
+func (r Loaded) problems() (out strictyaml.Problems) {
+	for _, f := range r.Found {
+		out = append(out, f.InFull())
+	}
+	return out
 }
 
 type loader struct {
-	seen     map[string]bool // files
-	files    []*source
-	problems strictyaml.Problems // of paths that could not be read
-	servers  []Server
-	ids      map[string]place
-	urls     map[treeURL]place // of nodes
+	absent  string          // the hint for a path at which nothing lies
+	seen    map[string]bool // files
+	files   []*source
+	found   []Finding // of paths that could not be read
+	servers []Server
+	broken  int
+	ids     map[string]place
+	urls    map[treeURL]place // of nodes
+}
+
+func newLoader(absent string) *loader {
+	return &loader{absent: absent, seen: map[string]bool{}, ids: map[string]place{}, urls: map[treeURL]place{}}
+}
+
+func (l *loader) loaded() Loaded {
+	for _, f := range l.files {
+		l.found = append(l.found, f.found()...)
+	}
+	sort.Slice(l.servers, func(i, j int) bool { return l.servers[i].ID < l.servers[j].ID })
+	return Loaded{Servers: l.servers, Found: l.found, Broken: l.broken}
 }
 
 // source is one file as it was read.
 type source struct {
 	doc *strictyaml.Document
-	ids map[string]string // the path of a server in the file, "[3]", to its id
+	ids map[string]string // the path of a server in the file, "[3]" or "" where it is the only one, to its id
 }
 
 // place is where a server was declared.
@@ -105,7 +136,7 @@ func (l *loader) unreadable(path string, err error) {
 	hint := ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		hint = "relative paths start at the directory of the file that names them"
+		hint = l.absent
 	case errors.Is(err, fs.ErrPermission):
 		hint = "let the user that runs tidemark read it"
 	}
@@ -113,7 +144,7 @@ func (l *loader) unreadable(path string, err error) {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
-	l.problems = append(l.problems, strictyaml.Problem{File: path, Text: fmt.Sprintf("cannot be read: %v", err), Hint: hint})
+	l.found = append(l.found, Finding{Error: true, Problem: strictyaml.Problem{File: path, Text: fmt.Sprintf("cannot be read: %v", err), Hint: hint}})
 }
 
 func (l *loader) parse(name string, data []byte) {
@@ -122,16 +153,18 @@ func (l *loader) parse(name string, data []byte) {
 	var list strictyaml.OneOrMany[declared]
 	f.doc.Decode(&list)
 	for _, d := range list {
+		l.broken++
 		if d.Pos.Line == 0 { // no server at all, and reported as such
 			continue
 		}
-		if d.Pos.Field != "" && ident.Check(d.ID) == nil {
+		if ident.Check(d.ID) == nil {
 			f.ids[d.Pos.Field] = d.ID
 		}
 		s, ok := d.server(f.doc)
 		s.File = name
 		if l.unique(f.doc, d, s) && ok {
 			l.servers = append(l.servers, s)
+			l.broken--
 		}
 	}
 }
@@ -164,16 +197,30 @@ func (l *loader) unique(doc *strictyaml.Document, d declared, s Server) bool {
 	return ok
 }
 
-// problems of the file, with ids in place of positions: "ftp.funet.fi.country" says more than "[3].country".
-func (f *source) problems() strictyaml.Problems {
-	out := f.doc.Problems()
-	for i, p := range out {
-		end := strings.IndexByte(p.Field, ']') + 1
-		if id, ok := f.ids[p.Field[:end]]; ok && end > 0 {
-			out[i].Field = id + p.Field[end:]
+// found is what is wrong with the file, with ids in place of positions: "ftp.funet.fi: country" says more than "[3].country".
+func (f *source) found() (out []Finding) {
+	for _, p := range f.doc.Problems() {
+		at, key := "", p.Field
+		if end := strings.IndexByte(p.Field, ']') + 1; end > 0 && p.Field[0] == '[' {
+			at, key = p.Field[:end], strings.TrimPrefix(p.Field[end:], ".")
 		}
+		one := Finding{Error: true, ID: f.ids[at], Problem: p}
+		if one.Who = one.ID; one.Who == "" && at != "" {
+			one.Who = "entry " + ordinal(at)
+		}
+		one.Field = key
+		out = append(out, one)
 	}
 	return out
+}
+
+// ordinal is the number that people give to the place "[3]": 4.
+func ordinal(at string) string {
+	n, err := strconv.Atoi(strings.Trim(at, "[]"))
+	if err != nil {
+		return at
+	}
+	return strconv.Itoa(n + 1)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

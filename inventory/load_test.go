@@ -77,8 +77,8 @@ func TestLoad_TwoFiles(t *testing.T) {
 	write(t, dir, "a.yaml", "# nodes\n- {id: one, kind: node, trees: {c: rsync://a.example.org/c/}}\n")
 	write(t, dir, "b.yaml", "- {id: one, trees: {c: rsync://b.example.org/c/}}\n- {id: two, kind: node, trees: {c: rsync://a.example.org/c/}}\n")
 	_, problems := Load([]string{dir})
-	want := "b.yaml:1: one.id: the id one is taken, it was first declared at a.yaml:2 (remove one of the two)\n" +
-		"b.yaml:2: two.trees.c: rsync://a.example.org/c/ is already a node, one, declared at a.yaml:2 (a server is one node, with one id)"
+	want := "b.yaml:1: one: id: the id one is taken, it was first declared at a.yaml:2 (remove one of the two)\n" +
+		"b.yaml:2: two: trees.c: rsync://a.example.org/c/ is already a node, one, declared at a.yaml:2 (a server is one node, with one id)"
 	if got := strings.ReplaceAll(problems.Error(), dir+"/", ""); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

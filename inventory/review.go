@@ -13,9 +13,54 @@ import (
 
 // Finding is something that keeps a server, or one of its trees, from being used in full.
 type Finding struct {
-	Error bool // the inventory cannot be used like this; otherwise it is good to know
-	strictyaml.Problem
-	ID string // of the server
+	Error              bool   // the inventory cannot be used like this; otherwise it is good to know
+	strictyaml.Problem        // Field is the server's key: "trees.centos"
+	ID                 string // of the server; "": it has none that can be used, or a file is meant
+	Who                string // the server for people: its id, "entry 3" of its file, "8 servers" of [Grouped]
+	many               string // Text, where it is said of several servers; "": as Text is
+}
+
+// InFull is the finding with its server: the field is "ftp.funet.fi: trees.centos".
+func (f Finding) InFull() strictyaml.Problem {
+	p := f.Problem
+	p.Field = strings.Trim(f.Who+": "+f.Field, ": ")
+	return p
+}
+
+// mostNamed is how many servers are named one by one.
+const mostNamed = 12
+
+// Grouped says once what is found of several servers alike, at the first one's place, with their ids: a list of which each entry is
+// refused for one reason should not be read 257 times.
+func Grouped(found []Finding) (out []Finding) {
+	type kind struct {
+		wrong             bool
+		field, text, hint string
+	}
+	at, ids := map[kind]int{}, map[int][]string{}
+	for _, f := range found {
+		k := kind{f.Error, f.Field, cmp.Or(f.many, f.Text), f.Hint}
+		i, again := at[k]
+		if !again || f.ID == "" {
+			at[k] = len(out)
+			i = len(out)
+			out = append(out, f)
+		}
+		ids[i] = append(ids[i], f.ID)
+	}
+	for i, all := range ids {
+		if len(all) < 2 {
+			continue
+		}
+		f := &out[i]
+		f.ID, f.Who, f.Text = "", fmt.Sprintf("%d servers", len(all)), cmp.Or(f.many, f.Text)
+		named := all[:min(len(all), mostNamed)]
+		f.Text += ": " + strings.Join(named, ", ")
+		if more := len(all) - len(named); more > 0 {
+			f.Text += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	return out
 }
 
 // ReviewOptions of Review.
@@ -41,8 +86,8 @@ type reviewer struct {
 }
 
 func (r *reviewer) add(s Server, wrong bool, key, hint, format string, args ...any) {
-	r.found = append(r.found, Finding{Error: wrong, ID: s.ID,
-		Problem: strictyaml.Problem{File: s.File, Line: s.Line, Field: strictyaml.Path(s.ID, key), Text: fmt.Sprintf(format, args...), Hint: hint}})
+	r.found = append(r.found, Finding{Error: wrong, ID: s.ID, Who: s.ID,
+		Problem: strictyaml.Problem{File: s.File, Line: s.Line, Field: key, Text: fmt.Sprintf(format, args...), Hint: hint}})
 }
 
 func (r *reviewer) server(s Server) {
@@ -70,7 +115,7 @@ func (r *reviewer) server(s Server) {
 }
 
 func (r *reviewer) tree(s Server, tree string, u rsyncurl.URL) {
-	key := "trees." + tree
+	key := strictyaml.Path("trees", tree)
 	if r.o.Trees != nil && !slices.Contains(r.o.Trees, tree) {
 		hint := "trees of this network: " + strings.Join(r.o.Trees, ", ")
 		if near := strictyaml.Nearest(tree, r.o.Trees); near != "" {
@@ -80,6 +125,7 @@ func (r *reviewer) tree(s Server, tree string, u rsyncurl.URL) {
 	}
 	if what, ok := PrivateHost(u); ok && !r.o.AllowPrivate {
 		r.add(s, true, key, AllowPrivateHint, "%s is a %s address, which is not probed", u.Host(), what)
+		r.found[len(r.found)-1].many = "private, loopback or other addresses that are not of the public internet, which are not probed"
 	}
 	if u.TLS() {
 		r.add(s, false, key, "give its plain rsync:// URL, where it has one", "rsync over TLS: checked, never offered, since mirrors do not speak it")
@@ -96,7 +142,7 @@ func (r *reviewer) tree(s Server, tree string, u rsyncurl.URL) {
 }
 
 // AllowPrivateHint is what to do about a private address that is meant.
-const AllowPrivateHint = "set probe.allow_private: true in the configuration where the network is one's own"
+const AllowPrivateHint = "a list must not make this machine look into its own network; where that is meant, have in the configuration probe: {allow_private: true}"
 
 // PrivateHost says of a URL with an address in place of a name what kind of address it is, when no public server has it. What names
 // lead to is looked at when they are asked.

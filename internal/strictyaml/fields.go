@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -60,7 +61,20 @@ func (w walker) unknownHint(key string, fs fields) string {
 	if places := placesOf(w.top, key, "", 0); len(places) > 0 {
 		return "known elsewhere, as " + strings.Join(places, ", ")
 	}
+	if nested := w.nested(key); nested != "" {
+		return "did you mean " + nested + "?"
+	}
 	return "known keys: " + strings.Join(fs.names(), ", ")
+}
+
+// nested is a key with dots, as messages name keys, in the form that the file wants: "probe: {allow_private: ...}".
+func (w walker) nested(key string) string {
+	cut := strings.LastIndexByte(key, '.')
+	if cut < 0 || !slices.Contains(placesOf(w.top, key[cut+1:], "", 0), key) {
+		return ""
+	}
+	names := strings.Split(key, ".")
+	return strings.Join(names, ": {") + ": ..." + strings.Repeat("}", len(names)-1)
 }
 
 // placesOf lists the paths at which key is known in t.

@@ -79,6 +79,7 @@ func TestDecode_Problems(t *testing.T) {
 		{"far", "name: x\nsubs: {a: {title: x, colour: red}}\n", "f:2: subs.a.colour: unknown key (known keys: title, speed)"},
 		{"long value", "name: x\ncount: " + strings.Repeat("ä", 80) + "\n", `f:2: count: found "` + strings.Repeat("ä", 60) + `...", expected a whole number`},
 		{"elsewhere", "name: x\nspeed: 3\n", "f:2: speed: unknown key (known elsewhere, as subs.*.speed, many.speed)"},
+		{"as messages name it", "name: x\nnear.speed: 3\nmany.speed: 1\n", "f:2: near.speed: unknown key (known keys: name, count, small, on, wait, list, map, subs, many, near)\nf:3: many.speed: unknown key (did you mean many: {speed: ...}?)"},
 		{"capitals", "Name: x\nname: x\n", "f:1: Name: unknown key (did you mean name?)"},
 		{"twice", "name: x\nname: y\n", "f:2: name: given twice, first on line 1 (remove one of the two)"},
 		{"short form of another type", "name: x\nnear: true\n", "f:2: near: found true, expected a place, or {url: PLACE}"},
