@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 
 	"tidemark/internal/netrange"
 	"tidemark/internal/rsyncurl"
@@ -120,10 +121,21 @@ func resolve(ctx context.Context, u rsyncurl.URL, o Options) resolved {
 	return resolved{addrs: list[:min(len(list), maxAddresses)]}
 }
 
-// resolveText leaves out what net.DNSError repeats: the name, and the resolver that was asked.
+// resolveText tells by the resolver's flags what happened. The text of a failed look-up is the socket's, with this machine's own
+// address and that of its resolver, which are nobody's business: what a reading says is published.
 func resolveText(err error) string {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return dns.Err
+	dns, _ := errors.AsType[*net.DNSError](err)
+	met, network := errors.AsType[net.Error](err)
+	errno, system := errors.AsType[syscall.Errno](err)
+	switch {
+	case dns != nil && dns.IsNotFound:
+		return "no such host"
+	case network && met.Timeout():
+		return "the resolver did not answer in time"
+	case system:
+		return "the lookup failed: " + errno.Error()
+	case network:
+		return "the lookup failed"
 	}
-	return err.Error()
+	return err.Error() // our own words
 }
