@@ -7,9 +7,10 @@ import (
 
 // Compare walks seen beside want, the master's list at the timestamp that the server claims, and others, those of other recorded
 // timestamps: what differs from want but is as one of these is Moved. What the master has deleted, and what it does not have yet,
-// belongs to newer timestamps only: a file that is missing, or extra, is Moved only by a newer one. Two mtimes are the same when
-// their lower 32 bits are: more does not come through the older versions of rsync's protocol. A source that fails is an error.
-// Sources are not closed; of others only those are read that were asked.
+// belongs to newer timestamps only: a file that is missing is Moved only by a newer one. Two mtimes are the same when
+// their lower 32 bits are: more does not come through the older versions of rsync's protocol. An extra file that is as a newer one
+// has it is Early: nothing that belongs to the claimed timestamp is touched by it. A source that fails is an error, and so is what
+// Rules.Stop says. Sources are not closed; of others only those are read that were asked.
 func Compare(seen, want Source, others []Other, r Rules) (Diff, error) {
 	c := comparison{rules: r, seen: cursorOf(seen), want: cursorOf(want)}
 	for _, o := range others {
@@ -27,12 +28,19 @@ type comparison struct {
 	others     []*other
 	diff       Diff
 	paths      paths
+	judged     int // entries since Stop was asked last
 }
+
+// stopEvery is after how many entries Rules.Stop is asked.
+const stopEvery = 1024
 
 func (c *comparison) run() error {
 	x, y := c.seen.next(), c.want.next()
 	order := 0 // of the two directories
 	for x != nil && y != nil {
+		if err := c.stopped(); err != nil {
+			return err
+		}
 		if x.fresh || y.fresh {
 			order = bytes.Compare(x.dir, y.dir)
 		}
@@ -57,15 +65,31 @@ func (c *comparison) run() error {
 		return err
 	}
 	for ; x != nil; x = c.seen.next() {
+		if err := c.stopped(); err != nil {
+			return err
+		}
 		c.judge(x, nil)
 	}
 	for ; y != nil; y = c.want.next() {
+		if err := c.stopped(); err != nil {
+			return err
+		}
 		c.judge(nil, y)
 	}
 	for _, o := range c.others {
-		o.drain()
+		if err := o.drain(c.stopped); err != nil {
+			return err
+		}
 	}
 	return c.err()
+}
+
+// stopped asks, now and then, whether to go on.
+func (c *comparison) stopped() error {
+	if c.judged++; c.rules.Stop == nil || c.judged%stopEvery != 0 {
+		return nil
+	}
+	return c.rules.Stop()
 }
 
 // err is what made a source fail.
@@ -101,12 +125,14 @@ func (c *comparison) judge(seen, want *item) {
 	switch {
 	case seen != nil && want != nil && equal(seen, want):
 	case seen == nil && c.rules.Subset:
-	case c.elsewhere(at, seen, seen != nil && want != nil):
+	case want == nil && c.elsewhere(at, seen, false):
+		odd(&d.Early, &d.EarlyFirst, seen, want)
+	case want == nil:
+		odd(&d.Extra, &d.ExtraFirst, seen, want)
+	case c.elsewhere(at, seen, seen != nil):
 		odd(&d.Moved, &d.MovedFirst, seen, want)
 	case seen == nil:
 		odd(&d.Missing, &d.MissingFirst, seen, want)
-	case want == nil:
-		odd(&d.Extra, &d.ExtraFirst, seen, want)
 	default:
 		odd(&d.Different, &d.DifferentFirst, seen, want)
 	}
@@ -165,8 +191,12 @@ func (o *other) find(at *item) *item {
 }
 
 // drain reads the rest of a list that was asked: its checksum is at its end.
-func (o *other) drain() {
+func (o *other) drain(stopped func() error) error {
 	for o.began && o.it != nil {
+		if err := stopped(); err != nil {
+			return err
+		}
 		o.it = o.cursor.next()
 	}
+	return nil
 }

@@ -67,6 +67,8 @@ func model(seen, want tree, others []tree, newer []bool, r Rules) Diff {
 		}
 		n, first := &d.Different, &d.DifferentFirst
 		switch {
+		case moved && !inWant:
+			n, first = &d.Early, &d.EarlyFirst
 		case moved:
 			n, first = &d.Moved, &d.MovedFirst
 		case !inSeen:
@@ -145,7 +147,8 @@ func TestCompare_Judgements(t *testing.T) {
 		{"missing, a subset, the master has deleted it since", none, one, none, true, true, ""},
 		{"missing, it was not there yet at an older one", none, one, none, false, false, "missing"},
 		{"extra", one, none, none, true, false, "extra"},
-		{"extra, the next one has it", one, none, one, true, false, "moved"},
+		{"extra, the next one has it", one, none, one, true, false, "early"},
+		{"extra in a subset, the next one has it", one, none, one, true, true, "early"},
 		{"extra, the next one has another", one, none, two, true, false, "extra"},
 		{"extra, not deleted since an older one", one, none, one, false, false, "extra"},
 		{"different", one, two, two, true, false, "different"},
@@ -169,7 +172,7 @@ func TestCompare_Judgements(t *testing.T) {
 				t.Fatal(err)
 			}
 			is := ""
-			for name, n := range map[string]int64{"missing": d.Missing, "extra": d.Extra, "different": d.Different, "moved": d.Moved} {
+			for name, n := range map[string]int64{"missing": d.Missing, "extra": d.Extra, "different": d.Different, "moved": d.Moved, "early": d.Early} {
 				if n > 0 {
 					is += name
 				}
@@ -234,6 +237,35 @@ func TestCompare_FailedSource(t *testing.T) {
 	} {
 		if d, err := compare(); !errors.Is(err, broken) || !cmp.Equal(d, Diff{}) {
 			t.Errorf("%s: got %+v, %v", name, d, err)
+		}
+	}
+}
+
+// TestCompare_Stop: a deadline ends a comparison, in each of its parts.
+func TestCompare_Stop(t *testing.T) {
+	t.Parallel()
+	late := errors.New("late")
+	many := func(prefix string) Source {
+		entries := make([]Entry, 0, 3*stopEvery)
+		for i := range 3 * stopEvery {
+			entries = append(entries, Entry{fmt.Sprintf("%s%06d", prefix, i), 1, 1})
+		}
+		return sourceOf(entries...)
+	}
+	few := func() Source { return sourceOf(Entry{"a", 1, 1}) }
+	for name, compare := range map[string]func(Rules) (Diff, error){
+		"both":  func(r Rules) (Diff, error) { return Compare(many("x"), many("x"), nil, r) },
+		"seen":  func(r Rules) (Diff, error) { return Compare(many("x"), few(), nil, r) },
+		"want":  func(r Rules) (Diff, error) { return Compare(few(), many("x"), nil, r) },
+		"other": func(r Rules) (Diff, error) { return Compare(few(), sourceOf(), []Other{{many("x"), true}}, r) },
+	} {
+		asked := 0
+		d, err := compare(Rules{Stop: func() error { asked++; return late }})
+		if !errors.Is(err, late) || asked != 1 || !cmp.Equal(d, Diff{}) {
+			t.Errorf("%s: asked %d times: %+v, %v", name, asked, d, err)
+		}
+		if _, err := compare(Rules{Stop: func() error { return nil }}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

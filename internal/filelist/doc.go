@@ -1,7 +1,9 @@
 // Package filelist holds the list of a tree's regular files and compares two of them without holding either in memory.
 //
 // A master's list is kept as an index: one file, sorted, compact, with a checksum of its own. What a server sends comes in any
-// order: a [Sorter] takes it, in bounded memory, and gives it back sorted. [Compare] walks the sorted lists side by side.
+// order: a [Sorter] takes it, in bounded memory, and gives it back sorted. [Compare] walks the sorted lists side by side: what is
+// missing, extra or different, what of that is as at another recorded timestamp, and which of the extra files are only there early,
+// as a newer timestamp has them: as in the first stage of a sync, which touches nothing of the older one.
 //
 // # Order
 //
