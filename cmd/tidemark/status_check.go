@@ -5,14 +5,23 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"tidemark/internal/console"
 	"tidemark/inventory"
+	"tidemark/manifest"
 	"tidemark/quorum"
 )
 
-// staleAfter is how old the last full run may be, unless --stale says otherwise: a few intervals of every usual timer.
-const staleAfter = time.Hour
+// staleAfter is how old the last full run may be at most, unless --stale says otherwise: a few intervals of every usual timer.
+// Where the history shows that they come more often, three of their intervals are enough, but never less than staleLeast.
+const (
+	staleAfter = time.Hour
+	staleLeast = 15 * time.Minute
+)
+
+// lostWithin is how long what was in order is missed.
+const lostWithin = 24 * time.Hour
 
 // softFor is how long a node may be silent before a person is asked: soft errors come and go.
 const softFor = 15 * time.Minute
@@ -41,6 +50,7 @@ const (
 	aboutOverdue   = "overdue"   // a tree waits for its quorum for too long
 	aboutNode      = "node"      // a node is bad
 	aboutBeacon    = "beacon"    // the record is not as it should be
+	aboutLost      = "lost"      // much of what was in order a day ago is so no more, or nothing is offered
 	aboutOperation = "operation" // anything else that the last run met
 )
 
@@ -52,10 +62,15 @@ func (p *publisher) check() error {
 		d.add(aboutState, console.Failed, "%v", err)
 		last = statusDocument{Schema: statusSchema, Network: p.cfg.Network, Why: err.Error(), Trees: []quorum.TreeReport{}, Verdicts: []quorum.Verdict{}}
 	} else {
-		p.checkRuns(d, last)
+		past := p.pastForCheck()
+		p.checkRuns(d, last, past)
 		checkTrees(d, last)
 		p.checkNodes(d, last.Verdicts)
+		p.checkLost(d, last, past)
 		checkTold(d, last)
+	}
+	if _, err := p.state.memory(); err != nil {
+		d.add(aboutState, console.Failed, "no run can begin: %v", err)
 	}
 	p.checkExpiry(d)
 	d.judge()
@@ -89,7 +104,7 @@ func (d *checkDocument) judge() {
 }
 
 // checkRuns looks at when all servers were asked last.
-func (p *publisher) checkRuns(d *checkDocument, last statusDocument) {
+func (p *publisher) checkRuns(d *checkDocument, last statusDocument, past pastForCheck) {
 	full := last.FullAt.Time
 	if full.IsZero() {
 		d.add(aboutStale, console.Failed, "no run that asked all servers has come to its end yet")
@@ -97,13 +112,22 @@ func (p *publisher) checkRuns(d *checkDocument, last statusDocument) {
 	}
 	age := p.Now().Sub(full)
 	d.Figures["full_run_age"] = int64(age.Seconds())
-	if stale := p.Duration("stale"); age > stale {
-		d.add(aboutStale, console.Failed, "all servers were asked last %s ago (%s), expected within %s: look at the timer or the cron line",
-			console.Span(age), console.Clock(full), console.Span(stale))
+	stale := p.Duration("stale")
+	if !p.IsSet("stale") {
+		stale = past.stale()
 	}
+	if age <= stale {
+		return
+	}
+	text := fmt.Sprintf("all servers were asked last %s ago (%s), expected within %s", console.Span(age), console.Clock(full), console.Span(stale))
+	if h, alive := p.state.held(); !alive && h.For != forCheckins && h.Since.After(last.At.Time) {
+		d.add(aboutStale, console.Failed, "%s: what was begun at %s failed before its end: look at its mail or journal, or type tidemark run", text, console.Clock(h.Since.Time))
+		return
+	}
+	d.add(aboutStale, console.Failed, "%s: look at the timer or the cron line", text)
 }
 
-// aboutExpiry looks at the life of what is published.
+// checkExpiry looks at the life of what is published.
 func (p *publisher) checkExpiry(d *checkDocument) {
 	own, err := p.ownCopy()
 	switch {
@@ -118,6 +142,8 @@ func (p *publisher) checkExpiry(d *checkDocument) {
 	left, whole := m.Expires.Sub(p.Now()), p.cfg.Validity
 	d.Figures["serial"], d.Figures["expires_in"], d.Figures["sources"] = m.Serial, int64(left.Seconds()), int64(len(m.Sources))
 	switch {
+	case m.Issued.After(p.Now().Add(manifest.Skew)):
+		d.add(aboutExpiry, console.Refused, "serial %d was issued at %s, which is in the future: no mirror takes it until then", m.Serial, console.Clock(m.Issued.Time))
 	case left <= 0:
 		d.add(aboutExpiry, console.Refused, "serial %d expired at %s: no mirror takes it any more", m.Serial, console.Clock(m.Expires.Time))
 	case left < whole/4:
@@ -187,20 +213,35 @@ func checkTold(d *checkDocument, last statusDocument) {
 func (d *checkDocument) tell(c *console.Call, network string) {
 	head := fmt.Sprintf("TIDEMARK OK - %s: serial %d, %d sources, %d verified", network, d.Figures["serial"], d.Figures["sources"], d.Figures[string(quorum.Verified)])
 	if !d.OK {
-		head = fmt.Sprintf("TIDEMARK PROBLEM - %s: %s", network, d.Reasons[0].Text)
+		head = fmt.Sprintf("TIDEMARK PROBLEM - %s: %s", network, atMost(d.Reasons[0].Text, headMost))
 		if more := len(d.Reasons) - 1; more > 0 {
 			head += fmt.Sprintf(" (and %d more)", more)
 		}
 	}
+	head = plain(head)
 	var figures []string
 	for _, name := range sortedKeys(d.Figures) {
 		figures = append(figures, fmt.Sprintf("%s=%d", name, d.Figures[name]))
 	}
-	c.Say("%s | %s", plain(head), strings.Join(figures, " "))
+	if len(figures) > 0 {
+		head += " | " + strings.Join(figures, " ")
+	}
+	c.Say("%s", head)
 	for _, r := range d.Reasons {
 		c.Say("%s: %s", r.Kind, plain(r.Text))
 	}
 }
 
-// plain is a text in one line, without the sign that ends a monitor's text.
-func plain(s string) string { return strings.NewReplacer("|", "/", "\n", "; ").Replace(s) }
+// headMost is how much of a reason the one line has, in letters; the reason's own line has it all.
+const headMost = 240
+
+// plain is a text in one line, without the sign that ends a monitor's text and without what cannot be printed.
+func plain(s string) string {
+	s = strings.NewReplacer("|", "/", "\n", "; ", "?\uFFFD", "; ", "\uFFFD", " ").Replace(s)
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+}

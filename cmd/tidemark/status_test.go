@@ -136,16 +136,43 @@ func TestCheck_Code(t *testing.T) {
 			d.Verdicts = append(d.Verdicts, quorum.Verdict{Server: "s", Kind: kind, Tree: "centos", State: s, Since: hoursAgo(hours), Reason: "why"})
 		}
 	}
+	// eight mirrors that were in order, of which so many are not
+	down := func(n int) func(*statusDocument) {
+		return func(d *statusDocument) {
+			for i := range 8 {
+				v := quorum.Verdict{Server: fmt.Sprintf("m%d", i), Kind: manifest.KindMirror, Tree: "centos", State: quorum.Verified, Since: hoursAgo(1)}
+				if i < n {
+					v.State = quorum.Unreachable
+				}
+				d.Verdicts = append(d.Verdicts, v)
+			}
+		}
+	}
+	maintained := func(d *statusDocument) {
+		for i := range d.Verdicts {
+			if d.Verdicts[i].State == quorum.Unreachable {
+				d.Verdicts[i].State = quorum.Maintenance
+			}
+		}
+	}
+	var past pastForCheck
+	for i := range 8 {
+		past.sound = append(past.sound, history.Place{Server: fmt.Sprintf("m%d", i), Tree: "centos"})
+	}
 	for name, c := range map[string]struct {
 		change []func(*statusDocument)
 		code   int
 		kinds  string
 	}{
-		"fine":     {nil, 0, ""},
-		"guard":    {[]func(*statusDocument){guard}, console.Guard, "guard"},
-		"overdue":  {[]func(*statusDocument){overdue}, console.Overdue, "overdue"},
-		"both":     {[]func(*statusDocument){guard, overdue}, console.Failed, "guard overdue"},
-		"a master": {[]func(*statusDocument){func(d *statusDocument) { d.Trees[0].Trouble = "cannot open" }}, console.Failed, "master"},
+		"six of eight are lost":      {[]func(*statusDocument){down(6)}, console.Failed, "lost"},
+		"four of eight are lost":     {[]func(*statusDocument){down(4)}, 0, ""},
+		"lost, and the guard speaks": {[]func(*statusDocument){down(6), guard}, console.Guard, "guard"},
+		"lost on purpose":            {[]func(*statusDocument){down(6), maintained}, 0, ""},
+		"fine":                       {nil, 0, ""},
+		"guard":                      {[]func(*statusDocument){guard}, console.Guard, "guard"},
+		"overdue":                    {[]func(*statusDocument){overdue}, console.Overdue, "overdue"},
+		"both":                       {[]func(*statusDocument){guard, overdue}, console.Failed, "guard overdue"},
+		"a master":                   {[]func(*statusDocument){func(d *statusDocument) { d.Trees[0].Trouble = "cannot open" }}, console.Failed, "master"},
 		"a master, said twice": {[]func(*statusDocument){func(d *statusDocument) {
 			d.Trees[0].Trouble, d.Problems = "cannot open", []string{"master of tree centos: cannot open"}
 		}}, console.Failed, "master"},
@@ -163,10 +190,12 @@ func TestCheck_Code(t *testing.T) {
 		for _, change := range c.change {
 			change(&last)
 		}
-		p := &publisher{Call: &console.Call{Program: &console.Program{Env: console.Env{Now: func() time.Time { return tableNow }}}}}
+		p := &publisher{Call: &console.Call{Program: &console.Program{Env: console.Env{Now: func() time.Time { return tableNow }}}},
+			cfg: &config.Publisher{Guard: config.Guard{Share: 30, Least: 5}}}
 		d := &checkDocument{Figures: map[string]int64{}}
 		checkTrees(d, last)
 		p.checkNodes(d, last.Verdicts)
+		p.checkLost(d, last, past)
 		checkTold(d, last)
 		d.judge()
 		var kinds []string
@@ -182,6 +211,81 @@ func TestCheck_Code(t *testing.T) {
 		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 1+len(d.Reasons) || strings.Count(out.String(), "|") != 1 {
 			t.Errorf("%s: expected one line, one for each reason, and one |:\n%s", name, out.String())
 		}
+	}
+}
+
+// The bound of --stale follows the runs: three intervals, between a quarter of an hour and an hour, and a few runs by hand move nothing.
+func TestCheck_Stale(t *testing.T) {
+	t.Parallel()
+	every := func(gaps ...time.Duration) (rounds []time.Time) {
+		at := tableNow
+		rounds = append(rounds, at)
+		for _, gap := range gaps {
+			at = at.Add(-gap)
+			rounds = append(rounds, at)
+		}
+		return rounds
+	}
+	m := time.Minute
+	for name, c := range map[string]struct {
+		rounds []time.Time
+		want   time.Duration
+	}{
+		"nothing known":        {nil, staleAfter},
+		"too few":              {every(5*m, 5*m), staleAfter},
+		"every five minutes":   {every(5*m, 5*m, 5*m, 5*m, 5*m), 15 * m},
+		"every ten, by hand":   {every(10*m, 10*m, m, 10*m, 10*m, 10*m), 30 * m},
+		"every minute":         {every(m, m, m, m, m, m), staleLeast},
+		"every hour":           {every(60*m, 60*m, 60*m, 60*m, 60*m), staleAfter},
+		"every five, one late": {every(5*m, 5*m, 50*m, 5*m, 5*m, 5*m), 15 * m},
+	} {
+		if got := (pastForCheck{rounds: c.rounds}).stale(); got != c.want {
+			t.Errorf("%s: %s, expected %s", name, got, c.want)
+		}
+	}
+}
+
+// After the guard has spoken, its own share is enough to be missed for a day.
+func TestCheck_LostAfterGuard(t *testing.T) {
+	t.Parallel()
+	p := &publisher{cfg: &config.Publisher{Guard: config.Guard{Share: 30, Least: 5}}}
+	past, last := pastForCheck{}, statusDocument{}
+	for i := range 12 {
+		v := quorum.Verdict{Server: fmt.Sprintf("m%d", i), Tree: "centos", State: quorum.Verified}
+		if i < 5 {
+			v.State = quorum.Wrong
+		}
+		last.Verdicts = append(last.Verdicts, v)
+		past.sound = append(past.sound, history.Place{Server: v.Server, Tree: v.Tree})
+	}
+	for _, c := range []struct {
+		guard *history.Event
+		want  int
+	}{{nil, 0}, {&history.Event{At: tableNow}, 1}} {
+		past.guard = c.guard
+		d := &checkDocument{Figures: map[string]int64{}}
+		p.checkLost(d, last, past)
+		if len(d.Reasons) != c.want || d.Figures["lost"] != 5 {
+			t.Errorf("5 of 12 lost, the guard's word %v: %+v, figures %v", c.guard, d.Reasons, d.Figures)
+		}
+	}
+}
+
+// A monitor gets one line, whatever a text holds, and no sign that it would read as its own.
+func TestCheck_Plain(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"a|b\nc": "a/b; c", "database main ***?\uFFFDTree 7": "database main ***; Tree 7", "a\x1b[31mb\rc": "a [31mb c", "a\uFFFDb": "a b",
+	} {
+		if got := plain(in); got != want {
+			t.Errorf("%q became %q, expected %q", in, got, want)
+		}
+	}
+	var out bytes.Buffer
+	c := &console.Call{Program: &console.Program{Env: console.Env{Stdout: &out}}}
+	(&checkDocument{Reasons: []checkReason{{Kind: "state", Text: strings.Repeat("x", 1000)}}}).tell(c, "centos")
+	if head, _, _ := strings.Cut(out.String(), "\n"); len([]rune(head)) > 300 || strings.Contains(head, "|") {
+		t.Errorf("a line of %d letters, without figures: %q", len(head), head)
 	}
 }
 
