@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -122,7 +123,7 @@ func treeLine(t quorum.TreeReport) string {
 func (p *publisher) verdict(o *outcome) error {
 	p.warnEnds()
 	var last error
-	for _, err := range o.trouble {
+	for _, err := range slices.SortedStableFunc(slices.Values(o.trouble), func(a, b error) int { return p.gravity(a) - p.gravity(b) }) {
 		if last != nil {
 			p.Report(last)
 		}
@@ -148,6 +149,14 @@ func (p *publisher) verdict(o *outcome) error {
 		}
 	}
 	return nil
+}
+
+// gravity orders troubles: what readers refuse comes last, and makes the exit code.
+func (p *publisher) gravity(err error) int {
+	if p.Code(err) == console.Refused {
+		return 1
+	}
+	return 0
 }
 
 // warnEnds warns 90 and 30 days before any key, certificate or trust version ends (DESIGN 4.5); under --quiet, where cron mails

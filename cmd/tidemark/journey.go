@@ -93,6 +93,9 @@ func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	if due, o.why, err = p.due(r, o.decision); err != nil {
 		return nil, err
 	}
+	if !due {
+		o.trouble = append(o.trouble, p.fromAhead(prev)...)
+	}
 	if due && !p.Dry {
 		if o.published, err = p.release(ctx, o.decision.Manifest, r); err != nil {
 			return nil, errors.Join(err, p.rememberFailure(o, r.memory, err))
@@ -138,6 +141,24 @@ func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) 
 // would make all mirrors fetch a new manifest.
 const deeperWaits = time.Hour
 
+// fromAhead is the trouble of a predecessor that is dated in the future: nobody takes it, and nothing else would say so until
+// something changes.
+func (p *publisher) fromAhead(prev *predecessor) []error {
+	if !p.ahead(prev) {
+		return nil
+	}
+	return []error{console.Exit(console.Refused, fmt.Errorf("serial %d was issued at %s, and the clock says %s: no mirror takes it until then", prev.manifest.Serial,
+		console.Clock(prev.manifest.Issued.Time), console.Clock(p.Now())), aheadHint)}
+}
+
+// aheadHint is what to do about a document from the future.
+const aheadHint = "set the clock right (timedatectl), then run again; if it is right now and was ahead then: tidemark run --bootstrap"
+
+// ahead: what was published last is from the future, for every reader.
+func (p *publisher) ahead(prev *predecessor) bool {
+	return prev != nil && errors.Is(prev.manifest.CheckTime(p.Now()), manifest.ErrFutureDated)
+}
+
 // due says whether something is to be published, and why.
 func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 	m, prev, s := d.Manifest, r.prev, r.site
@@ -157,7 +178,9 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 		return true, "the site is empty", nil
 	case s.standing.Pointer.Serial < prev.manifest.Serial:
 		return true, "the site was set back", nil
-	case manifest.OnlyDeeper(m, prev.manifest) && p.Now().Before(prev.manifest.Issued.Add(deeperWaits)) && p.Now().Before(half):
+	case p.ahead(prev) && p.Bool("bootstrap"):
+		return true, fmt.Sprintf("serial %d is dated in the future", prev.manifest.Serial), nil
+	case !p.ahead(prev) && manifest.OnlyDeeper(m, prev.manifest) && p.Now().Before(prev.manifest.Issued.Add(deeperWaits)) && p.Now().Before(half):
 		return false, fmt.Sprintf("nothing changed since serial %d but how deeply sources were looked at, which waits until %s", prev.manifest.Serial,
 			console.Clock(prev.manifest.Issued.Add(deeperWaits))), nil
 	case !manifest.SameContent(m, prev.manifest):

@@ -32,7 +32,7 @@ func (p *publisher) complete(ctx context.Context, m *manifest.Manifest, prev *pr
 		ahead := !now.After(prev.manifest.Issued.Time)
 		if ahead && !p.Bool("bootstrap") { // no reader believes a document from the future, so a new beginning hurts nobody
 			return console.Exit(console.Refused, fmt.Errorf("the clock says %s, but serial %d was issued at %s", console.Clock(now.Time), prev.manifest.Serial, console.Clock(prev.manifest.Issued.Time)),
-				"set the clock right (timedatectl), then run again; if it is right now and was ahead then: tidemark run --bootstrap")
+				aheadHint)
 		}
 		m.Previous = manifest.SHA256(prev.payload)
 	}
