@@ -13,9 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/netrange"
@@ -30,6 +27,7 @@ type inventoryDocument struct {
 	OK       bool               `json:"ok"` // no errors
 	Nodes    int                `json:"nodes"`
 	Mirrors  int                `json:"mirrors"`
+	Broken   int                `json:"broken"` // servers with errors, which are neither counted
 	Findings []inventoryFinding `json:"findings"`
 }
 
@@ -44,106 +42,129 @@ type inventoryFinding struct {
 }
 
 func checkInventory(c *console.Call) error {
-	paths, o, problems, err := inventoryPaths(c)
+	at, err := inventoryPlace(c)
 	if err != nil {
 		return err
 	}
-	servers, unread := inventory.Load(paths)
-	problems = append(problems, unread...)
-	findings := inventory.Review(servers, o)
+	read := inventory.Read(at.paths, at.absent)
+	found := read.Found
+	for _, p := range at.problems {
+		found = append(found, inventory.Finding{Error: true, Problem: p})
+	}
+	found = append(found, inventory.Review(read.Servers, at.o)...)
 	if c.Bool("resolve") {
 		ctx, stop := context.WithTimeout(c.Context.Context, checkTime)
 		defer stop()
-		findings = append(findings, resolveAll(ctx, servers, o, net.DefaultResolver.LookupNetIP)...)
+		found = append(found, resolveAll(ctx, read.Servers, at.o, net.DefaultResolver.LookupNetIP)...)
 	}
-	d := inventoryDocument{Schema: "tidemark/inventory-check/v1", Files: paths, OK: true, Findings: []inventoryFinding{}}
-	for _, s := range servers {
+	slices.SortStableFunc(found, func(a, b inventory.Finding) int { return strings.Compare(level(a), level(b)) }) // errors first
+	d := inventoryDocument{Schema: "tidemark/inventory-check/v1", Files: at.paths, OK: true, Broken: read.Broken, Findings: []inventoryFinding{}}
+	for _, s := range read.Servers {
 		if s.Kind == inventory.KindNode {
 			d.Nodes++
 		} else {
 			d.Mirrors++
 		}
 	}
-	for _, p := range problems {
-		d.add("error", "", p)
+	for _, f := range found {
+		d.OK = d.OK && !f.Error
+		d.Findings = append(d.Findings, inventoryFinding{level(f), f.ID, f.File, f.Line, f.Field, f.Text, f.Hint})
 	}
-	for _, f := range findings {
-		level := "warning"
-		if f.Error {
-			level = "error"
-		}
-		if !slices.Contains(problems, f.Problem) { // config has found it, too
-			d.add(level, f.ID, f.Problem)
-		}
-	}
-	slices.SortStableFunc(d.Findings, func(a, b inventoryFinding) int { return strings.Compare(a.Level, b.Level) }) // errors first
-	sayInventory(c, d)
+	sayInventory(c, d, found)
 	if err := c.Document(d); err != nil || d.OK {
 		return err
 	}
 	if c.JSON {
 		return console.Status(console.Misuse)
 	}
-	return console.Exit(console.Misuse, errInventory, "mend them, then again: tidemark inventory check")
+	hint := "mend them, then again: " + again(c, "inventory check", c.Args().Slice()...)
+	if at.config != "" && slices.ContainsFunc(found, func(f inventory.Finding) bool { return f.Error && f.Hint == inventory.AllowPrivateHint }) {
+		hint += "\nprivate addresses: " + config.AllowPrivateHint(at.config, at.probeLine)
+	}
+	return console.Exit(console.Misuse, errInventory, "%s", hint)
 }
 
-func (d *inventoryDocument) add(level, id string, p strictyaml.Problem) {
-	d.OK = d.OK && level != "error"
-	d.Findings = append(d.Findings, inventoryFinding{level, id, p.File, p.Line, p.Field, p.Text, p.Hint})
+func level(f inventory.Finding) string {
+	if f.Error {
+		return "error"
+	}
+	return "warning"
 }
 
-// inventoryPaths are the files to check, and what the configuration says about servers. What is wrong with the configuration
+// inventoryAt says what to check, and by what.
+type inventoryAt struct {
+	paths     []string
+	absent    string // what to do about a path that leads nowhere
+	o         inventory.ReviewOptions
+	problems  strictyaml.Problems // of the configuration, where no files are named
+	config    string              // "": there is none
+	probeLine int
+}
+
+// inventoryPlace finds the files to check, and what the configuration says about servers. What is wrong with the configuration
 // concerns named files only so far as their servers go.
-func inventoryPaths(c *console.Call) (paths []string, o inventory.ReviewOptions, problems strictyaml.Problems, err error) {
+func inventoryPlace(c *console.Call) (inventoryAt, error) {
+	at := inventoryAt{paths: []string{}, absent: "is the name right? it starts at the current directory"}
 	for _, p := range c.Args().Slice() {
-		paths = append(paths, filepath.Clean(p))
+		at.paths = append(at.paths, filepath.Clean(p))
 	}
-	cfg, err := config.LoadPublisher(c.String("config"))
-	named := len(paths) > 0
+	named := len(at.paths) > 0
+	draft, err := config.ReadPublisher(c.String("config"))
 	switch {
-	case err == nil:
-		o = inventory.ReviewOptions{Trees: sortedKeys(cfg.Trees), AllowPrivate: cfg.Probe.AllowPrivate}
-		if !named {
-			paths = cfg.Inventory
-		}
-		return paths, o, nil, nil
 	case named && errors.Is(err, os.ErrNotExist) && !c.IsSet("config"):
-		return paths, o, nil, nil
-	case named && errors.As(err, &problems):
-		c.Warn("%s has errors, its trees and its probe.allow_private are not known: tidemark config check", c.String("config"))
-		o.AllowPrivate = true
-		return paths, o, nil, nil
-	case errors.As(err, &problems):
-		return []string{}, o, problems, nil
+		return at, nil
+	case err != nil:
+		_, err = loadConfig(c) // the same error, with its hint
+		return at, err
 	}
-	_, err = loadConfig(c) // the same error, with its hint
-	return nil, o, nil, err
+	if !named {
+		at.absent, at.problems = "relative paths start at the directory of the file that names them", draft.Own
+	} else if len(draft.Own) > 0 {
+		c.Warn("%s has errors, its trees and its probe.allow_private may not be what was meant: %s", c.String("config"), again(c, "config check"))
+	}
+	if p := draft.Publisher; p != nil {
+		at.config, at.probeLine = p.File, draft.ProbeLine
+		at.o = inventory.ReviewOptions{Trees: draft.TreeNames(), AllowPrivate: p.Probe.AllowPrivate}
+		if !named {
+			at.paths = append(at.paths, p.Inventory...)
+		}
+	} else {
+		at.o.AllowPrivate = true // who knows
+	}
+	return at, nil
 }
 
-func sayInventory(c *console.Call, d inventoryDocument) {
-	if len(d.Findings) > 0 {
-		w := console.Table("", "WHAT", "TO DO", "WHERE")
-		w.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 100, WidthMaxEnforcer: text.WrapSoft}, {Number: 3, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
-		for _, f := range d.Findings {
-			where := filepath.Base(f.File)
-			if f.Line > 0 {
-				where = fmt.Sprintf("%s:%d", where, f.Line)
-			}
-			what := f.Text
-			if f.Field != "" {
-				what = f.Field + ": " + what
-			}
-			w.AppendRow(table.Row{f.Level, what, f.Hint, where})
+// sayInventory prints what was found: what is said of several servers once, unless --verbose.
+func sayInventory(c *console.Call, d inventoryDocument, found []inventory.Finding) {
+	lines := found
+	if !c.Bool("verbose") {
+		lines = inventory.Grouped(found)
+	}
+	var rows [][]string
+	for _, f := range lines {
+		what := f.Text
+		if f.Field != "" {
+			what = f.Field + ": " + what
 		}
-		c.Say("%s", console.Render(w))
+		if f.Hint != "" {
+			what += " (" + f.Hint + ")"
+		}
+		rows = append(rows, []string{level(f), f.Who, filepath.Base(f.File) + lineAt(f.Line), strings.ReplaceAll(what, "\n", " ")})
+	}
+	if len(rows) > 0 {
+		c.Say("%s", inventoryTable(widthOf(c.Stdout), []string{"", "SERVER", "WHERE", "WHAT"}, rows))
 	}
 	wrong := 0
-	for _, f := range d.Findings {
-		if f.Level == "error" {
+	for _, f := range found {
+		if f.Error {
 			wrong++
 		}
 	}
-	c.Say("%s, %s: %s, %s", counted(d.Nodes, "node"), counted(d.Mirrors, "mirror"), counted(wrong, "error"), counted(len(d.Findings)-wrong, "warning"))
+	servers := counted(d.Nodes, "node") + ", " + counted(d.Mirrors, "mirror")
+	if d.Broken > 0 {
+		servers += ", " + counted(d.Broken, "server") + " with errors"
+	}
+	c.Say("%s: %s, %s", servers, counted(wrong, "error"), counted(len(found)-wrong, "warning"))
 }
 
 // Bounds of asking DNS for a whole inventory.
@@ -187,8 +208,8 @@ func resolveAll(ctx context.Context, servers []inventory.Server, o inventory.Rev
 			}
 			said[host] = true
 			if text, hint := r.judge(o.AllowPrivate); text != "" {
-				out = append(out, inventory.Finding{ID: s.ID, Problem: strictyaml.Problem{File: s.File, Line: s.Line,
-					Field: strictyaml.Path(s.ID, "trees", tree), Text: host + " " + text, Hint: hint}})
+				out = append(out, inventory.Finding{ID: s.ID, Who: s.ID, Problem: strictyaml.Problem{File: s.File, Line: s.Line,
+					Field: strictyaml.Path("trees", tree), Text: host + " " + text, Hint: hint}})
 			}
 		}
 	}

@@ -49,17 +49,17 @@ func TestResolveAll(t *testing.T) {
 			if f.Error {
 				t.Errorf("an error: DNS answers otherwise tomorrow: %+v", f)
 			}
-			got = append(got, f.Field+": "+f.Text)
+			got = append(got, f.InFull().Field+": "+f.Text)
 		}
 		return got
 	}
 	want := []string{
-		"b.trees.c: four.se has no IPv6 address: mirrors with IPv6 alone cannot use it",
-		"c.trees.c: six.se has no IPv4 address: mirrors with IPv4 alone cannot use it",
-		"d.trees.c: gone.se has no address",
-		"e.trees.c: broken.se could not be looked up: server misbehaving?[2J",
-		"f.trees.c: inside.se leads to 10.0.0.1, a private address, which is not probed",
-		"h.trees.c: four.se has no IPv6 address: mirrors with IPv6 alone cannot use it",
+		"b: trees.c: four.se has no IPv6 address: mirrors with IPv6 alone cannot use it",
+		"c: trees.c: six.se has no IPv4 address: mirrors with IPv4 alone cannot use it",
+		"d: trees.c: gone.se has no address",
+		"e: trees.c: broken.se could not be looked up: server misbehaving?[2J",
+		"f: trees.c: inside.se leads to 10.0.0.1, a private address, which is not probed",
+		"h: trees.c: four.se has no IPv6 address: mirrors with IPv6 alone cannot use it",
 	}
 	if diff := cmp.Diff(want, tell(inventory.ReviewOptions{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -67,7 +67,7 @@ func TestResolveAll(t *testing.T) {
 	if len(asked) != 6 {
 		t.Errorf("%d questions, expected one for each of six hosts", len(asked))
 	}
-	want[4] = "f.trees.c: inside.se has no IPv6 address: mirrors with IPv6 alone cannot use it"
+	want[4] = "f: trees.c: inside.se has no IPv6 address: mirrors with IPv6 alone cannot use it"
 	if diff := cmp.Diff(want, tell(inventory.ReviewOptions{AllowPrivate: true})); diff != "" {
 		t.Errorf("allow_private (-want +got):\n%s", diff)
 	}
