@@ -28,5 +28,7 @@
 //
 // [Import] makes servers of the lists that other projects keep, and [Marshal] writes them as a file. What it reads is of strangers:
 // files, entries and fields are bounded, aliases not followed, texts made printable. Every entry is a server or a note that says
-// why not; what is plainly meant is mended (a country's name, UK, host::module, capitals, blanks), and a note says so.
+// why not; what is plainly meant is mended (a country's name, UK, host::module, capitals, blanks), and a note says so. A word for private
+// or active that is neither yes nor no skips the entry. A list of another form than its format is [ErrForm]; [Sniff] says which one it
+// looks like. [Merge] puts a newer list into servers that were imported before: what their operator declared stays.
 package inventory

@@ -162,6 +162,7 @@ type importer struct {
 	o         ImportOptions
 	entries   []entry
 	ids       map[string]int    // to the entry that has it
+	private   map[string]bool   // ids
 	hosts     map[string]string // to the id of the server that is there
 	countries func() geo.Names  // made when first asked for
 	out       Imported
@@ -178,7 +179,7 @@ func newImporter(o ImportOptions) (*importer, error) {
 			return nil, fmt.Errorf("import: the path below the list's URLs: %w", err)
 		}
 	}
-	return &importer{o: o, ids: map[string]int{}, hosts: map[string]string{}, countries: sync.OnceValue(geo.CountryNames)}, nil
+	return &importer{o: o, ids: map[string]int{}, private: map[string]bool{}, hosts: map[string]string{}, countries: sync.OnceValue(geo.CountryNames)}, nil
 }
 
 func (im *importer) all() *Imported {
@@ -192,7 +193,7 @@ func (im *importer) all() *Imported {
 }
 
 // choose gives each id to one entry, whatever the order of the list: the one whose URL the server of that id has now, else the one
-// with the first URL by letters. An id must not lead to another server tomorrow.
+// with the first URL by letters. An id must not lead to another server tomorrow. It is private when any of its entries is.
 func (im *importer) choose() {
 	now, has := map[string]string{}, map[string]string{}
 	for _, s := range im.o.Now {
@@ -207,6 +208,7 @@ func (im *importer) choose() {
 		if e.why != "" {
 			continue
 		}
+		im.private[id] = im.private[id] || e.private
 		was, taken := has[id]
 		if !taken || was != now[id] && (u == now[id] || u < was) {
 			im.ids[id], has[id] = i, u
@@ -216,7 +218,7 @@ func (im *importer) choose() {
 
 // take makes a server of e, the entry of that place, or a note why not.
 func (im *importer) take(at int, e entry) {
-	s := Server{Kind: KindMirror, Slots: defaultMirrorSlots, Private: e.private, File: e.file, Line: e.line, Trees: map[string]rsyncurl.URL{}}
+	s := Server{Kind: KindMirror, Slots: defaultMirrorSlots, File: e.file, Line: e.line, Trees: map[string]rsyncurl.URL{}}
 	m := mender{entry: &e, mended: e.mended}
 	if e.why == "" {
 		s.Trees[im.o.Tree] = m.url(im.o.Path)
@@ -234,6 +236,7 @@ func (im *importer) take(at int, e entry) {
 		im.note(e, NoteSkipped, "", strings.Join(append([]string{e.text}, m.mended...), "; "))
 		return
 	}
+	s.Private = im.private[s.ID]
 	s.Country = m.country(im.countries)
 	s.City = m.words("city", e.city)
 	s.Group = m.words("group", e.group)

@@ -419,6 +419,18 @@ func TestImport_Order(t *testing.T) {
 	}
 }
 
+// TestImport_PrivateTwin: a server that one of its entries calls private is private, whichever entry is taken.
+func TestImport_PrivateTwin(t *testing.T) {
+	im, err := importFiles(CSV, []listFile{{name: "list", data: []byte("id,rsync,private\nh.se,rsync://h.se/a/,no\nh.se,rsync://h.se/b/,yes\n")}}, ImportOptions{Tree: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounted(t, im)
+	if s := im.Servers[0]; !s.Private || s.Trees["a"].String() != "rsync://h.se/a/" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestSniff: each list of testdata is known by its form, and by that of no other.
 func TestSniff(t *testing.T) {
 	dir := t.TempDir()
