@@ -8,19 +8,42 @@ import (
 	"time"
 )
 
-// Add takes a round into the history, whole or not at all. Rounds must come in the order of their time; one that is not later
-// than the last is refused with ErrNotLater. Once in a UTC day it also rolls up what is older than 30 days.
+// Add takes a round into the history, whole or not at all, and then rolls up what is older than 30 days, as far as it comes in
+// five seconds; rounds for check-ins leave that to the others. Rounds must come in the order of their time. One that is not later
+// than the last is refused with ErrNotLater where that is a matter of minutes. Where it is more, the clock was ahead: what it left
+// in the future is given the present time, the round is taken, and the error (ErrAhead) says so, once.
 //
 // A history that turns out to be damaged is set aside, which the error (ErrDamaged) says; the next Open begins a new one.
 func (db *DB) Add(ctx context.Context, r Round) error {
 	if db.readOnly {
 		return fmt.Errorf("adding to the history %s: it was opened for reading", db.file)
 	}
-	err := db.add(ctx, r)
-	if err == nil || errors.Is(err, ErrNotLater) || ctx.Err() != nil {
+	before, err := db.add(ctx, r)
+	if err != nil && !errors.Is(err, ErrAhead) {
+		return db.failed(ctx, "adding to", err)
+	}
+	if r.Partial || err != nil {
 		return err
 	}
-	err = db.explain("adding to", db.suspect(ctx, err))
+	err = db.rollUp(ctx, r.At.UnixMilli(), before)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() == nil {
+		err = db.failed(ctx, "rolling up", err)
+	}
+	if errors.Is(err, ErrDamaged) || db.overdue(context.WithoutCancel(ctx), r.At.UnixMilli()) {
+		return err
+	}
+	return nil // the next round tries again
+}
+
+// failed explains err, and sets the history aside when it is damaged.
+func (db *DB) failed(ctx context.Context, doing string, err error) error {
+	if errors.Is(err, ErrNotLater) || ctx.Err() != nil {
+		return err
+	}
+	err = db.explain(doing, db.suspect(ctx, err))
 	if !errors.Is(err, ErrDamaged) {
 		return err
 	}
@@ -46,35 +69,37 @@ func (db *DB) suspect(ctx context.Context, err error) error {
 	return err
 }
 
-func (db *DB) add(ctx context.Context, r Round) error {
+// add commits the round, and gives the time of the one before.
+func (db *DB) add(ctx context.Context, r Round) (before int64, err error) {
 	tx, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("beginning: %w", err)
+		return 0, fmt.Errorf("beginning: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
 	at := r.At.UnixMilli()
 	last, err := lastRound(ctx, tx)
 	if err != nil {
-		return err
-	}
-	if at <= last.at {
-		return fmt.Errorf("%w: %s, the last was at %s: check the clock, and if the last one's was wrong, move the file away",
-			ErrNotLater, stamp(at), stamp(last.at))
+		return 0, err
 	}
 	b := &book{ctx: ctx, tx: tx}
-	k := b.load(r, at)
-	p := k.plan(r, at, last)
-	b.write(p)
-	if dayOf(at) != dayOf(last.at) {
-		b.rollUp(at)
+	var ahead error
+	switch {
+	case last.at-at > skew:
+		ahead = fmt.Errorf("%w: it is %s, and the last was at %s; what was seen then is kept as of now", ErrAhead, stamp(at), stamp(last.at))
+		b.pullBack(at)
+		last.at = at - 1
+	case at <= last.at:
+		return 0, fmt.Errorf("%w: %s, the last was at %s: check the clock", ErrNotLater, stamp(at), stamp(last.at))
 	}
+	k := b.load(r, at)
+	b.write(k.plan(r, at, last))
 	if b.err != nil {
-		return b.err
+		return 0, b.err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("committing: %w", err)
+		return 0, fmt.Errorf("committing: %w", err)
 	}
-	return nil
+	return last.at, ahead
 }
 
 // last is the last round.

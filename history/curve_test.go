@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sort"
 	"testing"
@@ -153,14 +152,15 @@ func naive(events []Event) []Curve {
 // TestCurve_Property: whatever the rounds, the curves equal what follows from the events, and the events what follows from the rounds.
 func TestCurve_Property(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	n := 0
+	db := fresh(t) // one for all: opening takes longer than adding
+	if _, err := db.sql.Exec("PRAGMA synchronous = OFF"); err != nil {
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		db := open(t, filepath.Join(dir, fmt.Sprint(n)))
-		defer db.Close()
-		if _, err := db.sql.Exec("PRAGMA synchronous = OFF"); err != nil {
-			t.Fatal(err)
+		for _, table := range []string{"round", "target", "words", "verdict", "reading", "day", "event", "awaited", "curve"} {
+			if _, err := db.sql.Exec("DELETE FROM " + table); err != nil {
+				t.Fatal(err)
+			}
 		}
 		states := []quorum.State{quorum.Verified, quorum.Ahead, quorum.Behind, quorum.Busy, quorum.Unreachable, quorum.Refused, quorum.Maintenance, quorum.Wrong}
 		minute, newest := 0, int64(100)
@@ -251,4 +251,36 @@ func follows(r Round, minute int, heardAt map[string]int, awaited map[string][]i
 		})
 	}
 	return lines
+}
+
+// TestMissedAnnouncement: the history did not see the run that announced; the next one that tells when it was makes the curve all
+// the same, unless it is too late, or was before the history began.
+func TestMissedAnnouncement(t *testing.T) {
+	t.Parallel()
+	told := func(r Round, timestamp int64, at int) Round {
+		r.Trees = []quorum.TreeReport{{Tree: "centos", Announced: timestamp, Note: "announced"}}
+		r.Announced = map[string]time.Time{"centos": after(at)}
+		return r
+	}
+	both := func(minute int, a, b quorum.State) Round {
+		return round(minute, verdict("a", a, 200), verdict("b", b, 200))
+	}
+	db := fresh(t)
+	add(t, db, told(both(0, quorum.Verified, quorum.Verified), 200, -30)) // before it began
+	equal(t, "curves of what was announced before", len(curves(t, db)), 0)
+	// 300 was announced at minute 6, in a run that is not here.
+	missed := told(round(10, verdict("a", quorum.Verified, 300), verdict("b", quorum.Behind, 200)), 300, 6)
+	add(t, db, missed)
+	add(t, db, told(round(15, verdict("a", quorum.Verified, 300), verdict("b", quorum.Verified, 300)), 300, 6)) // known now
+	want := []Curve{{Tree: "centos", Timestamp: 300, Announced: after(6), Of: 2, Reached: 2, Points: []Point{
+		{50, 4 * time.Minute, true}, {80, 9 * time.Minute, true}, {95, 9 * time.Minute, true}, {99, 9 * time.Minute, true},
+	}}}
+	equal(t, "curves", curves(t, db), want)
+	add(t, db, told(both(100, quorum.Behind, quorum.Behind), 400, 20))  // more than an hour ago
+	add(t, db, told(both(105, quorum.Behind, quorum.Behind), 250, 101)) // older than what is known
+	equal(t, "curves", curves(t, db), want)
+	add(t, db, announcing(round(110, verdict("a", quorum.Verified, 500)), 500))
+	r := told(round(115, verdict("a", quorum.Verified, 500)), 500, 110) // seen at once: told again, it is no news
+	add(t, db, r)
+	equal(t, "number of curves", len(curves(t, db)), 2)
 }

@@ -8,7 +8,8 @@
 //
 // # What is kept
 //
-// A round is added whole or not at all, at the time of its end; one that is not later than the last is refused (ErrNotLater).
+// A round is added whole or not at all, at the time of its end; one that is not later than the last is refused (ErrNotLater; see below
+// for clocks).
 //
 //   - Verdicts and readings are spans: what a server's tree (a reading: at one address) said again in the next round makes the
 //     span longer. A span ends when something else is seen, or when nothing was seen for more than a day. Texts are those
@@ -26,7 +27,8 @@
 // kind mirror, with an rsync URL, not in maintenance, not refusing, and verified or ahead, or heard of within the last day (a
 // reading that is neither unreachable nor refused nor forbidden). That number is the event's Of. Each of these mirrors gets one
 // reached event, in the first round whose verdict is verified or ahead at that timestamp or a newer one; those that have
-// it in the announcing round get it at that round's time. A mirror that could not get it then, gets none for it.
+// it in the announcing round get it at that round's time. An announcement whose round was missed is taken up by the next one at the
+// time that the manifest tells (Round.Announced), within an hour. A mirror that could not get it then, gets none for it.
 //
 // The curve follows from these events alone: p percent have a timestamp from the first moment at which so many mirrors
 // have a reached event for it as p/100 of the announced event's Of are, rounded up.
@@ -42,6 +44,12 @@
 //
 // Once in a UTC day Add removes spans and events older than 30 days. Days stay for 400, and so do curves: an announcement older than
 // 30 days is summed up as its four points when its events go. The newest announcement of a tree keeps its events.
+//
+// That comes after the round, in bites of their own, for five seconds at most; the next round goes on. It fails in silence for three
+// days. A round more than two days after the last rolls nothing up: the clock may be wrong, and the next round knows.
+//
+// A clock that was ahead and is right again: by minutes, and the rounds are left out until that time has come; by more, and what
+// was added meanwhile is given the time just before the next round, once.
 //
 // # Damage
 //

@@ -18,6 +18,8 @@ type DB struct {
 	info     fs.FileInfo // of the file that was opened, of a writer
 	now      func() time.Time
 	readOnly bool
+	bite     int           // rows that are removed at once
+	most     time.Duration // of rolling up in one round
 }
 
 // Options of Open.
@@ -35,19 +37,24 @@ var (
 	ErrNewer = errors.New("the history was written by a newer version")
 	// ErrDamaged: the file is not a history, or no longer a whole one.
 	ErrDamaged = errors.New("the history is damaged")
-	// ErrNotLater: the round is not later than the last one that is kept.
+	// ErrNotLater: the round is not later than the last one that is kept, by minutes: it is left out.
 	ErrNotLater = errors.New("the round is not later than the last one in the history")
+	// ErrAhead: rounds were added with a clock that was ahead. They were given the present time, and the round was added.
+	ErrAhead = errors.New("the clock was ahead when the last round was added to the history")
 	// ErrOlder: a reader found a schema that the next writer will bring up to date.
 	ErrOlder = errors.New("the history was written by an older version, and the next run brings it up to date")
 )
 
 // Round is what one run saw and concluded.
 type Round struct {
-	At        time.Time // of the run's end; kept in whole milliseconds
-	Readings  []quorum.Reading
-	Verdicts  []quorum.Verdict
-	Trees     []quorum.TreeReport
-	Guard     quorum.GuardReport
+	At       time.Time // of the run's end; kept in whole milliseconds
+	Readings []quorum.Reading
+	Verdicts []quorum.Verdict
+	Trees    []quorum.TreeReport
+	Guard    quorum.GuardReport
+	// Announced says by tree when what its report calls announced was announced, as the manifest tells. One that the history
+	// has missed is taken up with it, when that was within the last hour. Trees may be missing.
+	Announced map[string]time.Time
 	Published int64         // the serial that was published, 0: none
 	Partial   bool          // only those that had checked in were asked
 	Hold      time.Duration // Policy.MaxHold: so long a server may be behind and is good; 0: 2 h

@@ -1,10 +1,12 @@
 package history
 
+import "time"
+
 // load reads what the history holds that matters to a round, and gives every target of the round an id.
 func (b *book) load(r Round, at int64) *known {
 	k := &known{
 		targets: map[key]int64{}, verdicts: map[int64]openVerdict{}, readings: map[place]openReading{},
-		awaited: map[int64][]int64{}, announced: map[key]bool{}, answered: map[int64]bool{},
+		awaited: map[int64][]int64{}, announced: map[string]announcement{}, answered: map[int64]bool{},
 	}
 	b.loadTargets(k, r)
 	b.each("reading the last verdicts", "SELECT target, id, state, timestamp, depth, until FROM verdict WHERE open = 1", func(scan func(...any) error) error {
@@ -74,23 +76,38 @@ func (b *book) loadTargets(k *known, r Round) {
 	}
 }
 
-// loadAnnounced reads what is needed when a tree was announced: whether it was before, and who answered of late.
+// late: so long after it was announced a tree may be taken up that the history has missed. What came later would be a wrong curve.
+const late = dayLength / 24
+
+// loadAnnounced finds what is announced in the round: what its reports call new, and what the history has missed, newer than all
+// that it knows of the tree; not what was announced before it began to look.
 func (b *book) loadAnnounced(k *known, r Round, at int64) {
-	isNew := false
 	for _, t := range r.Trees {
+		to := name("", t.Tree)
+		when, missed := at, false
 		if !t.New {
+			var told time.Time
+			if told, missed = r.Announced[t.Tree]; !missed {
+				continue
+			}
+			when = min(told.UnixMilli(), at)
+			if at-when > late {
+				continue
+			}
+		}
+		if _, twice := k.announced[to.tree]; twice || t.Announced == 0 {
 			continue
 		}
-		isNew = true
-		to := name("", t.Tree)
-		b.each("reading what was announced",
-			"SELECT 1 FROM event WHERE kind = 'announced' AND timestamp = ?1 AND target = ?2 UNION ALL SELECT 1 FROM curve WHERE timestamp = ?1 AND tree = ?3",
-			func(func(...any) error) error {
-				k.announced[spreadKey(to.tree, t.Announced)] = true
-				return nil
-			}, t.Announced, k.targets[to], to.tree)
+		known, newest, begun := false, int64(0), int64(0)
+		b.each("reading what was announced", `SELECT COALESCE(MAX(timestamp = ?1), 0), COALESCE(MAX(timestamp), 0), COALESCE((SELECT MIN(at) FROM round), ?4) FROM
+			(SELECT timestamp FROM event WHERE kind = 'announced' AND target = ?2 UNION ALL SELECT timestamp FROM curve WHERE tree = ?3)`,
+			func(scan func(...any) error) error { return scan(&known, &newest, &begun) }, t.Announced, k.targets[to], to.tree, at)
+		if known || missed && (t.Announced <= newest || begun > when) {
+			continue
+		}
+		k.announced[to.tree] = announcement{t.Announced, when, t.Note}
 	}
-	if !isNew {
+	if len(k.announced) == 0 {
 		return
 	}
 	b.each("reading who answered of late", "SELECT target, failure FROM reading WHERE until > ?1", func(scan func(...any) error) error {

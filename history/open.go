@@ -207,7 +207,7 @@ func connect(file string, o Options, params string) (*DB, error) {
 		return nil, fmt.Errorf("opening the history: %w", err)
 	}
 	pool.SetMaxOpenConns(1)
-	return &DB{sql: pool, file: file, now: o.Now, readOnly: o.ReadOnly}, nil
+	return &DB{sql: pool, file: file, now: o.Now, readOnly: o.ReadOnly, bite: biteRows, most: rollMost}, nil
 }
 
 // Close closes it.

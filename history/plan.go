@@ -47,9 +47,16 @@ type known struct {
 	targets   map[key]int64
 	verdicts  map[int64]openVerdict
 	readings  map[place]openReading
-	awaited   map[int64][]int64 // announced timestamps that a target could get and has not, by target
-	announced map[key]bool      // tree and timestamp, of the round's reports that claim to be new
-	answered  map[int64]bool    // targets that answered within the last day, loaded when something is announced
+	awaited   map[int64][]int64       // announced timestamps that a target could get and has not, by target
+	announced map[string]announcement // by tree: what is announced in the round
+	answered  map[int64]bool          // targets that answered within the last day, loaded when something is announced
+}
+
+// announcement is what is announced in the round, or was when the history missed it.
+type announcement struct {
+	timestamp int64
+	at        int64
+	note      string
 }
 
 // plan is what a round changes: rows for the statements of write.
@@ -75,7 +82,7 @@ func (k *known) plan(r Round, at int64, l last) *plan {
 	said := k.readingsOf(r)
 	asked := k.takeReadings(p, said)
 	verdicts := k.verdictsOf(r)
-	k.announce(p, r, verdicts)
+	k.announce(p, verdicts)
 	k.takeVerdicts(p, r, verdicts, asked)
 	k.takeDays(p, r, verdicts, asked)
 	guard := guardWord(r.Guard)
@@ -252,5 +259,5 @@ func (p *plan) word(text string) string {
 }
 
 func (p *plan) event(kind EventKind, target int64, was, became string, timestamp, of int64, word string) {
-	p.events = append(p.events, []any{kind, target, was, became, timestamp, of, word})
+	p.events = append(p.events, []any{kind, target, was, became, timestamp, of, word, p.at})
 }

@@ -1,30 +1,27 @@
 package history
 
 import (
-	"fmt"
+	"maps"
+	"slices"
 
 	"tidemark/manifest"
 	"tidemark/quorum"
 )
 
 // announce takes what was announced in the round, with those that could get it, and those that have what they could get.
-func (k *known) announce(p *plan, r Round, list []judged) {
-	for _, t := range r.Trees {
-		tree := name("", t.Tree)
-		if !t.New || t.Announced == 0 || k.announced[spreadKey(tree.tree, t.Announced)] {
-			continue
-		}
-		k.announced[spreadKey(tree.tree, t.Announced)] = true
+func (k *known) announce(p *plan, list []judged) {
+	for _, tree := range slices.Sorted(maps.Keys(k.announced)) {
+		a := k.announced[tree]
 		of := int64(0)
 		for _, j := range list {
-			if clean(j.verdict.Tree, maxName) != tree.tree || !k.able(j) {
+			if clean(j.verdict.Tree, maxName) != tree || !k.able(j) {
 				continue
 			}
 			of++
-			k.awaited[j.target] = append(k.awaited[j.target], t.Announced)
-			p.await = append(p.await, [2]int64{j.target, t.Announced})
+			k.awaited[j.target] = append(k.awaited[j.target], a.timestamp)
+			p.await = append(p.await, [2]int64{j.target, a.timestamp})
 		}
-		p.event(KindAnnounced, k.targets[tree], "", "", t.Announced, of, p.word(t.Note))
+		p.events = append(p.events, []any{KindAnnounced, k.targets[name("", tree)], "", "", a.timestamp, of, p.word(a.note), a.at})
 	}
 	for _, j := range list {
 		if !has(j.verdict) {
@@ -51,5 +48,3 @@ func (k *known) able(j judged) bool {
 
 // has: its content is known to be that of its time file.
 func has(v quorum.Verdict) bool { return v.State == quorum.Verified || v.State == quorum.Ahead }
-
-func spreadKey(tree string, timestamp int64) key { return key{tree, fmt.Sprint(timestamp)} }

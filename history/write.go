@@ -11,8 +11,8 @@ func (b *book) write(p *plan) {
 			targets, dayOf(p.at), by[0], by[1])
 	}
 	many(b, "adding events", `INSERT INTO event (at, kind, target, was, became, timestamp, of, words)
-		SELECT ?2, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, COALESCE((SELECT id FROM words WHERE text = value->>6), 0)
-		FROM json_each(?1) ORDER BY json_each.key`, p.events, p.at)
+		SELECT value->>7, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, COALESCE((SELECT id FROM words WHERE text = value->>6), 0)
+		FROM json_each(?1) ORDER BY json_each.key`, p.events)
 	many(b, "noting who is awaited", "INSERT OR IGNORE INTO awaited (target, timestamp) SELECT value->>0, value->>1 FROM json_each(?1)", p.await)
 	many(b, "noting who arrived", "DELETE FROM awaited WHERE (target, timestamp) IN (SELECT value->>0, value->>1 FROM json_each(?1))", p.arrived)
 	b.exec("adding the round", "INSERT INTO round (at, partial, asked, published, guard) VALUES (?, ?, ?, ?, ?)", p.round...)
