@@ -190,6 +190,7 @@ func TestImport_WholeList(t *testing.T) {
 	write(t, dir, "empty", "")
 	write(t, dir, "words", "This page has moved.\n")
 	write(t, dir, "page.html", "<html><body>Not Found</body></html>\n")
+	write(t, dir, "short.csv", "country,city,rsync\nSE,Lund,rsync://a.se/a/\n")
 	write(t, dir, "own.csv", "region,country,sponsor,rsync,private\nEU,SE,A,rsync://a.se/a/,yes\n")
 	write(t, dir, "object.json", `{"mirrors": []}`)
 	write(t, dir, "many.csv", "id,rsync\n"+strings.Repeat("a,\n", maxListEntries+1))
@@ -211,6 +212,7 @@ func TestImport_WholeList(t *testing.T) {
 		{Debian, lists + "full-mirrorlist.csv", ImportOptions{Tree: "a"}, "no paragraph has a field Site"},
 		{AlmaLinux, lists + "full-mirrorlist.csv", ImportOptions{Tree: "a"}, "full-mirrorlist.csv: not valid YAML"},
 		{CentOS, lists + "plain.csv", ImportOptions{Tree: "a"}, "not those of the full mirror list of CentOS"},
+		{CentOS, dir + "/short.csv", ImportOptions{Tree: "a"}, "not those of the full mirror list of CentOS"},
 		{CentOS, dir + "/own.csv", ImportOptions{Tree: "a"}, "not those of the full mirror list of CentOS"},
 		{CSV, lists + "full-mirrorlist.csv", ImportOptions{Tree: "a"}, "those of the full mirror list of CentOS, where a country may be a state"},
 		{Arch, dir + "/object.json", ImportOptions{Tree: "a"}, "empty"},
