@@ -58,7 +58,8 @@
 // dry run has to count. A name and what it links to of more than 5000 bytes together end an itemized run with code 13.
 //
 // [Pattern] matches as rsync's filter rules do, for what is to be known without asking rsync; both were compared name by
-// name. [Literal] is the pattern for one path.
+// name. [Literal] is the pattern for one path. A path is read once for all directories above it, so that no name a server
+// makes costs more than its bytes times the pattern's pieces; a [Matcher] reads of the names of one directory the last part alone.
 //
 // # Promises of the wire client
 //

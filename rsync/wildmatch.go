@@ -2,8 +2,7 @@ package rsync
 
 import "strings"
 
-// wild is a pattern with wildcards, cut into pieces. It matches in time proportional to pieces times bytes, whatever a
-// server names its files.
+// wild is a pattern cut into pieces, which an automaton follows: see automaton.
 type wild []piece
 
 type piece struct {
@@ -22,6 +21,15 @@ const (
 	pieceStars           // ** and more: any bytes
 	pieceNever           // a broken set, or a backslash at the end: matches nothing
 )
+
+// literal takes every character of a pattern for itself.
+func literal(pattern string) wild {
+	w := make(wild, len(pattern))
+	for i := range w {
+		w[i].char = pattern[i]
+	}
+	return w
+}
 
 func compileWild(pattern string) wild {
 	var w wild
@@ -55,41 +63,8 @@ func compileWild(pattern string) wild {
 	return w
 }
 
-// match follows all ways at once: at[i] says that the pieces before i have matched what was read.
-func (w wild) match(s string) bool {
-	at, next := make([]bool, len(w)+1), make([]bool, len(w)+1)
-	at[0] = true
-	w.skipStars(at)
-	for i := 0; i < len(s); i++ {
-		alive := false
-		clear(next)
-		for n, p := range w {
-			if at[n] && p.takes(s[i]) {
-				alive = true
-				if p.kind == pieceStar || p.kind == pieceStars {
-					next[n] = true
-				} else {
-					next[n+1] = true
-				}
-			}
-		}
-		if !alive {
-			return false
-		}
-		w.skipStars(next)
-		at, next = next, at
-	}
-	return at[len(w)]
-}
-
-// skipStars adds the ways on which stars match nothing more.
-func (w wild) skipStars(at []bool) {
-	for n, p := range w {
-		if at[n] && (p.kind == pieceStar || p.kind == pieceStars) {
-			at[n+1] = true
-		}
-	}
-}
+// stays reports a piece that takes any number of bytes.
+func (p piece) stays() bool { return p.kind == pieceStar || p.kind == pieceStars }
 
 func (p piece) takes(c byte) bool {
 	switch p.kind {
