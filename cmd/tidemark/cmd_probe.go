@@ -20,15 +20,20 @@ func probeCommand(e *console.Program) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the readings to `FILE` (default: stdout)"},
 		&cli.BoolFlag{Name: "table", Usage: "print a table in place of JSON; on a terminal that is the default"},
-		&cli.BoolFlag{Name: "deep", Usage: "with ID: look at time file, anchors and file list, be it due or not"},
+		&cli.BoolFlag{Name: "deep", Usage: "with ID: look at anchors and file list, too, be it due or not"},
 	}, rowFlags()...)
 	return e.Command("probe", "ask the masters and every server, or the servers of that ID, what they hold", "[ID…]", flags, `Without ID it is the first piece of "run": it asks everybody and writes what was seen. It changes nothing but the memory of
 what was recorded of the masters. On a terminal, or with --table, it prints a table of the readings, with the verdict that
 they would lead to now; the flags that choose and order rows work on that table, never on what -o writes.
 
 With ID it asks those servers alone, at every address, be they in maintenance or resting after many failures, and tells the
-story of each: what was asked, what was seen, what was expected, and what to do. It asks no master, needs no lock, and changes
-nothing at all: what it finds is forgotten. --deep looks at all that can be looked at, now; --tree at one tree.
+story of each: what was asked, what was seen, what was expected, what is published of it, and what to do. It asks no master,
+needs no lock, and changes nothing at all: what it finds is forgotten, and what is published stays as it is. --deep looks, now,
+at the SHA-256 of anchors (200 at most) and at names, sizes and times of all files; --tree at one tree. The bytes of files
+that are no anchors are never read: packages are proven by the package manager's own signatures.
+
+Exit codes: 0 when all were asked, whatever was found (ask "tidemark status --check" whether a person is needed, or read --json);
+1 a master cannot be read, or the state; 2 usage or configuration; 5 another run holds the lock (without ID).
 
 Examples:
   tidemark probe ftp.example.org --deep
@@ -99,6 +104,11 @@ func probeAll(c *console.Call) error {
 
 // probeSome asks the named servers, tells what came of it, and changes nothing.
 func probeSome(c *console.Call, ids []string) error {
+	for _, flag := range []string{"table", "state", "kind", "country", "source", "sort", "reverse", "limit"} {
+		if c.IsSet(flag) {
+			return console.Exit(console.Misuse, fmt.Errorf("probe ID tells stories: --%s is for the table of all servers", flag), "leave out the ID, or the flag")
+		}
+	}
 	p, err := openPublisher(c, true)
 	if err != nil {
 		return err
@@ -122,7 +132,7 @@ func probeSome(c *console.Call, ids []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := p.askSome(c.Context.Context, ids, mem, c.Bool("deep"))
+	r, plain, err := p.askSome(c.Context.Context, ids, mem, c.Bool("deep"))
 	if err != nil {
 		return err
 	}
@@ -145,14 +155,18 @@ func probeSome(c *console.Call, ids []string) error {
 		if i > 0 {
 			c.Say("")
 		}
-		tellStory(c, p.story(id, v, seen), v.now)
+		s := p.story(id, v, seen)
+		for i := range s.Trees {
+			s.Trees[i].probed = p.probedOf(s, s.Trees[i], own, mem, plain, c.Bool("deep"))
+		}
+		tellStory(c, s, v.now)
 	}
 	return errors.Join(p.fileLists().told()...)
 }
 
-// askSome asks the servers of these ids.
-func (p *publisher) askSome(ctx context.Context, ids []string, mem quorum.Memory, deep bool) (quorum.Readings, error) {
-	r := quorum.Readings{Schema: probeSchema, Network: p.cfg.Network, Masters: []quorum.MasterReading{}, Asked: slices.Sorted(slices.Values(ids))}
+// askSome asks the servers of these ids. plain is what a run would ask them now.
+func (p *publisher) askSome(ctx context.Context, ids []string, mem quorum.Memory, deep bool) (r quorum.Readings, plain []quorum.Ask, err error) {
+	r = quorum.Readings{Schema: probeSchema, Network: p.cfg.Network, Masters: []quorum.MasterReading{}, Asked: slices.Sorted(slices.Values(ids))}
 	r.Asked = slices.Compact(r.Asked)
 	pol := p.policy(false)
 	if deep {
@@ -162,6 +176,7 @@ func (p *publisher) askSome(ctx context.Context, ids []string, mem quorum.Memory
 	if tree := p.String("tree"); tree != "" {
 		asks = slices.DeleteFunc(asks, func(a quorum.Ask) bool { return a.Tree != tree })
 	}
+	plain = slices.Clone(asks)
 	for i := range asks {
 		a := &asks[i]
 		a.Rest = false
@@ -171,12 +186,12 @@ func (p *publisher) askSome(ctx context.Context, ids []string, mem quorum.Memory
 	}
 	o, err := p.probeOptions()
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
 	done := p.progress("asking servers", &o)
 	r.Servers = probe.All(ctx, asks, o)
 	done()
-	return r, ctx.Err()
+	return r, plain, ctx.Err()
 }
 
 func writeReadings(c *console.Call, r quorum.Readings) error {

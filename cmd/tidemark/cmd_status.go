@@ -16,7 +16,7 @@ func statusCommand(e *console.Program) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "why", Usage: "tell the whole story of the server `ID`"},
 		&cli.BoolFlag{Name: "check", Usage: "for monitoring: one line, and an exit code that says whether a person is needed"},
-		&cli.DurationFlag{Name: "stale", Usage: "with --check: all servers must have been asked within this `TIME`", Value: staleAfter},
+		&cli.DurationFlag{Name: "stale", Usage: "with --check: all servers must have been asked within this `TIME`; not given: within three of the runs' usual intervals, 15m at least, and at most the", Value: staleAfter},
 	}, rowFlags()...)
 	return e.Command("status", "what the last run concluded, server by server", "", flags, `Prints what the last run concluded: of each tree what is announced and how it spreads, of each server a row, the worst
 first. Where the last run asked only those that had checked in, it says when all were asked last; where beacon: is
@@ -24,16 +24,19 @@ configured, what came of the record.
 
   age      of the content, by its time file       7d 30d  rounds in which it was good, of those that asked it
   since    in this state                          ip      address families over which it was verified
-  good     last good check                        depth   time, anchors, or listing: all files compared with the master's
+  good     last good check                        depth   how deep that was: time, anchors, or listing
+
+anchors: the SHA-256 of the metadata files looked at is the master's. listing: besides, names, sizes and times of last change of
+all files are. The bytes of other files are read by nobody here: packages are proven by the package manager's own signatures.
 
 On a terminal the table fits its width: the reason is cut, and columns are left out. Elsewhere every row is one line, whole.
 
 --why tells of one server what was asked at every address, what was seen, what was expected, since when, and what to do.
 
 --check prints one line, "TIDEMARK OK …" or "TIDEMARK PROBLEM …", with figures behind a "|", and each reason on a line of its
-own. It looks at what is published, at the last runs, the guard, the masters, the nodes and the beacon. Exit codes: 0 in order;
-3 the guard spoke, 4 what is published has expired, 7 a tree is overdue, where that is all; 1 for anything else, or more than
-one of these; 2 usage or configuration.
+own. It looks at what is published, at the last runs, the guard, the masters, the nodes, the beacon, and whether much of what
+was in order within the last day is so no more. Exit codes: 0 in order; 3 the guard spoke, 4 what is published has expired, 7 a
+tree is overdue, where that is all; 1 for anything else, or more than one of these; 2 usage or configuration.
 
 Examples:
   tidemark status
@@ -41,6 +44,12 @@ Examples:
   tidemark status --tree centos --source no --sort good --limit 20
   tidemark status --why ftp.example.org
   tidemark status --check || mail -s "tidemark" root`, func(c *console.Call) error {
+		switch {
+		case c.Bool("check") && c.IsSet("why"):
+			return console.Usage("--check and --why: only one of them")
+		case c.IsSet("stale") && !c.Bool("check"):
+			return console.Usage("--stale is for --check")
+		}
 		p, err := openPublisher(c, true)
 		if err != nil {
 			return err
@@ -87,6 +96,9 @@ func (p *publisher) showRows() error {
 		return p.Document(doc)
 	}
 	tellStory(p.Call, s, v.now)
+	if v.doc.At.IsZero() {
+		p.Say("\nno run has finished yet: tidemark run, or look at it alone: tidemark probe %s --deep", id)
+	}
 	for _, gap := range v.gaps {
 		p.Warn("%s", gap)
 	}

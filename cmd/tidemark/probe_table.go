@@ -84,7 +84,7 @@ func found(r seenRow) string {
 	case one.Server == "" && r.verdict.State == quorum.Maintenance:
 		return "not asked: in maintenance"
 	case one.Server == "" && r.verdict.Rested:
-		return "not asked: it failed again and again"
+		return heldBack(r.verdict)
 	case one.Server == "":
 		return "not asked"
 	case one.Failure != nil:
@@ -94,7 +94,7 @@ func found(r seenRow) string {
 	case missing > 0:
 		return fmt.Sprintf("%d of %d anchors are missing", missing, len(one.Anchors))
 	}
-	return ""
+	return brief(r.verdict) // what was concluded: of what is known of it besides, too
 }
 
 func missingAnchors(r quorum.Reading) (n int) {

@@ -10,6 +10,7 @@ import (
 
 	"tidemark/history"
 	"tidemark/internal/console"
+	"tidemark/internal/geo"
 	"tidemark/internal/strictyaml"
 	"tidemark/inventory"
 	"tidemark/manifest"
@@ -23,6 +24,7 @@ type statusRow struct {
 	memory  quorum.ServerMemory // zero: nothing is remembered
 	week    *history.Uptime     // nil: no history
 	month   *history.Uptime
+	split   string // where some of its addresses answer and others do not: how many do not
 }
 
 // place is what a row is of.
@@ -60,7 +62,15 @@ func (p *publisher) rowFilter() (rowFilter, error) {
 	f := rowFilter{tree: p.String("tree"), kind: p.String("kind"), source: p.String("source"), states: p.StringSlice("state"),
 		sort: p.String("sort"), reverse: p.Bool("reverse"), limit: p.Int("limit")}
 	for _, c := range p.StringSlice("country") {
-		f.countries = append(f.countries, strings.ToUpper(c))
+		code := strings.ToUpper(c)
+		if !geo.ValidCountry(code) {
+			err := fmt.Errorf("--country %q: expected two capital letters of ISO 3166-1, e.g. FI", c)
+			if meant := geo.CountryNames().Code(c); meant != "" {
+				return f, console.Exit(console.Misuse, err, "did you mean %s?", meant)
+			}
+			return f, console.Exit(console.Misuse, err, "")
+		}
+		f.countries = append(f.countries, code)
 	}
 	var states []string
 	for _, s := range quorum.States() {

@@ -64,7 +64,7 @@ func curveLine(c history.Curve, now time.Time) string {
 	if len(parts) > 0 {
 		said += "; reached " + strings.Join(parts, ", ")
 	}
-	return fmt.Sprintf("%s; %d of %d mirrors have it", said, c.Reached, c.Of)
+	return fmt.Sprintf("%s; %d of the %d mirrors that could get it then have had it", said, c.Reached, c.Of)
 }
 
 // countRows counts: what is shown, of what, and by state.
@@ -112,7 +112,7 @@ func columns(now time.Time) []column[statusRow] {
 		{name: "ip", cell: func(r statusRow) string { return families(r.memory) }, drop: 8},
 		{name: "7d", cell: func(r statusRow) string { return goodShare(r.week) }, num: true, drop: 9},
 		{name: "30d", cell: func(r statusRow) string { return goodShare(r.month) }, num: true, drop: 5},
-		{name: "reason", cell: func(r statusRow) string { return brief(r.verdict) }},
+		{name: "reason", cell: func(r statusRow) string { return r.split + brief(r.verdict) }},
 	}
 }
 
@@ -120,6 +120,9 @@ func columns(now time.Time) []column[statusRow] {
 func contentAge(v quorum.Verdict, now time.Time) string {
 	if v.Timestamp <= 0 {
 		return "-"
+	}
+	if at := time.Unix(v.Timestamp, 0); at.After(now) {
+		return "in " + console.Span(at.Sub(now)) // from the future
 	}
 	return console.Ago(time.Unix(v.Timestamp, 0), now)
 }
@@ -146,7 +149,9 @@ func goodShare(u *history.Uptime) string {
 
 var (
 	clockInReason = regexp.MustCompile(` \(\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC\)`)
-	headOfReason  = regexp.MustCompile(`^(its time file says \d+, (but )?|it was not asked in this round: )`)
+	headOfReason  = regexp.MustCompile(`^(its time file says \d+, but |it was not asked in this round: )`)
+	behindReason  = regexp.MustCompile(`^its time file says \d+, (.* older than )`)
+	listOfReason  = regexp.MustCompile(`^its file list was not the master's when it was looked at \([^)]*\)`)
 	endOfReason   = regexp.MustCompile(`, so it is no source$`)
 	butOfReason   = regexp.MustCompile(`^.*, (but|so) (it (is|counts|waits)\b.*)$`)
 )
@@ -154,15 +159,24 @@ var (
 // brief is the reason without what the other columns say; nothing of a source that is as it should be.
 func brief(v quorum.Verdict) string {
 	text := endOfReason.ReplaceAllString(clockInReason.ReplaceAllString(v.Reason, ""), "")
-	if v.State != quorum.Verified {
-		return headOfReason.ReplaceAllString(text, "")
+	if v.State != quorum.Verified && (v.State != quorum.Ahead || !v.Source) {
+		text = behindReason.ReplaceAllString(headOfReason.ReplaceAllString(text, ""), "$1")
+		return listOfReason.ReplaceAllString(text, "its list")
 	}
 	var parts []string
 	if v.List != nil && v.List.Extra > 0 {
-		parts = append(parts, fmt.Sprintf("%d files that the master does not have", v.List.Extra))
+		parts = append(parts, fmt.Sprintf("%s that the master does not have", files(v.List.Extra)))
 	}
 	if v.Depth == manifest.DepthTime || !v.Source {
 		parts = append(parts, butOfReason.ReplaceAllString(text, "$2"))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// files counts them.
+func files(n int64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
 }

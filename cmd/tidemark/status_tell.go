@@ -73,9 +73,17 @@ func (t treeStory) tell(c *console.Call, now time.Time) {
 			line("do", "%s", t.Advice)
 		}
 		line("url", "%s", v.URL)
-		line("source", "%s", yesNo(v.Source))
+		if t.probed == nil {
+			line("source", "%s", yesNo(v.Source))
+		} else {
+			line("source", "%s", t.probed.source(*v))
+		}
 		line("since", "%s", whenAgo(v.Since.Time, now))
-		line("last good", "%s, depth %s", whenAgo(v.Good.Time, now), cmp.Or(v.Depth, "none"))
+		good := whenAgo(v.Good.Time, now)
+		if depth := cmp.Or(v.Depth, t.depth); depth != "" && !v.Good.IsZero() {
+			good += ", depth " + depth
+		}
+		line("last good", "%s", good)
 	}
 	line("announced", "%s", console.Stamp(t.Announced))
 	if t.Verdict != nil {
@@ -90,33 +98,66 @@ func (t treeStory) tell(c *console.Call, now time.Time) {
 	if len(t.Readings) == 0 && t.Verdict != nil {
 		line("answers", "none was kept")
 	}
-	for i, s := range t.Spans {
+	for i, s := range merged(t.Spans) {
 		if i == 0 {
 			c.Say("  lately")
 		}
-		c.Say("    %s to %s  %-11s %s", console.Clock(s.From.Time), console.Clock(s.Until.Time), s.State, brief(quorum.Verdict{State: s.State, Reason: s.Reason}))
+		c.Say("    %s to %s  %-11s %-7s  %s", console.Clock(s.From.Time), console.Clock(s.Until.Time), s.State, cmp.Or(s.Depth, "-"), s.Reason)
 	}
+	if t.probed != nil && t.Verdict != nil {
+		for _, said := range t.probed.conclusion(*t.Verdict, now) {
+			line("note", "%s", said)
+		}
+	}
+}
+
+// merged are spans with short reasons, neighbours that read the same made one.
+func merged(spans []spanStory) []spanStory {
+	var list []spanStory
+	for _, s := range spans {
+		s.Reason = brief(quorum.Verdict{State: s.State, Reason: s.Reason})
+		if n := len(list); n > 0 && list[n-1].State == s.State && list[n-1].Depth == s.Depth && list[n-1].Reason == s.Reason {
+			list[n-1].From, list[n-1].Rounds = s.From, list[n-1].Rounds+s.Rounds
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // tellMemory prints what outlives a round: the last look at the list, errors, and the next turn.
 func (t treeStory) tellMemory(line liner, now time.Time) {
 	v := t.Verdict
-	if !v.Listed.IsZero() {
-		line("whole list", "looked at last %s", whenAgo(v.Listed.Time, now))
+	listed := v.Listed.Time
+	if v.List != nil && v.List.At.After(listed) {
+		listed = v.List.At.Time
 	}
-	if l := v.List; l != nil && l.State != "" {
-		line("", "at %s of %s: %s", cmp.Or(l.Address, "one address"), console.Stamp(l.Timestamp),
-			diffText(filelist.Diff{Missing: l.Missing, Extra: l.Extra, Different: l.Different, Moved: l.Moved}))
-		for _, f := range l.First {
-			line("", "  %s", f)
+	if t.probed == nil && !listed.IsZero() { // a probe's is below
+		line("whole list", "looked at last %s", whenAgo(listed, now))
+	}
+	if l := v.List; l != nil && t.probed == nil {
+		said := diffText(filelist.Diff{Missing: l.Missing, Extra: l.Extra, Different: l.Different, Moved: l.Moved})
+		line("", "at %s, of %s: %s", cmp.Or(l.Address, "one address"), console.Stamp(l.Timestamp), said)
+		if l.State != "" {
+			for _, f := range l.First {
+				line("", "  %s", f)
+			}
 		}
 	}
 	if v.Soft > 0 {
-		line("errors", "%d soft in a row", v.Soft)
+		line("errors", "%s; two in a row are forgiven, the third ends its verification", inARow(v.Soft))
 	}
-	if !v.Next.IsZero() {
+	if !v.Next.IsZero() && t.probed == nil { // a probe is forgotten, and so is its forecast
 		line("asked next", "at about %s, or when it checks in", console.Clock(v.Next.Time))
 	}
+}
+
+// inARow counts failed rounds.
+func inARow(n int) string {
+	if n == 1 {
+		return "1 round failed"
+	}
+	return fmt.Sprintf("%d rounds in a row failed", n)
 }
 
 func (t treeStory) uptime() string {
@@ -207,16 +248,17 @@ func anchorText(size int64, sha256 string, missing bool) string {
 const oddShown = 5
 
 func (t treeStory) tellList(d filelist.Diff, timestamp int64, all bool, line liner) {
-	text := fmt.Sprintf("%d files, %s", d.Files, size(d.Bytes))
+	text := fmt.Sprintf("%s, %s, and the time file", files(d.Files), size(d.Bytes))
 	part := ""
 	if t.partial {
 		part = ", in what it carries"
 	}
 	if want := t.recorded[timestamp].List; want != nil {
-		text += fmt.Sprintf(" (the master has %d files, %s, with the time file)", want.Files, size(want.Bytes))
+		text += fmt.Sprintf(" (the master has %d)", max(0, want.Files-1)) // its sum counts the time file
 	}
 	if d.Equal() {
-		line("list", "%s: as on the master%s", text, part)
+		line("list", "%s: names, sizes and times as on the master%s", text, part)
+		line("", "  (the bytes of files that are no anchors are not read: package signatures prove them)")
 		return
 	}
 	line("list", "%s: %s%s", text, diffText(d), part)
@@ -236,6 +278,7 @@ func (t treeStory) tellList(d filelist.Diff, timestamp int64, all bool, line lin
 		return fmt.Sprintf("%s: %s, on the master %s", o.Path, fileText(o.Size, o.MTime), fileText(o.MasterSize, o.MasterMTime))
 	})
 	show("moved", d.Moved, d.MovedFirst, func(o filelist.Odd) string { return o.Path + ": as at another recorded timestamp" })
+	show("early", d.Early, d.EarlyFirst, func(o filelist.Odd) string { return o.Path + ": as at a newer recorded timestamp" })
 	show("extra", d.Extra, d.ExtraFirst, func(o filelist.Odd) string { return o.Path + ": " + fileText(o.Size, o.MTime) })
 }
 
@@ -245,7 +288,7 @@ func diffText(d filelist.Diff) string {
 	for _, c := range []struct {
 		n    int64
 		what string
-	}{{d.Missing, "missing"}, {d.Different, "different"}, {d.Moved, "as at another timestamp"}, {d.Extra, "extra"}} {
+	}{{d.Missing, "missing"}, {d.Different, "different"}, {d.Moved, "as at another timestamp"}, {d.Extra, "extra"}, {d.Early, "there before their time"}} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}

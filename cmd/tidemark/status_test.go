@@ -289,6 +289,95 @@ func TestCheck_Plain(t *testing.T) {
 	}
 }
 
+// What a probe found is set against what is published, and each says what to type.
+func TestProbed_Conclusion(t *testing.T) {
+	t.Parallel()
+	later := tableNow.Add(2 * time.Hour)
+	verdict := func(s quorum.State, source bool) quorum.Verdict { return quorum.Verdict{State: s, Source: source} }
+	var lines []string
+	for _, c := range []struct {
+		name string
+		s    probedStory
+		v    quorum.Verdict
+	}{
+		{"nothing published", probedStory{}, verdict(quorum.Verified, true)},
+		{"as published", probedStory{serial: 7, offered: true, deep: true}, verdict(quorum.Verified, true)},
+		{"shallow", probedStory{serial: 7, offered: true, timeOnly: true, lists: true}, verdict(quorum.Verified, true)},
+		{"worse, in the list", probedStory{serial: 7, offered: true, deep: true, again: later}, verdict(quorum.Incomplete, false)},
+		{"worse, overdue", probedStory{serial: 7, offered: true, deep: true}, verdict(quorum.Incomplete, false)},
+		{"worse, in the time file", probedStory{serial: 7, offered: true, next: true}, verdict(quorum.Wrong, false)},
+		{"silent", probedStory{serial: 7, offered: true}, verdict(quorum.Unreachable, true)},
+		{"silent, and no source", probedStory{serial: 7}, verdict(quorum.Unreachable, false)},
+		{"better, in the list", probedStory{serial: 7, deep: true, again: later}, verdict(quorum.Verified, true)},
+		{"better, the next run", probedStory{serial: 7, next: true}, verdict(quorum.Verified, true)},
+	} {
+		c.s.id, c.s.place = "m1", "servers.yaml:4"
+		lines = append(lines, c.name+":", "  source  "+c.s.source(c.v))
+		for _, note := range c.s.conclusion(c.v, tableNow) {
+			lines = append(lines, "  note    "+note)
+		}
+	}
+	golden(t, "probed.golden", strings.Join(lines, "\n")+"\n")
+}
+
+// Neighbours that read the same are one line; a depth that differs is seen.
+func TestStory_Merged(t *testing.T) {
+	t.Parallel()
+	span := func(depth string, from, until float64, reason string) spanStory {
+		return spanStory{State: quorum.Verified, Depth: depth, From: hoursAgo(from), Until: hoursAgo(until), Rounds: 2, Reason: reason}
+	}
+	good := "its time file says 7 (1970-01-01 00:00:07 UTC), the announced timestamp, so it is a source"
+	got := merged([]spanStory{span("listing", 2, 1, good), span("listing", 4, 3, good), span("anchors", 6, 5, good)})
+	if len(got) != 2 || got[0].Rounds != 4 || got[0].From != hoursAgo(4) || got[0].Until != hoursAgo(1) || got[1].Depth != "anchors" {
+		t.Errorf("merged: %+v", got)
+	}
+}
+
+// A server of two addresses, one of which does not answer, is not told as one that is down; of each address the last word counts.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	reading := func(server, address string, hours float64, kind quorum.FailureKind) lastReading {
+		r := quorum.Reading{Server: server, Tree: "centos", Address: address, At: hoursAgo(hours), Timestamp: 7}
+		if kind != "" {
+			r.Timestamp, r.Failure = 0, &quorum.Failure{Kind: kind}
+		}
+		return lastReading{Reading: r}
+	}
+	got := splitOf([]lastReading{
+		reading("half", "192.0.2.1", 0, ""), reading("half", "192.0.2.2", 1, ""), reading("half", "192.0.2.2", 0, quorum.FailUnreachable),
+		reading("down", "192.0.2.3", 0, quorum.FailUnreachable), reading("down", "192.0.2.4", 0, quorum.FailUnreachable),
+		reading("good", "192.0.2.5", 0, ""), reading("good", "192.0.2.5", 1, quorum.FailBusy),
+	})
+	if diff := cmp.Diff(map[string]string{"half centos": "1 of its 2 addresses: "}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The row's reason leaves out what other columns say, and begins where a sentence does.
+func TestBrief(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		v    quorum.Verdict
+		want string
+	}{
+		{quorum.Verdict{State: quorum.Wrong, Reason: "its time file says 1795384494 (2026-11-22 21:54:54 UTC), which lies in the future, so it is no source"},
+			"its time file says 1795384494, which lies in the future"},
+		{quorum.Verdict{State: quorum.Incomplete, Reason: "its time file says 7 (1970-01-01 00:00:07 UTC), but of its list 1 file is missing: a, so it is no source"},
+			"of its list 1 file is missing: a"},
+		{quorum.Verdict{State: quorum.Incomplete, Reason: "its time file says 7 (1970-01-01 00:00:07 UTC), but its file list was not the master's when it was looked at (2026-11-22 21:06 UTC, at 192.0.2.1): a: expected 2 bytes, so it is no source"},
+			"its list: a: expected 2 bytes"},
+		{quorum.Verdict{State: quorum.Ahead, Source: true, Depth: "listing", Reason: "its time file says 9 (1970-01-01 00:00:09 UTC), newer than the announced timestamp 7 (1970-01-01 00:00:07 UTC), and its list of 65 files equals the master's, so it is a source"}, ""},
+		{quorum.Verdict{State: quorum.Verified, Source: true, Depth: "anchors", List: &quorum.ListLook{Extra: 1}, Reason: "x"}, "1 file that the master does not have"},
+	} {
+		if got := brief(c.v); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.v.Reason, got, c.want)
+		}
+	}
+	if got := contentAge(quorum.Verdict{Timestamp: hoursAgo(-1).Unix()}, tableNow); got != "in 60m" {
+		t.Errorf("the age of a future time file: %q", got)
+	}
+}
+
 // What is kept of a reading is what a person wants to see; a deep one outlives shallow ones, and nobody else's is touched.
 func TestKeepReadings(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -22,6 +23,8 @@ type statusView struct {
 	past   *history.DB              // nil: there is none, or it cannot be read; close it
 	gaps   []string                 // what could not be read, and why
 	now    time.Time
+
+	readings []lastReading // what was seen last
 }
 
 // look puts it together around a status document.
@@ -32,13 +35,52 @@ func (p *publisher) view(ctx context.Context, d statusDocument) *statusView {
 		v.gaps = append(v.gaps, err.Error())
 	}
 	week, month := v.openPast(ctx, p.state.path(historyFile))
-	servers := p.servers()
+	last, err := p.lastReadings()
+	if err != nil {
+		v.gaps = append(v.gaps, err.Error())
+	}
+	v.readings = last.Servers
+	servers, split := p.servers(), splitOf(v.readings)
 	for _, verdict := range d.Verdicts {
 		r := statusRow{verdict: verdict, server: servers[verdict.Server], memory: v.memory.Servers[verdict.Server][verdict.Tree]}
 		r.week, r.month = week[r.place()], month[r.place()]
+		if silent(verdict.State) {
+			r.split = split[r.place()]
+		}
 		v.rows = append(v.rows, r)
 	}
 	return v
+}
+
+// splitOf says of which places some addresses answered last, and how many did not. Of each address the last reading counts.
+func splitOf(readings []lastReading) map[string]string {
+	newest := map[string]lastReading{}
+	for _, r := range readings {
+		if had, ok := newest[r.key()]; !ok || !r.At.Before(had.At.Time) {
+			newest[r.key()] = r
+		}
+	}
+	type count struct{ failed, of int }
+	counts := map[string]count{}
+	for _, r := range newest {
+		c := counts[r.Server+" "+r.Tree]
+		if c.of++; r.Failure != nil && r.Timestamp == 0 {
+			c.failed++
+		}
+		counts[r.Server+" "+r.Tree] = c
+	}
+	split := map[string]string{}
+	for place, c := range counts {
+		if c.failed > 0 && c.failed < c.of {
+			split[place] = fmt.Sprintf("%d of its %d addresses: ", c.failed, c.of)
+		}
+	}
+	return split
+}
+
+// silent: what was said of it is that it said nothing to judge.
+func silent(s quorum.State) bool {
+	return s == quorum.Unreachable || s == quorum.Busy || s == quorum.Refused
 }
 
 // openPast opens the history, where there is one, and reads what every table has of it.

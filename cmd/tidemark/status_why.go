@@ -50,6 +50,8 @@ type treeStory struct {
 
 	recorded map[int64]quorum.Recorded
 	partial  bool
+	depth    string       // of its last good check
+	probed   *probedStory // nil: this is no probe's story
 }
 
 type uptimeStory struct {
@@ -74,11 +76,7 @@ const spansShown = 8
 
 // why puts the story of one server together from what the state directory knows; an id that nothing is known of is refused.
 func (p *publisher) why(ctx context.Context, id string, v *statusView) (*serverStory, error) {
-	readings, err := p.lastReadings()
-	if err != nil {
-		v.gaps = append(v.gaps, err.Error())
-	}
-	s := p.story(id, v, readings.Servers)
+	s := p.story(id, v, v.readings)
 	if s == nil {
 		return nil, p.unknownServer(id, v.doc.Verdicts)
 	}
@@ -98,7 +96,7 @@ func (p *publisher) unknownServer(id string, verdicts []quorum.Verdict) error {
 		known[v.Server] = true
 	}
 	err := fmt.Errorf("no server %q in the inventory or in the last run", id)
-	if near := strictyaml.Nearest(id, sortedKeys(known)); near != "" {
+	if near := strictyaml.Nearest(id, sortedKeys(known)); near != "" && len(id) > 2 { // of two letters every other id is near
 		return console.Exit(console.Misuse, err, "did you mean %s?", near)
 	}
 	return console.Exit(console.Misuse, err, "see the ids: tidemark status --sort id")
@@ -140,6 +138,7 @@ func (p *publisher) story(id string, v *statusView, readings []lastReading) *ser
 		t := trees[name]
 		t.remember(v.memory)
 		t.partial = s.Declared != nil && s.Declared.Partial
+		t.depth = v.memory.Servers[id][name].Depth
 		if t.Verdict != nil {
 			t.Advice = quorum.Advice(*t.Verdict)
 		}
