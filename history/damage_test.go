@@ -66,18 +66,27 @@ func TestDamagedIsSetAside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			file, content := kept(t, 20)
+			file, content := kept(t, 6)
 			wantSetAside(t, file, map[string][]byte{"": damage(content), "-wal": []byte("of the old one")})
 		})
 	}
 }
 
-// TestAnyZeroedPage: each page of the file in turn.
+// TestAnyZeroedPage: each page of the file in turn, in the short form every fourth.
 func TestAnyZeroedPage(t *testing.T) {
 	t.Parallel()
+	anyZeroedPage(t, 4)
+}
+
+func TestSoakAnyZeroedPage(t *testing.T) {
+	soak(t)
+	anyZeroedPage(t, 1)
+}
+
+func anyZeroedPage(t *testing.T, every int) {
 	_, content := kept(t, 3)
 	const page = 4096
-	for at := page; at < len(content); at += page {
+	for at := page; at < len(content); at += every * page {
 		bad := bytes.Clone(content)
 		clear(bad[at : at+page])
 		wantSetAside(t, filepath.Join(t.TempDir(), "history.db"), map[string][]byte{"": bad})
@@ -218,7 +227,7 @@ func TestDiskFull(t *testing.T) {
 	if _, err := db.sql.Exec("PRAGMA max_page_count = 1"); err != nil { // the present size is the least
 		t.Fatal(err)
 	}
-	big := fleet(2000, 21, "verified", 21)
+	big := fleet(300, 21, "verified", 21)
 	if err := db.Add(context.Background(), big); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "full") {
 		t.Fatalf("on a full disk: %v", err)
 	}

@@ -90,7 +90,7 @@ func size(t *testing.T, days int, short bool) {
 	}
 	timestamp := int64(1488372781)
 	for i := range days * 288 {
-		if short && i%72 > 13 && i%18 != 0 {
+		if short && i%72 > 13 && i%36 != 0 {
 			continue
 		}
 		if i%72 == 0 {
@@ -138,10 +138,10 @@ func TestRollUpInBites(t *testing.T) {
 	t.Parallel()
 	const day = 24 * 60
 	fill := func(db *DB) {
-		for i := range 30 {
+		for i := range 12 {
 			state := []quorum.State{quorum.Verified, quorum.Behind}[i%2]
-			r := fleet(5, i*5, state, int64(100+i))
-			if i%10 == 0 {
+			r := fleet(3, i*5, state, int64(100+i))
+			if i%5 == 0 {
 				r = announcing(r, int64(100+i))
 			}
 			add(t, db, r)
@@ -153,7 +153,7 @@ func TestRollUpInBites(t *testing.T) {
 		}
 		return list
 	}
-	last := func(i int) Round { return fleet(5, 40*day+i*5, quorum.Verified, 999) }
+	last := func(i int) Round { return fleet(3, 40*day+i*5, quorum.Verified, 999) }
 
 	db := fresh(t)
 	fill(db)
@@ -164,7 +164,7 @@ func TestRollUpInBites(t *testing.T) {
 	partial.Partial = true
 	db.most = time.Hour
 	add(t, db, partial)
-	if got := counts(db); got[0] != full[0]+2 || got[3] != full[3]+5 {
+	if got := counts(db); got[0] != full[0]+2 || got[3] != full[3]+3 {
 		t.Errorf("before: %v, after two rounds that roll nothing up: %v", full, got)
 	}
 	db.most = 0
@@ -172,7 +172,7 @@ func TestRollUpInBites(t *testing.T) {
 	equal(t, "rounds when there was no time", counts(db)[0], full[0]+3)
 	want := curves(t, db)
 	rounds := 3
-	db.most = 3 * time.Millisecond
+	db.most = 30 * time.Millisecond
 	for counts(db)[0] > rounds {
 		if rounds > 300 {
 			t.Fatalf("after %d rounds: %v", rounds, counts(db))
