@@ -18,7 +18,10 @@ type finding struct {
 	kept     bool   // verified by its time file alone, which has not changed since
 	depth    string // of Verified: how deep the content was looked at, now or, where that stands, before
 	listed   bool   // its whole list was looked at
-	tried    bool   // its list was asked for in vain
+	tried    bool   // its list could not be read
+	asked    bool   // its list was asked for, at some address
+	readAll  bool   // its list was read at all addresses, whatever came of that
+	doubt    string // why what is odd in its list is not held against it
 	look     *ListLook
 	odd      string // of a look that found a fault: what, in a sentence ...
 	oddCause Cause  // ... and of which kind
@@ -35,12 +38,13 @@ type finding struct {
 // judge holds what one server is judged by.
 type judge struct {
 	tree     TreeMemory
-	present  []*MasterReading // the master now, where that is not recorded
-	server   ServerMemory     // before this round
-	excludes bool             // it declares what it does not carry: of that nothing is asked
-	subset   bool             // it carries a part, nobody says which
-	motion   bool             // the master was being written when it was looked at last
-	lists    []int64          // timestamps whose file list is at hand
+	present  []*MasterReading                          // the master now, where that is not recorded
+	server   ServerMemory                              // before this round
+	excludes bool                                      // it declares what it does not carry: of that nothing is asked
+	subset   bool                                      // it carries a part, nobody says which
+	lists    []int64                                   // timestamps whose file list is at hand
+	suspects suspects                                  // timestamps whose list is not believed
+	unread   func(sm ServerMemory, now time.Time) bool // nil: nobody is told that its list was never read
 	maxHold  time.Duration
 	now      time.Time
 }
@@ -50,7 +54,9 @@ func (j judge) address(r Reading) finding {
 	f := finding{reading: r}
 	if r.Failure != nil && !r.listFailed() {
 		f.state, f.soft, f.text = failed(*r.Failure)
-		f.cause = r.Failure.Kind.cause()
+		if f.cause = r.Failure.Kind.cause(); r.Failure.Kind == FailRefused {
+			f.cause = refusal(r.Failure.Text)
+		}
 		return f
 	}
 	if r.Void {
@@ -101,7 +107,7 @@ func (j judge) timestamp(r Reading) (State, Cause, string) {
 	case said <= 0:
 		return Wrong, CauseNotNumber, fmt.Sprintf("its time file holds %.64q: expected Unix seconds", r.Raw)
 	case said < j.server.Highest:
-		return Wrong, CauseRegression, fmt.Sprintf("%s, a regression: it was verified at %s before, and a tree never goes back", says, stamp(j.server.Highest))
+		return Wrong, CauseRegression, fmt.Sprintf("%s: it went back, for it was verified at %s before (a regression)", says, stamp(j.server.Highest))
 	case len(j.tree.Recorded) == 0:
 		return Unknown, CauseNoRecord, says + ", but nothing was recorded from the master yet to compare it with"
 	case said < floor:
@@ -117,15 +123,15 @@ func (j judge) unknownTime(said int64, says string) (State, Cause, string) {
 	master := j.tree.Master
 	switch {
 	case master != nil && said == master.Timestamp:
-		return Moving, CauseUnrecorded, says + ", which the master shows too but which is not recorded yet"
+		return Moving, CauseUnrecorded, says + ": the master shows it, too, but it is not recorded yet"
 	case inFuture(said, j.now):
-		return Wrong, CauseFuture, says + ", which lies in the future"
+		return Wrong, CauseFuture, says + ": that lies in the future"
 	case master == nil:
-		return Moving, CauseUnrecorded, says + ", newer than all that is recorded, and the master has not been read since"
+		return Moving, CauseUnrecorded, says + ": newer than all that is recorded, and the master has not been read since"
 	case said > master.At.Unix():
-		return Moving, CauseUnrecorded, fmt.Sprintf("%s, newer than our last look at the master (%s)", says, master.At.UTC().Format("2006-01-02 15:04:05 UTC"))
+		return Moving, CauseUnrecorded, fmt.Sprintf("%s: newer than our last look at the master (%s)", says, master.At.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	text := fmt.Sprintf("%s, which the master was never seen to show at rest: expected %s", says, j.expected())
+	text := fmt.Sprintf("%s: the master was never seen at rest with it, expected %s", says, j.expected())
 	// The master may have moved on before we looked twice, so a mirror that was faster is honest; but it moves on, too.
 	if j.server.Seen != said || j.now.Sub(j.server.SeenSince.Time) <= j.maxHold {
 		return Moving, CauseUnrecorded, text
@@ -149,7 +155,9 @@ func (j judge) content(f *finding, r Reading, rec Recorded) {
 		return
 	}
 	f.depth = j.depth(r)
-	j.list(f, r)
+	if j.list(f, r); f.doubt != "" {
+		f.depth = manifest.DepthAnchors
+	}
 	c := j.compare(r.Anchors, rec)
 	missing := c.missing != "" && !(j.subset && c.matched > 0)
 	switch {
@@ -157,14 +165,12 @@ func (j judge) content(f *finding, r Reading, rec Recorded) {
 		f.state, f.cause, f.text = Wrong, CauseAnchors, f.text+", but "+c.bad
 	case missing:
 		f.state, f.cause, f.text = Incomplete, CauseAnchors, f.text+", but "+c.missing
-	case f.look.atFault() && f.look.State != Moving:
+	case f.look.atFault():
 		f.state, f.cause, f.text = f.look.State, f.oddCause, f.text+", but "+f.odd
 	case c.other != "":
 		f.state, f.cause, f.text = Mixed, CauseAnchors, f.text+", but "+c.other+": it holds anchors of two timestamps"
 	case c.present != "":
 		f.state, f.cause, f.text = Moving, CauseAnchors, f.text+", but "+c.present
-	case f.look.atFault():
-		f.state, f.cause, f.text = Moving, CauseList, f.text+", but "+f.odd
 	case j.excludes && len(r.Anchors) == 0 && len(rec.Anchors) > 0 && !f.listed:
 		j.hidden(f, rec)
 	case c.matched == 0 && len(rec.Anchors) > 0 && !(j.excludes && len(r.Anchors) == 0):
@@ -208,7 +214,7 @@ func (f finding) proven(anchors int) string {
 	}
 	text := ""
 	switch {
-	case f.listed && f.look.Extra > 0:
+	case f.listed && f.look.Extra+f.look.Early > 0:
 		text = ", and " + list + " is the master's" + f.look.beside(f.said)
 		if anchors > 0 {
 			text = ", and " + those + " " + equals(anchors) + " the master's, as does " + list + f.look.beside(f.said)
@@ -220,8 +226,11 @@ func (f finding) proven(anchors int) string {
 	case anchors > 0:
 		text = ", and " + those + " " + equals(anchors) + " the master's"
 	}
-	if f.tried {
+	switch {
+	case f.tried:
 		text += "; its list could not be read: " + f.reading.Failure.Text
+	case f.doubt != "":
+		text += "; its list differs from the master's, which is not held against it, for " + f.doubt
 	}
 	return text
 }

@@ -20,6 +20,9 @@ func Advice(v Verdict) string {
 	case Busy:
 		return "raise `max connections` in its rsyncd.conf, or except the publisher's address from the limit; if it is by design, declare max_connections in the inventory, so that no more are used at a time"
 	case Unreachable:
+		if v.Cause == CauseList {
+			return listless(v)
+		}
 		return "look whether the host is up and its rsync daemon answers from outside: `rsync " + v.URL.String() + "`; mind the firewall and each address of the name, and declare maintenance while it is down"
 	case Refused:
 		return refused(v)
@@ -36,10 +39,17 @@ func settled(v Verdict) string {
 	switch {
 	case v.URL.TLS():
 		return "mirrors cannot sync from an rsync+tls URL: declare its plain rsync:// URL to make it a source"
-	case v.List != nil && v.List.State == "" && v.List.Extra > 0 && v.Depth != manifest.DepthListing:
+	case !v.Unread.IsZero():
+		return listless(v)
+	case v.List != nil && v.List.State == "" && v.List.Doubt == "" && v.List.Extra > 0 && v.Depth != manifest.DepthListing:
 		return "it keeps files that the master does not have: sync with --delete, so that deletions can be taken from it"
 	}
 	return ""
+}
+
+// listless is about a server whose whole list could not be read.
+func listless(v Verdict) string {
+	return "look why it does not give its whole file list (`rsync -r --list-only " + v.URL.String() + "`): a limit, a timeout of its daemon, a slow disk; where it is only slow, raise probe.list_timeout here"
 }
 
 func moving(c Cause) string {
@@ -86,6 +96,14 @@ func incomplete(v Verdict) string {
 func refused(v Verdict) string {
 	if v.Cause == CauseForbidden {
 		return "correct its name in DNS: nobody outside reaches such an address; for a test network set probe.allow_private: true"
+	}
+	switch v.Cause {
+	case CauseModule:
+		return "correct the module in its URL, the first part of the path: `rsync rsync://" + v.URL.HostPort() + "/` lists those it has"
+	case CauseDenied:
+		return "let the publisher's address in: `hosts allow` and `hosts deny` in its rsyncd.conf"
+	case CausePassword:
+		return "let the publisher in without a password: `auth users` in its rsyncd.conf; or correct the URL, if it is another module that is public"
 	}
 	return "correct its URL (`rsync rsync://" + v.URL.HostPort() + "/` lists its modules), or let the publisher's address in: `hosts allow` and `auth users` in its rsyncd.conf"
 }

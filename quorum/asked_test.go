@@ -182,7 +182,7 @@ func TestCheckinsDoNotUseUpTheGrace(t *testing.T) {
 		for i := range 2 * (softLimit + 1) {
 			v := verdictOf(t, w.checkin("m1"), "m1")
 			sm := w.memory.Servers["m1"]["centos"]
-			if !v.Source || !v.State.isError() || sm.Soft != 0 || !sm.Valid || !strings.Contains(v.Reason, "outlives that), so it stays a source") {
+			if !v.Source || !v.State.isError() || sm.Soft != 0 || !sm.Valid || !strings.Contains(v.Reason, " still holds), so it stays a source") {
 				t.Fatalf("%s, check-in %d: %+v, memory %+v", kind, i+1, v, sm)
 			}
 			if after := verdictOf(t, w.checkin("m2"), "m1"); !cmp.Equal(v, after, exact()) {
@@ -216,7 +216,7 @@ func TestCheckinsSoftErrorIsSaidAgain(t *testing.T) {
 	w.checkin("m1")
 	w.sync("n1", "n2")
 	d := w.checkin("n1", "n2")
-	want := "its verification at " + stamp(stampAt(0)) + " outlives that), but " + stamp(stampAt(5)) + " is announced now"
+	want := "what was verified at " + stamp(stampAt(0)) + " still holds), but " + stamp(stampAt(5)) + " is announced now"
 	if v := verdictOf(t, d, "m1"); w.announced() != stampAt(5) || v.State != Busy || v.Source || !strings.Contains(v.Reason, want) {
 		t.Errorf("announced %d; %+v", w.announced(), v)
 	}

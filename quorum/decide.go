@@ -41,12 +41,13 @@ type decision struct {
 	reports  []TreeReport
 	listed   map[place]manifest.SourceTree // in previous, those with slots or without
 
-	asked     map[string]bool  // the servers that were asked, nil for all
-	rested    map[place]bool   // what was left out for back-off
-	motion    map[string]bool  // trees whose master was being written when it was looked at last
-	announced map[string]int64 // in memory as it came, by tree
-	held      bool             // by the guard: previous stays in force
-	withheld  map[string]int64 // what the guard keeps from being announced, by tree
+	asked     map[string]bool     // the servers that were asked, nil for all
+	rested    map[place]bool      // what was left out for back-off
+	suspects  map[string]suspects // timestamps whose list, the master's, is not believed, by tree
+	unread    map[string]bool     // trees of which lists can be read, so that who never gives one is told so
+	announced map[string]int64    // in memory as it came, by tree
+	held      bool                // by the guard: previous stays in force
+	withheld  map[string]int64    // what the guard keeps from being announced, by tree
 }
 
 // Decide concludes. Pure: the same input gives the same output. previous may be nil (first run).
@@ -60,7 +61,6 @@ func Decide(r Readings, p Policy, previous *manifest.Manifest, mem Memory, now t
 	for name, tm := range mem.Trees {
 		d.announced[name] = tm.Announced
 	}
-	d.motion = inMotion(r.Masters)
 	d.before = Record(mem, r.Masters, p, previous, now)
 	d.memory = clone(d.before)
 	d.judge(r.Servers)
@@ -86,6 +86,7 @@ func (d *decision) judge(readings []Reading) {
 		byPlace[place{r.Server, r.Tree}] = append(byPlace[place{r.Server, r.Tree}], r)
 	}
 	d.entries = carriers(d.policy)
+	d.suspects, d.unread = suspected(d.entries, d.before, byPlace), d.policy.readable(d.entries, d.before, d.now)
 	for i := range d.entries {
 		e := &d.entries[i]
 		e.before = d.before.Servers[e.server.ID][e.tree].under(e.url)
@@ -105,10 +106,14 @@ func (d *decision) judge(readings []Reading) {
 			tm := d.before.Trees[e.tree]
 			j := judge{
 				tree: tm, present: tm.unrecorded(), server: e.memory, maxHold: d.policy.MaxHold, now: d.now,
-				excludes: len(e.server.Exclude) > 0, subset: e.server.Partial && len(e.server.Exclude) == 0, motion: d.motion[e.tree], lists: d.policy.Lists[e.tree],
+				excludes: len(e.server.Exclude) > 0, subset: e.server.Partial && len(e.server.Exclude) == 0, lists: d.policy.Lists[e.tree], suspects: d.suspects[e.tree],
+			}
+			if d.unread[e.tree] {
+				j.unread = d.policy.unread
 			}
 			e.finding = j.judgeAll(byPlace[e.place()])
 			e.memory = d.asPublished(d.spared(e.memory, e.memory.after(e.finding, d.now), e.finding), *e)
+			e.memory = d.contest(e.memory, *e)
 		}
 	}
 }
@@ -172,6 +177,12 @@ func (d *decision) conclude() {
 		if _, listed := d.listed[e.place()]; e.silent && !listed && d.overtaken(*e) {
 			e.would = 0 // another publisher saw something that we did not
 		}
+		if !e.memory.Contested.IsZero() {
+			e.would = 0
+		}
+		if !e.silent {
+			e.memory.Offered = e.would != 0
+		}
 		if e.offer = e.would; d.held {
 			e.offer = d.listed[e.place()].Timestamp
 		}
@@ -180,7 +191,7 @@ func (d *decision) conclude() {
 			e.memory.StateSince = strictjson.At(d.now)
 		}
 		if e.memory.Reason = e.before.Reason; !d.standsAsSaid(*e, tm) {
-			e.memory.Reason = e.reason(tm)
+			e.memory.Reason = d.reason(*e, tm)
 		}
 		id := e.server.ID
 		if d.memory.Servers[id] == nil {
@@ -198,7 +209,8 @@ func (d *decision) asPublished(sm ServerMemory, e entry) ServerMemory {
 		return sm
 	}
 	sm.Since = st.Since
-	unheard := d.previous != nil && sm.Listed.After(d.previous.Issued.Time) // that manifest did not know of our last look at the list
+	// that manifest did not know of our last look at the list
+	unheard := d.previous != nil && (sm.Listed.After(d.previous.Issued.Time) || sm.ListTried.After(d.previous.Issued.Time))
 	if !unheard && (e.finding.kept && sm.Depth == e.before.Depth || e.finding.soft) {
 		sm.Depth = st.Depth
 	}
@@ -257,7 +269,7 @@ func (d *decision) verdicts() []Verdict {
 			Source: e.offer != 0 && e.server.Slots > 0, Reason: e.memory.Reason, URL: e.url,
 			Address: e.finding.reading.Address, Raw: e.finding.reading.Raw, Timestamp: e.finding.said,
 			Since: e.memory.StateSince, Good: e.memory.Good,
-			Cause: e.finding.cause, Listed: e.memory.Listed, List: e.memory.List, Soft: e.memory.Soft, Rested: e.rested,
+			Cause: e.finding.cause, Listed: e.memory.Listed, List: e.memory.List, Soft: e.memory.Soft, Rested: e.rested, Unread: e.memory.ListFailed,
 		}
 		if e.memory.Valid {
 			v.Depth = e.memory.Depth

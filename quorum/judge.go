@@ -27,9 +27,11 @@ func (j judge) judgeAll(readings []Reading) finding {
 			firm = append(firm, f)
 		}
 	}
-	f := j.together(firm, soft, len(readings) > 1)
+	f := j.unreadable(j.together(firm, soft, len(readings) > 1))
 	f.look = worstLook(firm, soft)
-	if f.look.atFault() && f.look.State != Moving && (f.state == Mixed || f.state == Wrong || f.state == Incomplete) {
+	f.asked = slices.ContainsFunc(readings, func(r Reading) bool { return r.List != nil || r.listFailed() })
+	f.readAll = !slices.ContainsFunc(readings, func(r Reading) bool { return r.List == nil || r.Void })
+	if f.look.atFault() && (f.state == Mixed || f.state == Wrong || f.state == Incomplete) {
 		look := *f.look
 		look.State = f.state
 		f.look = &look
@@ -150,6 +152,7 @@ func over(f finding, firm []finding) finding {
 		}
 		f.kept = f.kept || g.kept // the time of the last look at the content stands
 		f.listed, f.tried = f.listed && g.listed, f.tried || g.tried
+		f.doubt = cmp.Or(f.doubt, g.doubt)
 	}
 	slices.Sort(f.families)
 	if len(f.families) == 0 {
@@ -176,7 +179,7 @@ func (sm ServerMemory) after(f finding, now time.Time) ServerMemory {
 		sm.Last.Text = shorten(clean(f.text), 200)
 	}
 	sm = sm.looked(f, when)
-	if f.state != Unreachable && f.cause != CauseForbidden && f.reading.Server != "" {
+	if (f.state != Unreachable || f.cause == CauseList) && f.cause != CauseForbidden && f.reading.Server != "" {
 		sm.Answered = when
 	}
 	if f.said != 0 && (f.said != sm.Seen || sm.SeenSince.IsZero()) {

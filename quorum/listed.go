@@ -22,7 +22,7 @@ func (r Reading) listFailed() bool {
 	return r.Failure != nil && r.Timestamp > 0 && (r.Depth == manifest.DepthAnchors || r.Depth == manifest.DepthListing)
 }
 
-// list judges the list, where it was looked at: what it found is in f.look.
+// list judges the list, where it was looked at: what it found is in f.look. A list in doubt is one that was not looked at.
 func (j judge) list(f *finding, r Reading) {
 	look := &ListLook{Address: r.Address, Timestamp: r.Timestamp}
 	switch {
@@ -37,34 +37,13 @@ func (j judge) list(f *finding, r Reading) {
 	default:
 		f.listed = true
 		f.odd, f.oddCause = look.sum(*r.List)
-		if look.State != "" && look.State != Mixed {
-			if why := j.doubt(r.Timestamp); why != "" {
-				look.State, f.odd = Moving, f.odd+"; that is not held against it, for "+why
-			}
+	}
+	if look.State != "" {
+		if f.doubt = j.doubt(r, look.State); f.doubt != "" {
+			look.State, look.Doubt, f.listed, f.odd, f.oddCause = "", f.doubt, false, "", ""
 		}
 	}
 	f.look = look
-}
-
-// doubt says why a list that is no recorded one's may be right all the same, "" when it cannot be: it may hold what the master
-// has got since.
-func (j judge) doubt(timestamp int64) string {
-	if len(j.present) > 0 || j.motion {
-		return "the master is in motion"
-	}
-	if len(j.lists) == 0 {
-		return ""
-	}
-	newer := 0
-	for _, r := range slices.Backward(j.tree.Recorded) {
-		if r.Timestamp <= timestamp {
-			break
-		}
-		if newer++; newer > otherMost || !slices.Contains(j.lists, r.Timestamp) {
-			return "it was not compared with the master's list of " + stamp(r.Timestamp)
-		}
-	}
-	return ""
 }
 
 // depth is how deep the content is known: as deep as this look went, or as an earlier one at the same timestamp and address,
@@ -78,7 +57,7 @@ func (j judge) depth(r Reading) string {
 	}
 	sm := j.server
 	if sm.Valid && sm.Timestamp == r.Timestamp && sm.Depth == manifest.DepthListing && slices.Contains(sm.Addresses, r.Address) &&
-		(r.Failure == nil || sm.ListTried.IsZero()) {
+		(r.Failure == nil || sm.ListFails == 0) {
 		return manifest.DepthListing
 	}
 	return manifest.DepthAnchors
@@ -92,7 +71,7 @@ func deep(depth string) int {
 // sum takes over a comparison, and judges it: the worst first. It returns what is at fault in words, and the cause.
 func (l *ListLook) sum(d filelist.Diff) (string, Cause) {
 	l.Files, l.Bytes = max(0, d.Files), max(0, d.Bytes) // readings may come from a file
-	l.Missing, l.Extra, l.Different, l.Moved = max(0, d.Missing), max(0, d.Extra), max(0, d.Different), max(0, d.Moved)
+	l.Missing, l.Extra, l.Different, l.Moved, l.Early = max(0, d.Missing), max(0, d.Extra), max(0, d.Different), max(0, d.Moved), max(0, d.Early)
 	mtime := d.Different > 0 && d.Missing == 0 && !slices.ContainsFunc(d.DifferentFirst, func(o filelist.Odd) bool { return o.Size != o.MasterSize })
 	var parts []string
 	note := func(n int64, what string, first []filelist.Odd, describe func(filelist.Odd) string) {
@@ -101,8 +80,11 @@ func (l *ListLook) sum(d filelist.Diff) (string, Cause) {
 		}
 		text := plural64(n, "file") + " " + what
 		for i, o := range first {
-			if i == 0 {
-				text += ", the first " + clean(describe(o))
+			switch {
+			case i == 0 && n == 1:
+				text += " (" + clean(describe(o)) + ")"
+			case i == 0:
+				text += " (the first " + clean(describe(o)) + ")"
 			}
 			if len(l.First) < keptWords {
 				l.First = append(l.First, shorten(clean(describe(o)), keptBytes))
@@ -118,6 +100,7 @@ func (l *ListLook) sum(d filelist.Diff) (string, Cause) {
 	note(d.Missing, verb(d.Missing, "is", "are")+" missing", d.MissingFirst, missing1)
 	note(d.Moved, verb(d.Moved, "is", "are")+" as at another recorded timestamp", d.MovedFirst, moved1)
 	note(d.Extra, "that the master does not have", d.ExtraFirst, extra1)
+	note(d.Early, "of a newer timestamp", d.EarlyFirst, extra1)
 	switch {
 	case d.Different > 0:
 		l.State = Wrong
@@ -132,7 +115,7 @@ func (l *ListLook) sum(d filelist.Diff) (string, Cause) {
 	if mtime {
 		cause = CauseMTime
 	}
-	return "of its list " + strings.Join(parts, "; "), cause
+	return "in its file list " + strings.Join(parts, "; "), cause
 }
 
 func verb(n int64, one, many string) string {
@@ -161,33 +144,41 @@ func moved1(o filelist.Odd) string {
 	switch {
 	case o.Size == 0 && o.MTime == 0:
 		return o.Path + ", which is gone"
-	case o.MasterSize == 0 && o.MasterMTime == 0:
-		return o.Path + ", which is there already"
 	}
 	return o.Path
 }
 
 // beside says, of a list that is in order at the timestamp, what it has besides.
 func (l *ListLook) beside(timestamp int64) string {
-	if l == nil || l.Timestamp != timestamp || l.Extra == 0 || l.State != "" {
+	if l == nil || l.Timestamp != timestamp || l.Extra+l.Early == 0 || l.State != "" || l.Doubt != "" {
 		return ""
 	}
-	text := ", but for " + plural64(l.Extra, "file") + " that the master does not have"
-	if len(l.First) > 0 {
+	var parts []string
+	if l.Extra > 0 {
+		parts = append(parts, plural64(l.Extra, "file")+" that the master does not have")
+	}
+	if l.Early > 0 {
+		parts = append(parts, plural64(l.Early, "file")+" of a newer timestamp")
+	}
+	text := ", but for " + strings.Join(parts, " and ")
+	switch {
+	case len(l.First) > 0 && l.Extra+l.Early > 1:
 		text += ", the first " + l.First[0]
+	case len(l.First) > 0:
+		text += ", " + l.First[0]
 	}
 	return text + " (so deletions are not taken from it)"
 }
 
 // atFault reports whether the list was not the master's when it was looked at last. What that led to stands at the
 // same timestamp until the list is looked at again: a look at the anchors alone does not clear it.
-func (l *ListLook) atFault() bool { return l != nil && l.State != "" }
+func (l *ListLook) atFault() bool { return l != nil && l.State != "" && l.State != Moving }
 
 // stillAtFault finds what an earlier look at the list led to, where nothing else is wrong and the list was not
 // looked at again at all addresses.
 func (j judge) stillAtFault(firm []finding) (finding, bool) {
 	l := j.server.List
-	if !l.atFault() {
+	if !l.atFault() || j.suspects.at(l.Timestamp) {
 		return finding{}, false
 	}
 	cleared := true
@@ -201,8 +192,8 @@ func (j judge) stillAtFault(firm []finding) (finding, bool) {
 		return finding{}, false
 	}
 	f := finding{
-		state: l.State, soft: l.State == Moving, said: l.Timestamp, cause: CauseList, reading: firm[0].reading,
-		text: fmt.Sprintf("its time file says %s, but its file list was not the master's when it was looked at (%s", stamp(l.Timestamp), l.At.UTC().Format("2006-01-02 15:04 UTC")),
+		state: l.State, said: l.Timestamp, cause: CauseList, reading: firm[0].reading,
+		text: "its file list was not the master's (" + l.At.UTC().Format("2006-01-02 15:04 UTC"),
 	}
 	for _, g := range firm {
 		f.tried = f.tried || g.tried
@@ -213,10 +204,13 @@ func (j judge) stillAtFault(firm []finding) (finding, bool) {
 	if l.Address != "" {
 		f.text += ", at " + l.Address
 	}
-	if f.text += ")"; len(l.First) > 0 {
-		f.text += ": " + strings.Join(l.First, "; ")
+	f.text += ")"
+	if text := l.counts(); text != "" {
+		f.text += ": " + text
 	}
-	f.text += "; that stands until it is looked at again"
+	if len(l.First) > 0 {
+		f.text += ": " + l.First[0]
+	}
 	return f, true
 }
 
@@ -226,7 +220,7 @@ func worstLook(findings ...[]finding) *ListLook {
 		if !l.atFault() {
 			return 0
 		}
-		return 1 + slices.Index([]State{Moving, Mixed, Incomplete, Wrong}, l.State)
+		return 1 + slices.Index([]State{Mixed, Incomplete, Wrong}, l.State)
 	}
 	var worst *ListLook
 	for _, f := range slices.Concat(findings...) {
@@ -237,9 +231,24 @@ func worstLook(findings ...[]finding) *ListLook {
 	return worst
 }
 
+// counts says in a few words what was wrong.
+func (l *ListLook) counts() string {
+	var parts []string
+	for _, n := range []struct {
+		n    int64
+		what string
+	}{{l.Different, "different"}, {l.Missing, "missing"}, {l.Moved, "as at another timestamp"}} {
+		if n.n > 0 {
+			parts = append(parts, plural64(n.n, "file")+" "+n.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // looked is the memory after what was learned of the list. A fault is cleared only by a look at all addresses.
 func (sm ServerMemory) looked(f finding, when strictjson.Time) ServerMemory {
 	clear := f.state == Verified && f.listed
+	stood := sm.List.atFault() && sm.List.Timestamp == f.said
 	switch {
 	case f.look == nil:
 	case f.look.atFault() || clear || !sm.List.atFault() || sm.List.Timestamp != f.look.Timestamp:
@@ -247,10 +256,26 @@ func (sm ServerMemory) looked(f finding, when strictjson.Time) ServerMemory {
 		look.At = when
 		sm.List = &look
 	}
-	if clear || f.look.atFault() {
-		sm.Listed, sm.ListTried = when, strictjson.Time{}
-	} else if f.tried {
+	switch {
+	case clear || f.look.atFault() || f.readAll && f.look != nil && f.look.Doubt == "":
+		sm.Listed, sm.ListTried, sm.ListFails, sm.ListFailed = when, strictjson.Time{}, 0, strictjson.Time{}
+	case f.asked && f.tried:
+		if sm.ListTried, sm.ListFails = when, sm.ListFails+1; sm.ListFailed.IsZero() {
+			sm.ListFailed = when
+		}
+	case f.asked:
 		sm.ListTried = when
+		if f.readAll { // in vain, but it was given
+			sm.ListFails, sm.ListFailed = 0, strictjson.Time{}
+		}
+	}
+	switch {
+	case !sm.List.atFault():
+		sm.ListFaults = 0
+	case !stood:
+		sm.ListFaults = 1
+	case f.asked:
+		sm.ListFaults++
 	}
 	return sm
 }
@@ -259,7 +284,7 @@ func (l *ListLook) check() error {
 	if l == nil {
 		return nil
 	}
-	for _, n := range []int64{l.Timestamp, l.Files, l.Bytes, l.Missing, l.Extra, l.Different, l.Moved} {
+	for _, n := range []int64{l.Timestamp, l.Files, l.Bytes, l.Missing, l.Extra, l.Different, l.Moved, l.Early} {
 		if n < 0 {
 			return fmt.Errorf("look at the list: %d: expected 0 or more", n)
 		}

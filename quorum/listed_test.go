@@ -48,6 +48,15 @@ func diffOf(different, missing, extra, moved int64) *filelist.Diff {
 	return d
 }
 
+func early(extra, early int64) *filelist.Diff {
+	d := diffOf(0, 0, extra, 0)
+	d.Early = early
+	for i := range early {
+		d.EarlyFirst = append(d.EarlyFirst, filelist.Odd{Path: fmt.Sprintf("y%d.rpm", i), Size: 9, MTime: 1488369181})
+	}
+	return d
+}
+
 func withoutTimes(n int64) *filelist.Diff {
 	d := diffOf(n, 0, 0, 0)
 	for i := range d.DifferentFirst {
@@ -80,14 +89,18 @@ func TestList(t *testing.T) {
 		{"equal", good, nil, Verified, "", true, "listing", "and the 4 anchors looked at and its list of 10 files equal the master's, so it is a source"},
 		{"extra files", list(0, 0, 3, 0), nil, Verified, "", true, "anchors",
 			"as does its list of 240201 files, but for 3 files that the master does not have, the first e0.rpm with 9 bytes (so deletions are not taken from it), so it is a source"},
-		{"one missing", list(0, 1, 0, 0), nil, Incomplete, CauseList, false, "", "but of its list 1 file is missing, the first m0.rpm: expected 7 bytes, so it is no source"},
+		{"one file too many", list(0, 0, 1, 0), nil, Verified, "", true, "anchors", "but for 1 file that the master does not have, e0.rpm with 9 bytes (so"},
+		{"the first stage of its own sync", with(func(h *holding) { h.diff = early(0, 7) }), nil, Verified, "", true, "anchors",
+			"but for 7 files of a newer timestamp, the first y0.rpm with 9 bytes (so deletions are not taken from it), so it is a source"},
+		{"extra and early", with(func(h *holding) { h.diff = early(2, 7) }), nil, Verified, "", true, "anchors", "but for 2 files that the master does not have and 7 files of a newer timestamp, the first e0"},
+		{"one missing", list(0, 1, 0, 0), nil, Incomplete, CauseList, false, "", "but in its file list 1 file is missing (m0.rpm: expected 7 bytes) (its list is read again at about 09:37 UTC, or when it checks in), so it is no source"},
 		{"one different", list(1, 0, 0, 0), nil, Wrong, CauseList, false, "",
-			"1 file differs from the master's, the first d0.rpm with 12 bytes of 2017-03-01 12:53:01 UTC: expected 13 bytes of 2017-03-01 11:53:01 UTC, so"},
+			"1 file differs from the master's (d0.rpm with 12 bytes of 2017-03-01 12:53:01 UTC: expected 13 bytes of 2017-03-01 11:53:01 UTC) (its"},
 		{"the worst first", list(30, 1000000, 5, 2), nil, Wrong, CauseList, false, "",
-			"30 files differ from the master's, the first d0.rpm with 12 bytes of 2017-03-01 12:53:01 UTC: expected 13 bytes of 2017-03-01 11:53:01 UTC; 1000000 files are missing, the first m0.rpm: expected 7 bytes; 2 files are as"},
+			"30 files differ from the master's (the first d0.rpm with 12 bytes of 2017-03-01 12:53:01 UTC: expected 13 bytes of 2017-03-01 11:53:01 UTC); 1000000 files are missing (the first m0.rpm: expected 7 bytes); 2 files are as"},
 		{"times of last change", with(func(h *holding) { h.diff = withoutTimes(40) }), nil, Wrong, CauseMTime, false, "",
-			"40 files differ from the master's in the time of last change alone (synced without rsync -t?), the first d0.rpm of 2017-03-01 12:53:01 UTC: expected 2017-03-01 11:53:01 UTC"},
-		{"in the middle of its own sync", list(0, 0, 0, 7), nil, Mixed, CauseList, false, "", "7 files are as at another recorded timestamp, the first v0.rpm, which is there already"},
+			"40 files differ from the master's in the time of last change alone (synced without rsync -t?) (the first d0.rpm of 2017-03-01 12:53:01 UTC: expected 2017-03-01 11:53:01 UTC"},
+		{"in the middle of its own sync", list(0, 0, 0, 7), nil, Mixed, CauseList, false, "", "7 files are as at another recorded timestamp (the first v0.rpm)"},
 		{"extra and moved", list(0, 0, 3, 1), nil, Mixed, CauseList, false, "", "1 file is as at another"},
 		{"a list without an end", with(func(h *holding) { h.listFail = FailList }), nil, Wrong, CauseList, false, "", "its file list is not the master's: as told"},
 		{"no list in time", with(func(h *holding) { h.listFail = FailUnreachable }), nil, Verified, "", true, "listing", "its list could not be read: as told, so it is a source"},
@@ -98,7 +111,7 @@ func TestList(t *testing.T) {
 		{"excludes, one missing", list(0, 1, 0, 0), func(w *world) { w.server("m1").Partial, w.server("m1").Exclude = true, []string{"isos/"} }, Incomplete, CauseList, false, "", "missing"},
 		{"a file may be newer than the master's list at hand", list(1, 0, 0, 0), func(w *world) {
 			w.masterFail = &Failure{Kind: FailMoving, Text: "changes"}
-		}, Moving, CauseList, true, "listing", "that is not held against it, for the master is in motion (soft error 1;"},
+		}, Verified, "", true, "anchors", "the 4 anchors looked at equal the master's; its list differs from the master's, which is not held against it, for the master is in motion, so it is a source"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,7 +169,7 @@ func TestListFaultStands(t *testing.T) {
 				}
 				d := Decide(r, w.policy, w.published, w.memory, w.now)
 				v := verdictOf(t, d, "m1")
-				if v.State != Incomplete || v.Source || !strings.Contains(v.Reason, "its file list was not the master's when it was looked at") || !strings.Contains(v.Reason, "m0.rpm") {
+				if v.State != Incomplete || v.Source || !strings.Contains(v.Reason, "its file list was not the master's (2026-11-22 09:32 UTC, at 192.0.2.1): 2 files missing: m0.rpm: expected 7 bytes") || !strings.Contains(v.Reason, "m0.rpm") {
 					t.Fatalf("%s, source %v: %s", v.State, v.Source, v.Reason)
 				}
 				w.memory = roundTripped(t, d.Memory)
@@ -244,17 +257,17 @@ func TestListInDoubt(t *testing.T) {
 	w.run() // recorded, not announced
 	w.policy.Lists = map[string][]int64{"centos": {stampAt(10)}}
 	d := w.decideOn("m1", bad)
-	if v := verdictOf(t, d, "m1"); v.State != Moving || !v.Source || !strings.Contains(v.Reason, "it was not compared with the master's list of "+stamp(stampAt(20))) {
+	if v := verdictOf(t, d, "m1"); v.State != Verified || v.Soft != 0 || v.Depth != manifest.DepthAnchors || !v.Source || !strings.Contains(v.Reason, "it was not compared with the master's list of "+stamp(stampAt(20))) {
 		t.Errorf("%s: %s", v.State, v.Reason)
 	}
-	// It is looked at again at once, and a look at the anchors alone does not make it good.
-	w.memory = d.Memory
-	if a := w.plan()["m1"]; !a.Deep || !a.List {
-		t.Errorf("%+v", a)
+	// It is looked at again when its turn comes, not in every round.
+	w.memory = roundTripped(t, d.Memory)
+	if sm := w.memory.Servers["m1"]["centos"]; sm.ListTried.IsZero() || sm.List.State != "" || sm.List.Doubt == "" || sm.List.Different != 1 {
+		t.Errorf("%+v", sm)
 	}
-	w.lists = false
-	if v := verdictOf(t, w.decideOn("m1", w.servers["n1"][0]), "m1"); v.State != Moving || v.Soft != 2 {
-		t.Errorf("the anchors alone: %s, %d soft errors: %s", v.State, v.Soft, v.Reason)
+	w.policy.ListShare = 100
+	if a := w.plan()["m1"]; a.Deep || a.List {
+		t.Errorf("%+v", a)
 	}
 	w.keepLists(w.memory)
 	w.lists = true

@@ -26,7 +26,7 @@ func (p Policy) lists(asks []Ask, list []entry, mem Memory, now time.Time, rnd *
 	for i := range asks {
 		a, e := &asks[i], list[i]
 		sm := mem.Servers[e.server.ID][e.tree].under(e.url)
-		if p.Spot > 0 && rnd.IntN(1000) < p.Spot && sm.Valid {
+		if p.Spot > 0 && rnd.IntN(1000) < p.Spot && sm.Valid && !sm.old() {
 			a.Deep, a.List = true, len(p.Lists[e.tree]) > 0
 		}
 		if len(p.Lists[e.tree]) == 0 {
@@ -37,12 +37,16 @@ func (p Policy) lists(asks []Ask, list []entry, mem Memory, now time.Time, rnd *
 			mirrors++
 		}
 		switch {
-		case sm.List.atFault(): // whenever its time file moves, and in good time where it stays
-			a.List = true
-			a.Deep = a.Deep || slices.Contains(p.Lists[e.tree], sm.Seen) && (node || p.retry(sm, now))
+		case sm.old(): // whenever its time file moves
+			a.List = node || sm.List.atFault()
+		case sm.List.atFault() || sm.silentOnList() || p.contested(sm, e, now): // so too, and in good time where it stays
+			again := p.retry(sm, now) || p.contested(sm, e, now)
+			a.List = again || !a.Deep
+			a.Deep = a.Deep || again && slices.Contains(p.Lists[e.tree], sm.Seen)
 		case node:
-			a.List = true
-			a.Deep = a.Deep || p.listDue(sm, e, now)
+			due := p.listDue(sm, e, now)
+			a.List = due || !a.Deep || p.Recheck > 0 && (!sm.faulty() || p.retry(sm, now))
+			a.Deep = a.Deep || due
 		case p.listDue(sm, e, now):
 			due = append(due, i)
 		case !p.retry(sm, now):
@@ -65,11 +69,24 @@ func (p Policy) listDue(sm ServerMemory, e entry, now time.Time) bool {
 	if sm.State == "" && sm.Last.At.IsZero() && !sm.Valid {
 		return true
 	}
-	if sm.standing() == 0 || sm.Soft > 0 || !slices.Contains(p.Lists[e.tree], sm.Timestamp) || !p.retry(sm, now) {
+	if sm.standing() == 0 || sm.Soft > 0 || sm.old() || !slices.Contains(p.Lists[e.tree], sm.Timestamp) || !p.retry(sm, now) {
 		return false
 	}
 	age := now.Sub(sm.Listed.Time)
-	return sm.Listed.IsZero() || age < 0 || age >= p.Recheck/2+share(p.Recheck*3/8, e.place(), sm.Listed)
+	return sm.Listed.IsZero() || age < 0 || age >= p.relist()/2+share(p.relist()*3/8, e.place(), sm.Listed)
+}
+
+// relist is Policy.Recheck for lists: never are they all looked at in every round.
+func (p Policy) relist() time.Duration {
+	if p.Recheck <= 0 {
+		return time.Hour
+	}
+	return p.Recheck
+}
+
+// faulty: something else than its list is wrong with it, so that its content is looked at in every round.
+func (sm ServerMemory) faulty() bool {
+	return sm.State == Wrong || sm.State == Incomplete || sm.State == Mixed
 }
 
 // retry reports whether enough time has passed since the list was looked at, or asked for in vain.
@@ -79,16 +96,41 @@ func (p Policy) retry(sm ServerMemory, now time.Time) bool {
 		last = sm.ListTried.Time
 	}
 	age := now.Sub(last)
-	return last.IsZero() || age < 0 || age+p.CheckInterval/2 >= max(p.Recheck/retryPart, p.CheckInterval)
+	return last.IsZero() || age < 0 || age+p.CheckInterval/2 >= p.pause(sm)
+}
+
+// pause is how long a list is left alone: a part of Policy.Recheck. One at fault is looked at again after one check interval, 2, 4,
+// 8 ... up to that: a sync that was under way is soon done, and what is broken is not worth a list in every round.
+func (p Policy) pause(sm ServerMemory) time.Duration {
+	most := max(p.relist()/retryPart, p.CheckInterval)
+	if !sm.List.atFault() || sm.ListFaults == 0 {
+		return most
+	}
+	wait := p.CheckInterval
+	for range sm.ListFaults - 1 {
+		if wait *= 2; wait >= most {
+			return most
+		}
+	}
+	return wait
+}
+
+// relistAt is when a list at fault is looked at again.
+func (p Policy) relistAt(sm ServerMemory, now time.Time) time.Time {
+	last := sm.Listed.Time
+	if sm.ListTried.After(last) {
+		last = sm.ListTried.Time
+	}
+	if at := last.Add(p.pause(sm)); at.After(now) {
+		return at
+	}
+	return now.Add(p.CheckInterval)
 }
 
 // inTurn bounds the re-checks of one round, so that those of a whole network never come at once: twice what is needed in the
 // long run. Those that have waited longest go first.
 func (p Policy) inTurn(due []int, list []entry, mem Memory, mirrors int) []int {
-	most := len(due)
-	if p.Recheck > 0 {
-		most = max(fewLists, int(2*int64(mirrors)*int64(p.CheckInterval/time.Second)/max(1, int64(p.Recheck/time.Second)))+1)
-	}
+	most := max(fewLists, int(2*int64(mirrors)*int64(p.CheckInterval/time.Second)/max(1, int64(p.relist()/time.Second)))+1)
 	if len(due) <= most {
 		return due
 	}

@@ -47,7 +47,23 @@ func TestPlanLists(t *testing.T) {
 		}, true, true},
 		{"a node's list at fault, just now", "n1", func(w *world, sm *ServerMemory) {
 			sm.State, sm.Valid, sm.List = Incomplete, false, &ListLook{Timestamp: sm.Seen, State: Incomplete}
+		}, false, true},
+		{"a node's list at fault, one interval ago", "n1", func(w *world, sm *ServerMemory) {
+			sm.State, sm.Valid, sm.List, sm.ListFaults = Incomplete, false, &ListLook{Timestamp: sm.Seen, State: Incomplete}, 1
+			w.now = w.now.Add(w.policy.CheckInterval)
 		}, true, true},
+		{"the fifth look at a list at fault, one interval ago", "n1", func(w *world, sm *ServerMemory) {
+			sm.State, sm.Valid, sm.List, sm.ListFaults = Incomplete, false, &ListLook{Timestamp: sm.Seen, State: Incomplete}, 5
+			w.now = w.now.Add(w.policy.CheckInterval)
+		}, false, true},
+		{"its list was at fault, and it is behind now", "m1", func(w *world, sm *ServerMemory) {
+			sm.State, sm.Valid, sm.List = Behind, false, &ListLook{Timestamp: sm.Seen, State: Incomplete}
+			w.now = w.now.Add(w.policy.Recheck)
+		}, false, true},
+		{"its list was at fault, and it went back", "n1", func(w *world, sm *ServerMemory) {
+			sm.State, sm.Valid, sm.List, sm.Last.Cause = Wrong, false, &ListLook{Timestamp: sm.Seen, State: Incomplete}, CauseRegression
+			w.now = w.now.Add(w.policy.Recheck)
+		}, false, true},
 		{"its list was at fault at an older timestamp", "m1", func(w *world, sm *ServerMemory) {
 			sm.List = &ListLook{Timestamp: stampAt(5), State: Wrong}
 			w.now = w.now.Add(w.policy.Recheck / retryPart)

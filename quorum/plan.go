@@ -25,16 +25,16 @@ func Plan(mem Memory, p Policy, now time.Time, rnd *rand.Rand) []Ask {
 		choices[name], sizes[name], files[name] = mem.Trees[name].choice(), mem.Trees[name].sizes(), mem.Trees[name].files()
 	}
 	asked := slices.DeleteFunc(carriers(p), func(e entry) bool { return e.server.Maintenance || e.url.IsZero() })
-	backsOff := backsOff(mem, p, asked)
+	backsOff, suspects := backsOff(mem, p, asked), suspected(asked, mem, nil)
 	asks := make([]Ask, 0, len(asked))
 	for _, e := range asked {
 		a := Ask{
 			Server: e.server.ID, Tree: e.tree, URL: e.url, TimeFile: p.Trees[e.tree].TimeFile, Files: files[e.tree],
-			Exclude: slices.Clone(e.server.Exclude), Subset: e.server.Partial && len(e.server.Exclude) == 0, Group: e.server.Group,
+			Exclude: slices.Concat(p.Trees[e.tree].Exclude, e.server.Exclude), Subset: e.server.Partial && len(e.server.Exclude) == 0, Group: e.server.Group,
 			First: e.server.Kind == inventory.KindNode,
 		}
 		a.Rest = backsOff && mem.Servers[e.server.ID][e.tree].rests(e, p, now)
-		a.Known, a.Addresses, a.Deep = mem.Servers[e.server.ID][e.tree].known(e, p.Recheck, now)
+		a.Known, a.Addresses, a.Deep = mem.Servers[e.server.ID][e.tree].known(e, p, suspects[e.tree], now)
 		a.Anchors = choices[e.tree].draw(p.Sample, rnd)
 		for _, path := range a.Anchors {
 			a.Largest, a.Bytes = max(a.Largest, sizes[e.tree][path]), a.Bytes+sizes[e.tree][path]
@@ -51,17 +51,23 @@ type place struct{ server, tree string }
 // known is the timestamp that needs no deeper look, at which addresses, and whether one
 // is due all the same: the timestamp at which the content was verified, or one that is
 // too old whatever the content. Of another URL nothing is known.
-func (sm ServerMemory) known(e entry, recheck time.Duration, now time.Time) (timestamp int64, addresses []string, deep bool) {
+func (sm ServerMemory) known(e entry, p Policy, suspects suspects, now time.Time) (timestamp int64, addresses []string, deep bool) {
 	switch {
 	case sm.URL != e.url:
 	case (sm.State == Verified || sm.State == Ahead) && sm.Valid && sm.Depth != manifest.DepthTime && len(sm.Addresses) > 0:
-		return sm.Timestamp, slices.Clone(sm.Addresses), sm.due(e.place(), recheck, now)
-	case sm.State == Behind:
+		return sm.Timestamp, slices.Clone(sm.Addresses), sm.due(e.place(), p.Recheck, now)
+	case sm.old():
 		return sm.Seen, nil, false
-	case sm.List.atFault() && sm.List.State != Moving && sm.Seen == sm.List.Timestamp && sm.State == sm.List.State:
+	case sm.List.atFault() && sm.Seen == sm.List.Timestamp && sm.State == sm.List.State && !suspects.at(sm.Seen),
+		sm.silentOnList() && slices.Contains(p.Lists[e.tree], sm.Seen):
 		return sm.Seen, nil, false // until its time file moves, or its list is looked at again
 	}
 	return 0, nil, true
+}
+
+// old: at a timestamp that is too old, whatever the content.
+func (sm ServerMemory) old() bool {
+	return sm.State == Behind || sm.State == Wrong && sm.Last.Cause == CauseRegression
 }
 
 // due reports whether the content must be looked at again. Between three quarters

@@ -2,14 +2,24 @@ package quorum
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tidemark/manifest"
 )
 
 // reason is the sentence for the operator: what was found, what was expected, why it is a source or not.
-func (e entry) reason(tm TreeMemory) string {
-	return clean(e.finding.text + e.relation(tm) + e.consequence(tm))
+func (d *decision) reason(e entry, tm TreeMemory) string {
+	return clean(e.finding.text + e.relation(tm) + d.relook(e) + e.consequence(tm))
+}
+
+// relook says when a list at fault is looked at again.
+func (d *decision) relook(e entry) string {
+	sm := e.memory
+	if e.silent || !sm.List.atFault() || sm.Seen != sm.List.Timestamp || sm.standing() != 0 || e.state != sm.List.State || !slices.Contains(d.policy.Lists[e.tree], sm.Seen) {
+		return ""
+	}
+	return fmt.Sprintf(" (its list is read again at about %s UTC, or when it checks in)", d.policy.relistAt(sm, d.now).UTC().Format("15:04"))
 }
 
 // relation sets what was found against what is announced.
@@ -28,11 +38,14 @@ func (e entry) relation(tm TreeMemory) string {
 	case e.rested:
 		return ""
 	case e.finding.soft && e.memory.Valid && e.memory.Soft == 0: // of a round that asks some
-		return fmt.Sprintf(" (its verification at %s outlives that)", stamp(e.memory.Timestamp))
+		return fmt.Sprintf(" (what was verified at %s still holds)", stamp(e.memory.Timestamp))
+	case e.finding.soft && e.memory.Valid && e.memory.Soft < softLimit:
+		return fmt.Sprintf(" (failed round %d of %d: what was verified at %s holds for %s)",
+			e.memory.Soft, softLimit+1, stamp(e.memory.Timestamp), plural(softLimit-e.memory.Soft, "more such round"))
 	case e.finding.soft && e.memory.Valid:
-		return fmt.Sprintf(" (soft error %d; its verification at %s outlives %d)", e.memory.Soft, stamp(e.memory.Timestamp), softLimit)
+		return fmt.Sprintf(" (failed round %d of %d: what was verified at %s ends with the next one)", e.memory.Soft, softLimit+1, stamp(e.memory.Timestamp))
 	case e.finding.soft && e.memory.Soft > softLimit && e.memory.Timestamp != 0:
-		return fmt.Sprintf(" (soft error %d in a row, so its verification at %s has ended)", e.memory.Soft, stamp(e.memory.Timestamp))
+		return fmt.Sprintf(" (%s in a row: what was verified at %s has ended)", plural(e.memory.Soft, "failed round"), stamp(e.memory.Timestamp))
 	}
 	return ""
 }
@@ -45,6 +58,8 @@ func (e entry) consequence(tm TreeMemory) string {
 		return ", but the guard holds, so it stays listed as published last"
 	case e.offer == 0 && e.would != 0:
 		return ", but the guard holds, so it is not listed yet"
+	case !e.memory.Contested.IsZero() && standing != 0 && e.offer == 0:
+		return ", but another publisher has taken it out since, so it is no source until its list is read again"
 	case e.offer != 0 && e.server.Slots == 0:
 		return ", so it is listed, but with no slots it is never offered"
 	case e.offer != 0 && e.finding.soft:
@@ -82,6 +97,7 @@ func (d *decision) explain(r *TreeReport, masters []MasterReading) {
 	if text := d.master(last, tm); text != "" {
 		parts = append(parts, text)
 	}
+	parts = append(parts, d.suspects[r.Tree].note()...)
 	if last != nil && last.Failure != nil {
 		r.Trouble = clean(last.Failure.Text)
 	}
@@ -142,15 +158,6 @@ func (d *decision) pending(r TreeReport) string {
 	return text
 }
 
-// inMotion is the set of the trees whose master was being written when it was looked at last.
-func inMotion(masters []MasterReading) map[string]bool {
-	trees := map[string]bool{}
-	for _, m := range masters {
-		trees[m.Tree] = m.Failure != nil && m.Failure.Kind == FailMoving
-	}
-	return trees
-}
-
 func lastLook(tree string, masters []MasterReading) (last *MasterReading) {
 	for i := range masters {
 		if masters[i].Tree == tree {
@@ -190,6 +197,8 @@ func (tm TreeMemory) state(look MasterReading) string {
 		return fmt.Sprintf("the master went back from %s to %s, which is not followed: to withdraw an update, give the master a new, later time file", stamp(tm.newest()), stamp(look.Timestamp))
 	case !tm.isRecorded(look):
 		return fmt.Sprintf("the master is in motion: its anchors changed while its time file still says %s, what was recorded stays in force", stamp(look.Timestamp))
+	case tm.relisted():
+		return "the master's list changed while its time file did not: lists are not held against anybody; move the time file, or exclude the file (trees.<tree>.exclude)"
 	case r != nil && r.NoNews:
 		return fmt.Sprintf("the master's %s holds nothing new, so it is not announced", stamp(look.Timestamp))
 	}

@@ -29,13 +29,19 @@ func Record(mem Memory, masters []MasterReading, p Policy, previous *manifest.Ma
 	forget(mem, p)
 	recall(mem, p, previous)
 	for name, tp := range p.Trees {
-		if tm, known := mem.Trees[name]; known || len(tp.Patterns) > 0 {
-			mem.Trees[name] = tm.chosenBy(tp.Patterns)
+		if tm, known := mem.Trees[name]; known || len(tp.Patterns) > 0 || len(tp.Exclude) > 0 {
+			mem.Trees[name] = tm.chosenBy(tp.Patterns).without(tp.Exclude)
 		}
 	}
 	for _, m := range masters {
 		if _, ours := p.Trees[m.Tree]; ours && m.Failure == nil && m.Timestamp > 0 {
 			mem.Trees[m.Tree] = mem.Trees[m.Tree].look(m, p.Settle, now)
+		} else if tm, known := mem.Trees[m.Tree]; ours && known {
+			tm.Failed = FailNotNumber
+			if m.Failure != nil {
+				tm.Failed = m.Failure.Kind
+			}
+			mem.Trees[m.Tree] = tm
 		}
 	}
 	for name, tm := range mem.Trees {
@@ -49,12 +55,7 @@ func Record(mem Memory, masters []MasterReading, p Policy, previous *manifest.Ma
 // chosenBy is the tree's memory under the operator's patterns. When they are not those of the last looks, what
 // is recorded holds anchors that are none any more, and lacks others: the master may complete it.
 func (tm TreeMemory) chosenBy(patterns []string) TreeMemory {
-	var set []string
-	for _, p := range patterns {
-		set = append(set, clean(p))
-	}
-	slices.Sort(set)
-	set = slices.Compact(set)
+	set := cleanSet(patterns)
 	if slices.Equal(set, tm.Patterns) {
 		return tm
 	}
@@ -63,6 +64,41 @@ func (tm TreeMemory) chosenBy(patterns []string) TreeMemory {
 		tm.Recorded[i].Recalled = true
 	}
 	return tm
+}
+
+// without is the tree's memory when the operator leaves something out of the master's list. When that is not what the last looks
+// left out, no recorded list is comparable with what is seen from now on: they are recorded anew.
+func (tm TreeMemory) without(exclude []string) TreeMemory {
+	set := cleanSet(exclude)
+	if slices.Equal(set, tm.Exclude) {
+		return tm
+	}
+	tm.Exclude, tm.Recorded = set, slices.Clone(tm.Recorded)
+	for i := range tm.Recorded {
+		tm.Recorded[i].List = nil
+	}
+	if tm.Master != nil {
+		tm.Master = tm.Master.withoutList()
+	}
+	if tm.Unsettled != nil {
+		tm.Unsettled = tm.Unsettled.withoutList()
+	}
+	return tm
+}
+
+func (m MasterReading) withoutList() *MasterReading {
+	m.List = nil
+	return &m
+}
+
+// cleanSet sorts, each once, what is kept of an operator's patterns.
+func cleanSet(patterns []string) []string {
+	var set []string
+	for _, p := range patterns {
+		set = append(set, clean(p))
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
 }
 
 // Unsettled lists the trees whose master shows a new timestamp that was read only once: look again after p.Settle.
@@ -79,11 +115,13 @@ func Unsettled(mem Memory) []string {
 // look is the tree's memory after one successful look at its master.
 func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) TreeMemory {
 	m.Anchors, m.Raw = sortedAnchors(m.Anchors), clean(m.Raw)
-	tm.Master = &m
+	tm = tm.completed(m, settle)
+	tm.Master, tm.Failed = &m, ""
 	if m.Timestamp <= tm.newest() && !tm.completes(m) || inFuture(m.Timestamp, now) {
 		tm.Unsettled = nil
 		return tm
 	}
+	list := m.List
 	if settle > 0 {
 		first := tm.Unsettled
 		// A first look from the future was made before the clock was set back: it would wait for years.
@@ -94,13 +132,16 @@ func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) 
 		if m.At.Sub(first.At.Time) < settle {
 			return tm
 		}
+		if !sameList(first.List, m.List) {
+			list = nil // packages may still come in: nobody is judged by a list that was seen once
+		}
 	}
 	tm.Unsettled = nil
-	record := Recorded{Timestamp: m.Timestamp, Anchors: m.Anchors, List: m.List, At: m.At}
+	record := Recorded{Timestamp: m.Timestamp, Anchors: m.Anchors, List: list, At: m.At}
 	tm.Recorded = slices.Clone(tm.Recorded)
 	if recalled := tm.find(m.Timestamp); recalled != nil {
 		record.At = recalled.At
-		if recalled.List.known() {
+		if recalled.List.known() || list == nil {
 			record.List = recalled.List // made here, and frozen; only the anchors were chosen by other patterns
 		}
 		*recalled = record
@@ -109,6 +150,22 @@ func (tm TreeMemory) look(m MasterReading, settle time.Duration, now time.Time) 
 	}
 	return tm
 }
+
+// completed is the tree's memory with the list of what the master shows, when it was recorded without one, and this look, Settle
+// after the one before, agrees with that.
+func (tm TreeMemory) completed(m MasterReading, settle time.Duration) TreeMemory {
+	before, r := tm.Master, tm.find(m.Timestamp)
+	if before == nil || r == nil || r.List.known() || tm.Failed != "" || !agree(*before, m) || !sameList(before.List, m.List) ||
+		!m.At.After(before.At.Time) || m.At.Sub(before.At.Time) < settle || !tm.isRecorded(m) {
+		return tm
+	}
+	tm.Recorded = slices.Clone(tm.Recorded)
+	tm.find(m.Timestamp).List = m.List
+	return tm
+}
+
+// sameList: two lists that were made, and are the same.
+func sameList(a, b *ListSum) bool { return a.known() && b.known() && *a == *b }
 
 // completes reports whether a look at the master can stand for what was recalled
 // from a manifest, or recorded with other patterns, at the same timestamp: where both

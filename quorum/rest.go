@@ -95,7 +95,7 @@ func (d *decision) resting(e *entry) {
 	sm := e.memory
 	e.finding = finding{
 		state: sm.State, said: sm.Last.Timestamp, soft: true, cause: sm.Last.Cause,
-		text:    fmt.Sprintf("it was not asked in this round: %s in a row", plural(sm.Soft, "soft error")),
+		text:    fmt.Sprintf("it was not asked in this round: it failed %s in a row", plural(sm.Soft, "round")),
 		reading: Reading{Address: sm.Last.Address, Raw: sm.Last.Raw},
 	}
 	if next := sm.nextAsk(*e, d.policy); !next.IsZero() {

@@ -108,7 +108,7 @@ func TestRest(t *testing.T) {
 	if v.State != Busy || v.Source || !v.Rested || v.Soft != 5 || !v.Next.After(w.now) {
 		t.Errorf("%+v", v)
 	}
-	want := "it was not asked in this round: 5 soft errors in a row, asked again at about " + v.Next.UTC().Format("15:04") + " UTC; last: it is busy: as told, so it is no source"
+	want := "it was not asked in this round: it failed 5 rounds in a row, asked again at about " + v.Next.UTC().Format("15:04") + " UTC; last: it is busy: as told, so it is no source"
 	if v.Reason != want {
 		t.Errorf("got  %s\nwant %s", v.Reason, want)
 	}

@@ -22,7 +22,7 @@ const (
 	FailMissing     FailureKind = "missing"     // the time file is not there (hard)
 	FailNotNumber   FailureKind = "not-number"  // the time file holds something else (hard)
 	FailForbidden   FailureKind = "forbidden"   // not asked: a private, loopback or link-local address (hard: whoever asks the name may get it)
-	FailList        FailureKind = "list"        // its file list is more than twice as long as the master's, and was not read to its end (hard)
+	FailList        FailureKind = "list"        // its file list is none of an honest server: more than twice as long as the master's, or against rsync's own rules (hard)
 )
 
 // Failure says why a reading holds nothing to judge.
@@ -52,8 +52,9 @@ type Reading struct {
 	Timestamp int64           `json:"timestamp,omitempty"`
 	Raw       string          `json:"raw,omitempty"` // the time file's bytes, at most 64, quoted when odd
 	Anchors   []AnchorSeen    `json:"anchors,omitempty"`
-	List      *filelist.Diff  `json:"list,omitempty"` // how the file list differs from the master's at Timestamp; nil: it was not looked at
-	Void      bool            `json:"void,omitempty"` // the time file changed while we looked
+	List      *filelist.Diff  `json:"list,omitempty"`  // how the file list differs from the master's at Timestamp; nil: it was not looked at
+	Void      bool            `json:"void,omitempty"`  // the time file changed while we looked
+	Beside    []int64         `json:"beside,omitzero"` // timestamps of the master's other lists that List was compared with; nil: not said
 	Failure   *Failure        `json:"failure,omitempty"`
 }
 
@@ -101,8 +102,10 @@ type TreeMemory struct {
 	Recorded  []Recorded     `json:"recorded,omitempty"`  // oldest first: the announced one, a few before it, all after it
 	Changed   []string       `json:"changed,omitempty"`   // anchors that changed with the last announcement
 	Patterns  []string       `json:"patterns,omitempty"`  // TreePolicy.Patterns of the last looks
+	Exclude   []string       `json:"exclude,omitempty"`   // TreePolicy.Exclude of the last looks
 	Unsettled *MasterReading `json:"unsettled,omitempty"` // read once, waits for a second read that agrees
 	Master    *MasterReading `json:"master,omitempty"`    // the last successful look
+	Failed    FailureKind    `json:"failed,omitempty"`    // why the last look saw nothing, "" when it was that one
 }
 
 // ServerMemory is what is remembered of one tree at one server.
@@ -115,18 +118,23 @@ type ServerMemory struct {
 	Since      strictjson.Time `json:"since,omitzero"`      // first verified at that timestamp
 	Depth      string          `json:"depth,omitempty"`
 	Families   []int           `json:"families,omitempty"`
-	Addresses  []string        `json:"addresses,omitempty"` // at which it was verified
-	Good       strictjson.Time `json:"good,omitzero"`       // last good check
-	Deep       strictjson.Time `json:"deep,omitzero"`       // last check of anchors or deeper
-	Listed     strictjson.Time `json:"listed,omitzero"`     // last check of the whole list, at all addresses, or one that found it at fault
-	ListTried  strictjson.Time `json:"list_tried,omitzero"` // it was asked for its list in vain since
-	List       *ListLook       `json:"list,omitempty"`      // the last look at the whole list, in short
-	Answered   strictjson.Time `json:"answered,omitzero"`   // last time it said anything
-	Soft       int             `json:"soft,omitempty"`      // soft errors in a row
-	Highest    int64           `json:"highest,omitempty"`   // highest timestamp it was verified at: below it is a regression
-	Seen       int64           `json:"seen,omitempty"`      // what its time file said last ...
-	SeenSince  strictjson.Time `json:"seen_since,omitzero"` // ... and when it said so first
-	Valid      bool            `json:"valid,omitempty"`     // the verification at Timestamp stands
+	Addresses  []string        `json:"addresses,omitempty"`   // at which it was verified
+	Good       strictjson.Time `json:"good,omitzero"`         // last good check
+	Deep       strictjson.Time `json:"deep,omitzero"`         // last check of anchors or deeper
+	Listed     strictjson.Time `json:"listed,omitzero"`       // last check of the whole list, at all addresses, or one that found it at fault
+	ListTried  strictjson.Time `json:"list_tried,omitzero"`   // it was asked for its list since then, and nothing came of that
+	ListFails  int             `json:"list_fails,omitempty"`  // so often in a row its list could not be read ...
+	ListFailed strictjson.Time `json:"list_failed,omitzero"`  // ... for the first time then
+	ListFaults int             `json:"list_faults,omitempty"` // looks at its list in a row that did not clear List's fault, the first included
+	Offered    bool            `json:"offered,omitempty"`     // our last decision listed it
+	Contested  strictjson.Time `json:"contested,omitzero"`    // a manifest of then, of another publisher, has left it out: not listed until its list was looked at
+	List       *ListLook       `json:"list,omitempty"`        // the last look at the whole list, in short
+	Answered   strictjson.Time `json:"answered,omitzero"`     // last time it said anything
+	Soft       int             `json:"soft,omitempty"`        // soft errors in a row
+	Highest    int64           `json:"highest,omitempty"`     // highest timestamp it was verified at: below it is a regression
+	Seen       int64           `json:"seen,omitempty"`        // what its time file said last ...
+	SeenSince  strictjson.Time `json:"seen_since,omitzero"`   // ... and when it said so first
+	Valid      bool            `json:"valid,omitempty"`       // the verification at Timestamp stands
 	Last       LastReading     `json:"last,omitzero"`
 }
 
@@ -151,8 +159,10 @@ type ListLook struct {
 	Extra     int64           `json:"extra,omitempty"`
 	Different int64           `json:"different,omitempty"`
 	Moved     int64           `json:"moved,omitempty"`
+	Early     int64           `json:"early,omitempty"`
 	First     []string        `json:"first,omitempty"` // a few of these, the worst first, in words
 	State     State           `json:"state,omitempty"` // the verdict it led to, where the list was at fault: it stands until the list is looked at again
+	Doubt     string          `json:"doubt,omitempty"` // why what was found is not held against it, in words
 }
 
 // GuardMemory counts the runs in which the guard held back.
@@ -213,6 +223,7 @@ type Verdict struct {
 	Soft   int             `json:"soft,omitempty"`   // soft errors in a row
 	Rested bool            `json:"rested,omitempty"` // not asked in this round, for it failed again and again
 	Next   strictjson.Time `json:"next,omitzero"`    // it is asked again at about this time, where that is not the next round
+	Unread strictjson.Time `json:"unread,omitzero"`  // its whole list could not be read since
 }
 
 // TreePolicy is the operator's settings of one tree.
@@ -221,6 +232,7 @@ type TreePolicy struct {
 	Quorum   inventory.Quorum
 	MaxWait  time.Duration // 12 h
 	Patterns []string      // that choose the anchors; compared only: when they change, the master may complete what is recorded
+	Exclude  []string      // rsync patterns of what is left out of the look at the master, and of every server; when they change, lists are recorded anew
 }
 
 // Policy is the operator's settings: plain values, copied by cmd.
@@ -260,7 +272,7 @@ type Ask struct {
 	Bytes     int64    // of all of them together, each at its largest
 	List      bool     // look at the whole list, too, whenever looking deeper
 	Files     int64    // of the longest list that is recorded: a server's may be twice as long
-	Exclude   []string // rsync patterns of what the server does not carry
+	Exclude   []string // rsync patterns of what is not compared: what the tree leaves out, and what the server does not carry
 	Subset    bool     // it carries a part, nobody says which: what is missing is not held against it
 	Group     string   // the organisation, "": its own
 	First     bool     // a node: its list comes before all mirrors'
