@@ -51,9 +51,13 @@ Example, what a path unit starts when a mirror has checked in:
 			return err
 		}
 		defer p.close()
+		forgot := p.forgot()
 		o, err := p.publishRun(c.Context.Context, c.Bool("force"), c.Bool("bootstrap"))
 		if err != nil {
 			return err
+		}
+		if forgot {
+			p.warnForgot(o)
 		}
 		return p.tell(o)
 	})
@@ -98,6 +102,8 @@ func (p *publisher) tell(o *outcome) error {
 		p.Say("published serial %d (%s), %d sources, expires %s -> %s", o.published.Serial, o.why, sources, console.Clock(o.expires), p.cfg.Publish[0])
 	case p.Dry:
 		p.Say("dry run, nothing was written: %s, %d sources", o.why, sources)
+	case o.decision.Guard.Held:
+		p.Say("not published: held back by the guard") // which speaks at the end
 	default:
 		p.Say("not published: %s", o.why)
 	}
@@ -109,6 +115,21 @@ func (p *publisher) tell(o *outcome) error {
 		return err
 	}
 	return p.verdict(o)
+}
+
+// forgot: there is no memory in the state directory.
+func (p *publisher) forgot() bool {
+	b, err := p.state.read("memory.json")
+	return err == nil && b == nil
+}
+
+// warnForgot tells of a memory that was lost where something had been published: a disk may have been lost unseen.
+func (p *publisher) warnForgot(o *outcome) {
+	st, _, err := p.state.site()
+	if err != nil || p.Dry || st.Published == 0 || o.published != nil && o.why == "first publication" {
+		return
+	}
+	p.Warn("%s was not there: what is announced was read back from what is published, and all servers are looked at anew", p.state.path("memory.json"))
 }
 
 // treeLine is a tree's state in one line.

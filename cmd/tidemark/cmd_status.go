@@ -16,7 +16,7 @@ func statusCommand(e *console.Program) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "why", Usage: "tell the whole story of the server `ID`"},
 		&cli.BoolFlag{Name: "check", Usage: "for monitoring: one line, and an exit code that says whether a person is needed"},
-		&cli.DurationFlag{Name: "stale", Usage: "with --check: all servers must have been asked within this `TIME`; not given: within three of the runs' usual intervals, 15m at least, and at most the", Value: staleAfter},
+		&cli.DurationFlag{Name: "stale", Usage: "with --check: all servers must have been asked within this `TIME`", Value: staleAfter},
 	}, rowFlags()...)
 	return e.Command("status", "what the last run concluded, server by server", "", flags, `Prints what the last run concluded: of each tree what is announced and how it spreads, of each server a row, the worst
 first. Where the last run asked only those that had checked in, it says when all were asked last; where beacon: is
@@ -35,8 +35,9 @@ On a terminal the table fits its width: the reason is cut, and columns are left 
 
 --check prints one line, "TIDEMARK OK …" or "TIDEMARK PROBLEM …", with figures behind a "|", and each reason on a line of its
 own. It looks at what is published, at the last runs, the guard, the masters, the nodes, the beacon, and whether much of what
-was in order within the last day is so no more. Exit codes: 0 in order; 3 the guard spoke, 4 what is published has expired, 7 a
-tree is overdue, where that is all; 1 for anything else, or more than one of these; 2 usage or configuration.
+was in order within the last day is so no more. Without --stale, runs are missed after three of their usual intervals, between
+15m and an hour. Exit codes: 0 in order; 3 the guard spoke, 4 what is published has expired, 7 a tree is overdue, where that is
+all; 1 for anything else, or more than one of these; 2 usage or configuration.
 
 Examples:
   tidemark status

@@ -30,7 +30,7 @@ func statusTable(c *console.Call, v *statusView, f rowFilter) {
 			c.Say("%-10s %s", "", curveLine(curve, v.now))
 		}
 	}
-	if d.Guard.Spoke {
+	if d.Guard.Spoke && !strings.Contains(d.Why, d.Guard.Reason) {
 		c.Say("guard: %s", d.Guard.Reason)
 	}
 	if d.Beacon != nil {
@@ -151,7 +151,7 @@ var (
 	clockInReason = regexp.MustCompile(` \(\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC\)`)
 	headOfReason  = regexp.MustCompile(`^(its time file says \d+, but |it was not asked in this round: )`)
 	behindReason  = regexp.MustCompile(`^its time file says \d+, (.* older than )`)
-	listOfReason  = regexp.MustCompile(`^its file list was not the master's when it was looked at \([^)]*\)`)
+	listOfReason  = regexp.MustCompile(`^its file list was not the master's( when it was looked at)?( \([^)]*\))?:`)
 	endOfReason   = regexp.MustCompile(`, so it is no source$`)
 	butOfReason   = regexp.MustCompile(`^.*, (but|so) (it (is|counts|waits)\b.*)$`)
 )
@@ -161,7 +161,7 @@ func brief(v quorum.Verdict) string {
 	text := endOfReason.ReplaceAllString(clockInReason.ReplaceAllString(v.Reason, ""), "")
 	if v.State != quorum.Verified && (v.State != quorum.Ahead || !v.Source) {
 		text = behindReason.ReplaceAllString(headOfReason.ReplaceAllString(text, ""), "$1")
-		return listOfReason.ReplaceAllString(text, "its list")
+		return listOfReason.ReplaceAllString(text, "its list:")
 	}
 	var parts []string
 	if v.List != nil && v.List.Extra > 0 {

@@ -366,6 +366,8 @@ func TestBrief(t *testing.T) {
 			"of its list 1 file is missing: a"},
 		{quorum.Verdict{State: quorum.Incomplete, Reason: "its time file says 7 (1970-01-01 00:00:07 UTC), but its file list was not the master's when it was looked at (2026-11-22 21:06 UTC, at 192.0.2.1): a: expected 2 bytes, so it is no source"},
 			"its list: a: expected 2 bytes"},
+		{quorum.Verdict{State: quorum.Incomplete, Reason: "its file list was not the master's (2026-11-22 21:06 UTC): 1 file missing: a: expected 2 bytes, so it is no source"},
+			"its list: 1 file missing: a: expected 2 bytes"},
 		{quorum.Verdict{State: quorum.Ahead, Source: true, Depth: "listing", Reason: "its time file says 9 (1970-01-01 00:00:09 UTC), newer than the announced timestamp 7 (1970-01-01 00:00:07 UTC), and its list of 65 files equals the master's, so it is a source"}, ""},
 		{quorum.Verdict{State: quorum.Verified, Source: true, Depth: "anchors", List: &quorum.ListLook{Extra: 1}, Reason: "x"}, "1 file that the master does not have"},
 	} {
