@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -42,7 +43,33 @@ func (p *publisher) askServers(ctx context.Context, r *quorum.Readings, mem quor
 	r.Rested = quorum.Rested(asks)
 	r.Servers = probe.All(ctx, quorum.Awake(asks), o)
 	done()
+	if r.Asked == nil {
+		p.lookAgain(ctx, r, o)
+	}
 	return ctx.Err()
+}
+
+// lookAgain looks once more at the masters of trees of which a list was at fault: lists come in long after the master was looked
+// at, and one that follows a master in motion is no server's fault. Nothing new is recorded of it; the next run does that.
+func (p *publisher) lookAgain(ctx context.Context, r *quorum.Readings, o probe.Options) {
+	o.Progress = nil
+	for _, a := range p.only(listFaults(r.Servers)) {
+		p.Log.Info("a list is not the master's: looking at the master again", "tree", a.Tree)
+		a.Index = nil
+		r.Masters = append(r.Masters, probe.Master(ctx, a, o))
+	}
+}
+
+// listFaults are the trees of which a list is at fault, each once. What is there in excess is held against nobody.
+func listFaults(servers []quorum.Reading) (trees []string) {
+	for _, s := range servers {
+		differs := s.List != nil && s.List.Missing+s.List.Different+s.List.Moved > 0
+		failed := s.Failure != nil && s.Failure.Kind == quorum.FailList
+		if (differs || failed) && !slices.Contains(trees, s.Tree) {
+			trees = append(trees, s.Tree)
+		}
+	}
+	return trees
 }
 
 // progress draws a bar on a terminal, and nothing elsewhere.

@@ -25,8 +25,12 @@ func (p *publisher) keepSeen(ctx context.Context, o *outcome, r round) []error {
 	return append(trouble, p.keepHistory(ctx, o, r)...)
 }
 
-// keepHistory takes the run into the history. What goes wrong is trouble, never an end: the history decides nothing.
+// keepHistory takes the run into the history. What goes wrong is trouble, never an end: the history decides nothing. While what is
+// published is from the future, nobody knows which clock was right, and the history is left alone: run says so.
 func (p *publisher) keepHistory(ctx context.Context, o *outcome, r round) (trouble []error) {
+	if o.published == nil && p.ahead(r.prev) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, historyPatience)
 	defer cancel()
 	db, aside, err := history.Open(ctx, p.state.path(historyFile), history.Options{Now: p.Now})
@@ -36,15 +40,38 @@ func (p *publisher) keepHistory(ctx context.Context, o *outcome, r round) (troub
 	if aside != "" {
 		trouble = append(trouble, console.Hinted(errors.New(aside), "nothing is decided by it; when you do not need it any more: rm %s.damaged-*", p.state.path(historyFile)))
 	}
-	h := history.Round{At: p.Now(), Readings: r.readings.Servers, Verdicts: o.decision.Verdicts, Trees: o.decision.Trees,
-		Guard: o.decision.Guard, Partial: r.partial(), Hold: p.cfg.Policy.MaxHold}
-	if o.published != nil {
-		h.Published = o.published.Serial
-	}
-	if err := errors.Join(db.Add(ctx, h), db.Close()); err != nil {
+	switch err := errors.Join(db.Add(ctx, p.historyRound(o, r)), db.Close()); {
+	case errors.Is(err, history.ErrNotLater): // the clock was set back by minutes
+		p.Log.Info("not taken into the history", "why", err)
+	case errors.Is(err, history.ErrAhead): // once; nothing is to be done about it
+		p.Warn("history: %v; see that the clock is kept right: timedatectl", err)
+	case err != nil:
 		trouble = append(trouble, p.historyTrouble(err))
 	}
 	return trouble
+}
+
+// historyRound is the run as the history takes it. What could not be published counts as announced by nobody.
+func (p *publisher) historyRound(o *outcome, r round) history.Round {
+	h := history.Round{At: p.Now(), Readings: r.readings.Servers, Verdicts: o.decision.Verdicts, Trees: o.decision.Trees,
+		Guard: o.decision.Guard, Partial: r.partial(), Hold: p.cfg.Policy.MaxHold}
+	standing := r.prev.previous()
+	switch {
+	case o.failed:
+		h.Trees, standing = nil, nil
+	case o.published != nil:
+		h.Published, standing = o.published.Serial, o.decision.Manifest
+	}
+	if standing == nil {
+		return h
+	}
+	h.Announced = map[string]time.Time{}
+	for _, t := range h.Trees {
+		if m, ok := standing.Trees[t.Tree]; ok && t.Announced == m.Timestamp {
+			h.Announced[t.Tree] = m.Announced.Time
+		}
+	}
+	return h
 }
 
 func (p *publisher) historyTrouble(err error) error {

@@ -23,6 +23,7 @@ type outcome struct {
 	trouble   []error // what failed beside: masters, copies, the spool
 	checkins  checkins
 	full      bool // all were asked, and the run came to its end
+	failed    bool // it was to publish, and could not
 }
 
 // publishRun is the main job: look, ask, decide, sign, check as a client, publish, remember.
@@ -98,7 +99,7 @@ func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	}
 	if due && !p.Dry {
 		if o.published, err = p.release(ctx, o.decision.Manifest, r); err != nil {
-			return nil, errors.Join(err, p.rememberFailure(o, r.memory, err))
+			return nil, errors.Join(err, p.rememberFailure(ctx, o, r, err))
 		}
 		o.expires = o.published.Expires
 		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
@@ -128,11 +129,11 @@ func (p *publisher) beaconStep(ctx context.Context, o *outcome, prev *predecesso
 }
 
 // rememberFailure keeps what was learnt of the servers, and says in status what went wrong; nothing counts as announced.
-func (p *publisher) rememberFailure(o *outcome, mem quorum.Memory, cause error) error {
+func (p *publisher) rememberFailure(ctx context.Context, o *outcome, r round, cause error) error {
 	learnt := o.decision.Memory
-	learnt.Trees, learnt.Guard = mem.Trees, mem.Guard
-	o.trouble = append(o.trouble, p.fileLists().told()...)
-	o.why, o.published, o.full = "publishing failed", nil, false
+	learnt.Trees, learnt.Guard = r.memory.Trees, r.memory.Guard
+	o.why, o.published, o.full, o.failed = "publishing failed", nil, false, true
+	o.trouble = append(o.trouble, p.keepSeen(ctx, o, r)...)
 	o.trouble = append(o.trouble, cause)
 	return errors.Join(p.state.saveMemory(learnt), p.state.save("status.json", p.status(o)))
 }
@@ -305,7 +306,7 @@ func (p *publisher) finishReserved(ctx context.Context, s *site) error {
 	return nil
 }
 
-// remember saves what the next run needs and feeds the copies; then come the beacon, for DNS may take long and mirrors of a copy
+// remember saves what the next run needs and feeds the copies; then come what was seen, the beacon, for DNS may take long and mirrors of a copy
 // look there at once, the status, which tells of it, and cleaning up.
 func (p *publisher) remember(ctx context.Context, o *outcome, r round) error {
 	s := r.site
@@ -317,8 +318,8 @@ func (p *publisher) remember(ctx context.Context, o *outcome, r round) error {
 			o.trouble = append(o.trouble, console.Hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s is in order; this copy catches up at the next run", s))
 		}
 	}
-	o.trouble = append(o.trouble, p.beaconStep(ctx, o, r.prev)...)
 	o.trouble = append(o.trouble, p.keepSeen(ctx, o, r)...)
+	o.trouble = append(o.trouble, p.beaconStep(ctx, o, r.prev)...)
 	d := p.status(o)
 	if err := p.state.save("status.json", d); err != nil {
 		return err
