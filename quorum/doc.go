@@ -18,7 +18,9 @@
 // # Recording
 //
 // A timestamp of a master is recorded, with its anchors, when two looks at least
-// Policy.Settle apart agree in time file and anchors; then it is frozen. Looks that
+// Policy.Settle apart agree in time file and anchors; then it is frozen. Its file list is recorded when two looks agree in it,
+// too: at once, or later, while the master still shows that timestamp and those anchors; packages that come in after the time file
+// make no list that anybody is judged by. When TreePolicy.Exclude changes, all lists are recorded anew. Looks that
 // disagree start anew. Not recorded: a timestamp more than 5 minutes in the future, and
 // one that is not newer than all recorded ones: a tree never goes back, and an update is
 // withdrawn by giving the master a new, later time file. While the master cannot be read
@@ -70,26 +72,42 @@
 // others. With it the whole file list is compared with the master's, as far as Policy.Lists has that:
 //
 //	a node                        whenever its time file moves
-//	a mirror                      Policy.ListShare percent of those whose time file moves, by chance; all whose list was at
-//	                              fault when it was looked at last
+//	a mirror                      Policy.ListShare percent of those whose time file moves, by chance
+//	whoever was at fault          whenever its time file moves or it checks in; else after one check interval, then 2, 4, 8 ... of
+//	                              them, up to a twelfth of Policy.Recheck
 //	everybody that is verified    at least every Policy.Recheck, from half of it on, so many in a round that all get their turn
 //	                              and none has to carry more than twice the average; and Policy.Spot in a thousand, by
 //	                              chance, in every round: nobody can be sure not to be looked at
 //
-// A mirror is asked for its list at most once in a twelfth of Policy.Recheck, and one that is behind not at all. A list is judged
-// by its worst difference:
+// A mirror whose list is not at fault is asked for it at most once in a twelfth of Policy.Recheck; who is behind, or went back, not
+// at all before its time file moves. A Policy.Recheck of 0 is an hour for lists. A list is judged by its worst difference:
 //
 //	a file with another size or time of last change    wrong (where only times differ, the reason says so: rsync without -t)
 //	a file that is missing                             incomplete; of a subset nobody knows what is missing
-//	files as at another recorded timestamp             mixed: so is a mirror in the middle of its own sync
-//	files that the master does not have                verified, to the depth of anchors: deletions are not taken from it
+//	files as at another recorded timestamp             mixed: so is a mirror in the second stage of its own sync
+//	files that the master does not have,
+//	or not yet at that timestamp (its first stage)     verified, to the depth of anchors: deletions are not taken from it
 //	none                                               verified, to the depth of listing
 //
-// Nothing is held against a server while the master is in motion, or has moved on and its newer list is not at hand: it is moving
-// (soft), and looked at again at once. A fault stands at that timestamp, at whichever address, until the list is looked at again
+// A list at fault is in doubt, and then as one that was not looked at (verified by the anchors, to their depth, no error counted,
+// looked at again in its turn), when
+//
+//   - the last look at the master saw nothing, or something that is not recorded: it is in motion. A look that is made after the
+//     servers were asked counts, and rounds that look at no master go by the one before them
+//   - the master's list, in that look, is not the one that was recorded at its timestamp: somebody changed it, and not the time file.
+//     The tree's note says so
+//   - at least half of the nodes whose lists were looked at at that timestamp, and two, lack files, or have others, in the same way:
+//     then the master's list is the suspect, of which the note says so, and faults that stand already are let go
+//   - the master has moved on, and it was not compared with that newer list (Reading.Beside)
+//
+// Files as at another recorded timestamp are that whatever the master does now: only the second and third put them in doubt.
+//
+// A fault stands at that timestamp, at whichever address, until the list is looked at again
 // and found in order at all addresses; a time file or anchors do not clear it. The depth of a verification is the least of its
 // addresses; a later look at the anchors alone does not lower it. A list that could not be read does, when that happens twice in
-// a row; anchors that are in order count all the same.
+// a row; anchors that are in order count all the same. But who was asked at least four times over twice Policy.Recheck and never gave
+// its list is unreachable (soft), so that its verification ends: whoever lacks files need only keep its list to itself. That is said of
+// nobody while it is true of more than half of those who were asked: then the time allowed is too short.
 //
 // What a server excludes is asked by nobody: an anchor that is not in the reading is not missing. One whose patterns hide all
 // anchors is judged by its list alone. An rsync+tls URL is judged, and counted; mirrors cannot sync from it, so it is no source.
@@ -127,7 +145,9 @@
 // but clients never choose them. Nothing in the manifest tells when was probed, so an
 // unchanged network gives an unchanged manifest. What the manifest published last says of
 // the same fact (since when, over which families, how many files) is said again, so that
-// two publishers do not publish against each other. Of the later timestamps it carries
+// two publishers do not publish against each other. A server that our last decision listed, and that a manifest of another publisher
+// has left out since, is contested: its list is read in the next round, and it is not listed until that is in order, or in doubt, or
+// Policy.Recheck has passed. Of the later timestamps it carries
 // those that bring news and those at which a source stands, at most 64 a tree.
 //
 // Admission, in parts per million, is min(10^6, 10^6 x V/Nv + 10^6 x S/N), each share

@@ -15,7 +15,7 @@ func (j judge) doubt(r Reading, state State) string {
 	rec := j.tree.find(r.Timestamp)
 	switch {
 	case j.suspects.at(r.Timestamp):
-		return "most nodes differ in the same way"
+		return "at least half of the nodes differ in the same way"
 	case j.tree.relisted():
 		return "the master's own list changed while its time file did not"
 	case state == Mixed:
