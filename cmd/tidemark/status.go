@@ -76,6 +76,31 @@ func (p *publisher) status(o *outcome) statusDocument {
 	return d
 }
 
+// public is what everybody may see, without what only the operator needs: how the servers are asked, and each odd file, the first of which the reason names.
+func (d statusDocument) public(private map[string]bool) statusDocument {
+	shown := make([]quorum.Verdict, 0, len(d.Verdicts))
+	for _, v := range d.Verdicts {
+		if private[v.Server] {
+			continue
+		}
+		v.Soft, v.Rested, v.Next = 0, false, strictjson.Time{}
+		if v.Timestamp != 0 {
+			v.Raw = "" // the same in other letters
+		}
+		if v.List != nil {
+			list := *v.List
+			list.First, list.Address = nil, ""
+			v.List = &list
+		}
+		shown = append(shown, v)
+	}
+	d.Verdicts, d.Problems, d.Beacon, d.Trees = shown, nil, nil, slices.Clone(d.Trees)
+	for i := range d.Trees {
+		d.Trees[i].Trouble = "" // hosts and paths of the masters
+	}
+	return d
+}
+
 // showStatus puts status.json on the site, the last step of a run; private servers and the operator's troubles, the beacon's among them, are left out.
 func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) error {
 	st, _, err := p.state.site()
@@ -86,17 +111,7 @@ func (p *publisher) showStatus(ctx context.Context, s *site, d statusDocument) e
 	for _, s := range p.cfg.Servers {
 		private[s.ID] = s.Private
 	}
-	shown := make([]quorum.Verdict, 0, len(d.Verdicts))
-	for _, v := range d.Verdicts {
-		if !private[v.Server] {
-			shown = append(shown, v)
-		}
-	}
-	d.Verdicts, d.Problems, d.Beacon, d.Trees = shown, nil, nil, slices.Clone(d.Trees)
-	for i := range d.Trees {
-		d.Trees[i].Trouble = "" // hosts and paths of the masters
-	}
-	b, err := json.MarshalIndent(d, "", "  ")
+	b, err := json.Marshal(d.public(private)) // every byte counts ten thousand times
 	if err != nil {
 		return fmt.Errorf("encode status.json: %w", err)
 	}
