@@ -57,6 +57,9 @@ const (
 // check is `status --check`.
 func (p *publisher) check() error {
 	d := &checkDocument{Reasons: []checkReason{}, Figures: map[string]int64{}}
+	if _, err := p.state.memory(); err != nil {
+		d.add(aboutState, console.Failed, "no run can begin: %v", err)
+	}
 	last, err := p.lastStatus()
 	if err != nil {
 		d.add(aboutState, console.Failed, "%v", err)
@@ -68,9 +71,6 @@ func (p *publisher) check() error {
 		p.checkNodes(d, last.Verdicts)
 		p.checkLost(d, last, past)
 		checkTold(d, last)
-	}
-	if _, err := p.state.memory(); err != nil {
-		d.add(aboutState, console.Failed, "no run can begin: %v", err)
 	}
 	p.checkExpiry(d)
 	d.judge()
