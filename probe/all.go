@@ -25,7 +25,7 @@ func All(ctx context.Context, asks []quorum.Ask, o Options) []quorum.Reading {
 			round.refuse(host)
 			continue
 		}
-		units = append(units, &unit{groups: groupsOf(host), run: func() *unit { return round.host(ctx, host) }})
+		units = append(units, &unit{groups: groupsOf(host), first: first(host), run: func() *unit { return round.host(ctx, host) }})
 	}
 	newSchedule(o).run(ctx, units)
 	if round.end != nil {
@@ -71,7 +71,7 @@ type round struct {
 	readings []quorum.Reading // each is written by the one that takes it
 
 	first sync.Once       // list
-	lists context.Context // ends when none is begun with any more
+	lists context.Context // ends when all of them must have been read
 	end   context.CancelFunc
 }
 
@@ -95,22 +95,21 @@ func (r *round) host(ctx context.Context, host []job) *unit {
 	var rest []later
 	for _, jobs := range byServer(host) {
 		own, cancel := r.options.withBudget(ctx)
-		var lists []job
-		for _, j := range jobs {
-			if r.take(ctx, own, j) {
-				lists = append(lists, j)
-			}
-		}
+		lists := r.server(ctx, own, jobs)
 		if len(lists) == 0 {
 			cancel()
 			continue
+		}
+		if r.options.Budget <= 0 { // then it is for all but lists
+			cancel()
+			own, cancel = context.WithCancel(ctx)
 		}
 		rest = append(rest, later{own, cancel, lists})
 	}
 	if len(rest) == 0 {
 		return nil
 	}
-	return &unit{list: true, groups: groupsOf(host), run: func() *unit {
+	return &unit{list: true, groups: groupsOf(host), first: first(host), run: func() *unit {
 		for _, l := range rest {
 			for _, j := range l.lists {
 				r.deepen(ctx, l.ctx, j)
@@ -119,6 +118,31 @@ func (r *round) host(ctx context.Context, host []job) *unit {
 		}
 		return nil
 	}}
+}
+
+// server takes all readings of one server at a host, their lists aside: those come back. An address that was silent on one tree
+// comes last for the others, so that the time for the server goes to those that answer.
+func (r *round) server(ctx, own context.Context, jobs []job) (lists []job) {
+	silent := map[netip.Addr]bool{}
+	var late []job
+	take := func(j job) {
+		if r.take(ctx, own, j) {
+			lists = append(lists, j)
+		}
+		fail := r.readings[j.at].Failure
+		silent[j.addr] = silent[j.addr] || fail != nil && fail.Kind == quorum.FailUnreachable
+	}
+	for _, j := range jobs {
+		if silent[j.addr] {
+			late = append(late, j)
+			continue
+		}
+		take(j)
+	}
+	for _, j := range late {
+		take(j)
+	}
+	return lists
 }
 
 // take reports whether the list is still to be looked at.
@@ -136,20 +160,21 @@ func (r *round) take(ctx, own context.Context, j job) bool {
 // deepen looks at the list where there is time left for it. Waiting for others' lists is not the server's fault: what was
 // seen before stands.
 func (r *round) deepen(ctx, own context.Context, j job) {
-	if own.Err() == nil && r.mayBegin(ctx) {
-		own, cancel := context.WithTimeout(own, r.options.ListTimeout+r.options.Timeout)
-		defer cancel()
+	end, _ := r.forLists(ctx).Deadline()
+	own, cancel := context.WithDeadline(own, end)
+	defer cancel()
+	if own.Err() == nil {
 		before := r.readings[j.at]
 		r.readings[j.at] = complete(j, before.At, r.options.List(own, j.ask, j.addr, before))
 	}
 	r.count()
 }
 
-// mayBegin reports whether a list may be begun with: for as long as the first of them may take, so that no number of slow
-// servers makes a round long.
-func (r *round) mayBegin(ctx context.Context) bool {
+// forLists ends when every list must have been read: as long after the first as that may take, so that no number of slow
+// servers makes a round longer.
+func (r *round) forLists(ctx context.Context) context.Context {
 	r.first.Do(func() { r.lists, r.end = context.WithTimeout(ctx, r.options.ListTimeout) })
-	return r.lists.Err() == nil
+	return r.lists
 }
 
 // complete sets what a Func does not.

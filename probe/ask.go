@@ -73,7 +73,8 @@ func hidden(ask quorum.Ask) func(path string) bool {
 			patterns = append(patterns, p)
 		}
 	}
-	return func(path string) bool { return len(patterns) > 0 && rsync.Hidden(patterns, path, false) }
+	m := rsync.NewMatcher(patterns)
+	return func(path string) bool { return m.Hidden(path, false) }
 }
 
 // caps leave room for anchors of twice the size of any that is recorded, and for what a session says beside. What is

@@ -2,7 +2,6 @@ package probe_test
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -68,20 +67,53 @@ func TestAll_OneServersBudget(t *testing.T) {
 	})
 }
 
-// Without a budget a server has its timeout for every tree and address, as ever.
-func TestAll_NoBudget(t *testing.T) {
+// Without a budget a server has three times its timeout for all trees and addresses, and those that are silent come last.
+func TestAll_DeadAddressesInAFullRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asks []quorum.Ask
-		for i := range 3 {
-			asks = append(asks, quorum.Ask{Server: "slow", Tree: fmt.Sprint("t", i), URL: mustURL(t, "rsync://192.0.2.1/centos/")})
+		for _, tree := range []string{"altarch", "centos", "vault"} {
+			asks = append(asks, quorum.Ask{Server: "half-dead", Tree: tree, URL: mustURL(t, "rsync://mirror.example.org/"+tree+"/"), List: true})
+		}
+		alive := addrs("2001:db8::1")
+		zone := map[string][]netip.Addr{"mirror.example.org": append(addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7"), alive...)}
+		listed := 0
+		o := probe.Options{
+			Now: time.Now, Timeout: 30 * time.Second, Resolve: names(zone),
+			Probe: func(ctx context.Context, _ quorum.Ask, addr netip.Addr) quorum.Reading {
+				if addr == alive[0] {
+					time.Sleep(time.Second)
+					return quorum.Reading{Timestamp: 7, Depth: "anchors"}
+				}
+				<-ctx.Done()
+				return quorum.Reading{Failure: &quorum.Failure{Kind: quorum.FailUnreachable, Text: "no answer in time"}}
+			},
+			List: func(ctx context.Context, _ quorum.Ask, _ netip.Addr, seen quorum.Reading) quorum.Reading {
+				if listed++; ctx.Err() != nil {
+					t.Error("the list has no time")
+				}
+				return seen
+			},
 		}
 		begun := time.Now()
-		probe.All(t.Context(), asks, probe.Options{Now: time.Now, Timeout: 30 * time.Second, Probe: func(ctx context.Context, _ quorum.Ask, _ netip.Addr) quorum.Reading {
-			<-ctx.Done()
-			return quorum.Reading{}
-		}})
-		if d := time.Since(begun); d != 90*time.Second {
-			t.Errorf("the round took %v of synthetic time, expected 90 s", d)
+		got := probe.All(t.Context(), asks, o)
+		if d := time.Since(begun); d != 90*time.Second || len(got) != 24 {
+			t.Errorf("the round took %v of synthetic time, expected 90 s; %d readings", d, len(got))
+		}
+		for _, r := range got {
+			if r.Failure == nil || r.Failure.Kind != quorum.FailUnreachable || !strings.HasPrefix(r.Failure.Text, "no answer in time") {
+				t.Errorf("%s at %s: %+v", r.Tree, r.Address, r.Failure)
+			}
+		}
+		// With one dead address, all trees are asked at the other ones first, and nothing is lost.
+		zone["mirror.example.org"] = append(addrs("192.0.2.1"), alive...)
+		begun = time.Now()
+		for _, r := range probe.All(t.Context(), asks, o) {
+			if (r.Failure == nil) != (r.Address == alive[0].String()) {
+				t.Errorf("%s at %s: %+v", r.Tree, r.Address, r.Failure)
+			}
+		}
+		if d := time.Since(begun); d != 90*time.Second || listed != 3 {
+			t.Errorf("the round took %v of synthetic time, expected 90 s; %d lists, expected 3", d, listed)
 		}
 	})
 }

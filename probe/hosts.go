@@ -6,8 +6,8 @@ import (
 )
 
 // byHost groups the jobs that must follow each other: those with the same name or the same address, or linked through others
-// with either. A name's A and AAAA are one machine. The first groups are those that take longest, one of many hosts
-// of an organisation among them, so that none of them starts last. What asks nobody is a group of its own.
+// with either. A name's A and AAAA are one machine. The first groups are those with a node, then those that take longest, one
+// of many hosts of an organisation among them, so that none of them starts last. What asks nobody is a group of its own.
 func byHost(jobs []job, perGroup int) [][]job {
 	same := links{}
 	for _, j := range jobs {
@@ -32,8 +32,22 @@ func byHost(jobs []job, perGroup int) [][]job {
 		groups[at] = append(groups[at], j)
 	}
 	length := lengths(groups, perGroup)
-	slices.SortStableFunc(groups, func(a, b []job) int { return cmp.Compare(length(b), length(a)) })
+	slices.SortStableFunc(groups, func(a, b []job) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(length(b), length(a)))
+	})
 	return groups
+}
+
+// first reports a host with a node.
+func first(host []job) bool {
+	return slices.ContainsFunc(host, func(j job) bool { return j.ask.First })
+}
+
+func rank(host []job) int {
+	if first(host) {
+		return 0
+	}
+	return 1
 }
 
 // lengths tells how many jobs follow each other because of a host: its own, or those of all hosts of its organisation, so

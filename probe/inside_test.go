@@ -224,7 +224,7 @@ func TestDirMaster_ChangesBetweenListAndReading(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "repomd.xml"), []byte("<repomd/>"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tree, fail := openDir(MasterAsk{Dir: dir, TimeFile: "TIME"})
+	tree, fail := openDir(MasterAsk{Dir: dir, TimeFile: "TIME"}, rsync.NewMatcher(nil))
 	if fail != nil {
 		t.Fatal(fail)
 	}

@@ -301,7 +301,7 @@ func TestAll_ListThatFailsLeavesTheAnchors(t *testing.T) {
 		{"busy", 4, busy.Addr.String(), quorum.FailBusy, "listing the tree: max connections (1) reached"},
 		{"dead", 4, dead.Addr.String(), quorum.FailUnreachable, "listing the tree: connection refused"},
 		{"refuses", 4, serve(t, tree.Dir, lab.Daemon{Extra: "refuse options = recursive"}).Addr.String(), quorum.FailUnreachable, "listing the tree: the server reported an error: "},
-		{"the same path twice", 4, odd(file("a"), file("b"), file("a")), quorum.FailUnreachable, "listing the tree: the server's list cannot be judged: "},
+		{"the same path twice", 4, odd(file("a"), file("b"), file("a")), quorum.FailList, "listing the tree: the server's list cannot be judged: "},
 		{"a path that leads out", 4, odd(file("../a")), quorum.FailUnreachable, "listing the tree: the server does not speak the rsync protocol: "},
 		{"not whole", 4, raw(sendList([]listEntry{file("a")}, 1))(t), quorum.FailUnreachable, "listing the tree: the server could not read all of its files"},
 		{"dead after the list", 5, dead.Addr.String(), quorum.FailUnreachable, "fetching the time file a second time: connection refused"},

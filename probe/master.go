@@ -12,6 +12,7 @@ import (
 	"tidemark/internal/strictjson"
 	"tidemark/manifest"
 	"tidemark/quorum"
+	"tidemark/rsync"
 )
 
 // MasterAsk says how to look at the master of one tree.
@@ -22,6 +23,7 @@ type MasterAsk struct {
 	TimeFile string
 	Anchors  []string      // doublestar patterns, relative to the tree: "**/repodata/repomd.xml"
 	Timeout  time.Duration // the whole look; 0: 30 min
+	Exclude  []string      // rsync patterns of what is left out: of the list, its sum, the index and the anchors
 	// Index names the file to which the list is written as an index when the time file says timestamp, "": it is not wanted.
 	// nil: never. The index's Head.Digest is that of the reading's List. It is written when the look has ended well; what
 	// prevents it goes to Options.Trouble, and the look is as good without.
@@ -62,10 +64,18 @@ func Master(ctx context.Context, m MasterAsk, o Options) quorum.MasterReading {
 }
 
 func openMaster(ctx context.Context, m MasterAsk, o Options) (master, *quorum.Failure) {
-	if m.Dir != "" {
-		return openDir(m)
+	var patterns []rsync.Pattern
+	for _, text := range m.Exclude {
+		p, err := rsync.ParsePattern(text)
+		if err != nil {
+			return nil, unread("%v: check `exclude:` of tree %s", err, m.Tree)
+		}
+		patterns = append(patterns, p)
 	}
-	return openURL(ctx, m, o)
+	if m.Dir != "" {
+		return openDir(m, rsync.NewMatcher(patterns))
+	}
+	return openURL(ctx, m, o, rsync.NewMatcher(patterns))
 }
 
 func look(ctx context.Context, tree master, m MasterAsk, o Options, r *quorum.MasterReading) {

@@ -13,6 +13,7 @@ import (
 
 	"tidemark/manifest"
 	"tidemark/quorum"
+	"tidemark/rsync"
 )
 
 // batch is how many names of a directory are held at a time.
@@ -20,16 +21,17 @@ const batch = 512
 
 // dirMaster is a master in a local directory. Nothing outside of the directory is read, whatever links there are.
 type dirMaster struct {
-	ask  MasterAsk
-	root *os.Root
+	ask    MasterAsk
+	root   *os.Root
+	hidden *rsync.Matcher
 }
 
-func openDir(m MasterAsk) (master, *quorum.Failure) {
+func openDir(m MasterAsk, hidden *rsync.Matcher) (master, *quorum.Failure) {
 	root, err := os.OpenRoot(m.Dir)
 	if err != nil {
 		return nil, unread("cannot open the master's directory %s: %v", m.Dir, reason(err))
 	}
-	return dirMaster{m, root}, nil
+	return dirMaster{m, root, hidden}, nil
 }
 
 func (d dirMaster) close() { d.root.Close() }
@@ -99,6 +101,7 @@ func (d dirMaster) entry(ctx context.Context, dir *os.Root, name, base string, v
 		return d.cannot(name, err)
 	}
 	switch {
+	case d.hidden.Hidden(name, info.IsDir()): // nor is it opened: it may be there for root alone
 	case info.IsDir() && base != partialDir && name != lostFound:
 		sub, err := dir.OpenRoot(base)
 		if err != nil {

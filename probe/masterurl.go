@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"tidemark/manifest"
 	"tidemark/quorum"
@@ -18,19 +19,20 @@ const (
 
 // urlMaster is a master behind an rsync daemon, at the one address that the whole look stays with.
 type urlMaster struct {
-	ask MasterAsk
-	at  target
+	ask    MasterAsk
+	at     target
+	hidden *rsync.Matcher
 }
 
 // openURL takes the first of the master's addresses at which a daemon gives the time file.
-func openURL(ctx context.Context, m MasterAsk, o Options) (master, *quorum.Failure) {
+func openURL(ctx context.Context, m MasterAsk, o Options, hidden *rsync.Matcher) (master, *quorum.Failure) {
 	r := resolve(ctx, m.URL, o)
 	if r.fail != nil {
 		return nil, r.fail
 	}
 	var fail *quorum.Failure
-	for _, addr := range r.addrs {
-		u := urlMaster{m, target{client: o.Client, addr: addr, url: m.URL}}
+	for _, addr := range r.addrs[:min(len(r.addrs), maxAddresses)] {
+		u := urlMaster{m, target{client: o.Client, addr: addr, url: m.URL}, hidden}
 		if fail = u.reachable(ctx, o); fail == nil {
 			return u, nil
 		}
@@ -56,10 +58,11 @@ func (u urlMaster) timeFile(ctx context.Context) timeRead {
 	return u.at.timeFile(ctx, u.ask.TimeFile)
 }
 
+// walk has the daemon leave out what is excluded, for that may be there for root alone, and looks for itself as well.
 func (u urlMaster) walk(ctx context.Context, visit func(item) error) *quorum.Failure {
 	var refused error
-	err := u.at.client.List(ctx, u.at.addr, u.at.url, walledOff(), func(e rsync.Entry) error {
-		if e.Mode&modeType != modeRegular || scaffolding(e.Name, e.Mode) {
+	err := u.at.client.List(ctx, u.at.addr, u.at.url, slices.Concat(walledOff(), u.ask.Exclude), func(e rsync.Entry) error {
+		if e.Mode&modeType != modeRegular || scaffolding(e.Name, e.Mode) || u.hidden.Hidden(e.Name, false) {
 			return nil
 		}
 		refused = visit(item{e.Name, e.Size, e.MTime})

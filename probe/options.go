@@ -22,8 +22,8 @@ type ListFunc func(ctx context.Context, ask quorum.Ask, addr netip.Addr, seen qu
 type Options struct {
 	Concurrency int                                                          // hosts at a time; 0: 64
 	Timeout     time.Duration                                                // one tree at one address, its list aside; 0: 30 s
-	ListTimeout time.Duration                                                // one file list; 0: 2 min. A round may last twice as long
-	Budget      time.Duration                                                // one server: its names, trees, addresses and lists together; 0: none
+	ListTimeout time.Duration                                                // all file lists, from when the first is begun with; 0: 2 min
+	Budget      time.Duration                                                // one server: its names, trees, addresses and lists together; 0: 3 x Timeout for its trees and addresses
 	Client      *rsync.Client                                                // nil: defaults
 	Resolve     func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the system's
 	Now         func() time.Time                                             // required
@@ -101,10 +101,14 @@ func (o Options) names() time.Duration {
 	return o.Timeout
 }
 
-// withBudget bounds what is left for asking a server.
+// budgetTimeouts is how many whole timeouts a server may use up in a round: one with many dead addresses or trees holds up no
+// announcement for longer.
+const budgetTimeouts = 3
+
+// withBudget bounds what is left for asking a server: all, or, without a Budget, all but its lists.
 func (o Options) withBudget(ctx context.Context) (context.Context, context.CancelFunc) {
 	if o.Budget > 0 {
 		return context.WithTimeout(ctx, o.Budget-o.names())
 	}
-	return context.WithCancel(ctx)
+	return context.WithTimeout(ctx, budgetTimeouts*o.Timeout)
 }

@@ -15,8 +15,9 @@ import (
 	"tidemark/quorum"
 )
 
-// maxAddresses of one name are asked: more than any mirror has, fewer than a hostile zone can invent.
-const maxAddresses = 8
+// maxAddresses of one name are asked: more than any mirror has, fewer than a hostile zone can invent. Of a name with more, one that
+// nobody has asked could be anybody's, so none is asked.
+const maxAddresses = 16
 
 // resolved is what became of a name: addresses, or the failure to find any.
 type resolved struct {
@@ -43,6 +44,9 @@ func resolveAll(ctx context.Context, asks []quorum.Ask, o Options) map[string]re
 	var mu sync.Mutex
 	each(hosts, o.Concurrency, func(u rsyncurl.URL) {
 		r := resolve(ctx, u, o)
+		if n := len(r.addrs); n > maxAddresses {
+			r = resolved{fail: &quorum.Failure{Kind: quorum.FailForbidden, Text: fmt.Sprintf("the name %s has %d addresses: at most %d are asked, so that not all can be verified", u.Host(), n, maxAddresses)}}
+		}
 		if !o.AllowPrivate {
 			r.refuse(u)
 		}
@@ -97,7 +101,7 @@ func each[T any](items []T, n int, do func(T)) {
 	workers.Wait()
 }
 
-// resolve gives the addresses of u's host: sorted, each once, at most 8.
+// resolve gives the addresses of u's host: sorted, each once.
 func resolve(ctx context.Context, u rsyncurl.URL, o Options) resolved {
 	if addr, literal := u.Addr(); literal {
 		return resolved{addrs: []netip.Addr{addr.Unmap()}}
@@ -117,8 +121,7 @@ func resolve(ctx context.Context, u rsyncurl.URL, o Options) resolved {
 		list = append(list, a.Unmap())
 	}
 	slices.SortFunc(list, netip.Addr.Compare)
-	list = slices.Compact(list)
-	return resolved{addrs: list[:min(len(list), maxAddresses)]}
+	return resolved{addrs: slices.Compact(list)}
 }
 
 // resolveText tells by the resolver's flags what happened. The text of a failed look-up is the socket's, with this machine's own

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -13,17 +14,21 @@ const burst = 8
 // unit is what is done at one host in one go.
 type unit struct {
 	groups []string     // the organisations that are asked
+	first  bool         // a node is among them: its list comes before all mirrors'
 	list   bool         // it looks at file lists, instead of time files and anchors
 	run    func() *unit // gives what comes next at this host, or nil
 }
 
 // schedule begins the units in the order in which they come, as many at a time as there may be: hosts, lists, and both of one
-// organisation. One that waits for its organisation holds up nobody else.
+// organisation. One that waits for its organisation holds up nobody else. Lists of nodes come before those of mirrors, which leave half
+// of the places free while a node's may still come.
 type schedule struct {
 	hosts, lists lane
 	perGroup     int // 0: no bound
 	busy         map[string]int
 	parked       map[string][]*unit // by an organisation that was at its limit
+	nodes        int                // hosts with a node that may still come to their lists
+	reserve      int                // places for lists that are left to them meanwhile
 	limit        *rate.Limiter
 	token        bool // a host may be begun with now
 }
@@ -31,6 +36,7 @@ type schedule struct {
 // lane is a queue of units, of which free more may run.
 type lane struct {
 	free  int
+	first []*unit // those with a node, where that decides
 	woken []*unit // those that were parked, before all others
 	queue []*unit
 }
@@ -38,7 +44,7 @@ type lane struct {
 func newSchedule(o Options) *schedule {
 	s := &schedule{
 		hosts: lane{free: o.Concurrency}, lists: lane{free: o.ListsAtOnce},
-		perGroup: o.PerGroup, busy: map[string]int{}, parked: map[string][]*unit{},
+		perGroup: o.PerGroup, busy: map[string]int{}, parked: map[string][]*unit{}, reserve: (o.ListsAtOnce + 1) / 2,
 	}
 	if o.PerSecond > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(o.PerSecond), min(burst, o.PerSecond))
@@ -52,10 +58,18 @@ type ended struct{ unit, next *unit }
 // run runs all units, and all that follows them.
 func (s *schedule) run(ctx context.Context, units []*unit) {
 	s.hosts.queue = units
+	for _, u := range units {
+		if u.first {
+			s.nodes++
+		}
+	}
 	end := make(chan ended)
 	running := 0
 	begin := func(u *unit) {
 		running++
+		if u.first && u.list {
+			s.nodes--
+		}
 		go func() { end <- ended{u, u.run()} }()
 	}
 	var wait <-chan time.Time // until the next host may be begun with
@@ -112,6 +126,9 @@ func (s *schedule) pickHost(ctx context.Context) (*unit, time.Duration) {
 // pick takes the next unit that may run, and parks those before it that may not.
 func (s *schedule) pick(l *lane) *unit {
 	for l.free > 0 {
+		if l == &s.lists && len(l.first) == 0 && s.nodes > 0 && l.free <= s.reserve {
+			return nil
+		}
 		u := l.next()
 		if u == nil {
 			return nil
@@ -133,7 +150,7 @@ func (s *schedule) pick(l *lane) *unit {
 }
 
 func (l *lane) next() *unit {
-	for _, q := range []*[]*unit{&l.woken, &l.queue} {
+	for _, q := range []*[]*unit{&l.first, &l.woken, &l.queue} {
 		if len(*q) > 0 {
 			u := (*q)[0]
 			(*q)[0] = nil
@@ -163,11 +180,16 @@ func (s *schedule) wake(group string) {
 	if len(waiting) == 0 || s.busy[group] >= s.perGroup {
 		return
 	}
-	u := waiting[0]
-	if s.parked[group] = waiting[1:]; len(waiting) == 1 {
+	at := max(0, slices.IndexFunc(waiting, func(u *unit) bool { return u.first }))
+	u := waiting[at]
+	if s.parked[group] = slices.Delete(waiting, at, at+1); len(waiting) == 1 {
 		delete(s.parked, group)
 	}
 	l := s.lane(u)
+	if u.first {
+		l.first = append(l.first, u)
+		return
+	}
 	l.woken = append(l.woken, u)
 }
 
@@ -182,7 +204,11 @@ func (s *schedule) lane(u *unit) *lane {
 func (s *schedule) unpick(u *unit) {
 	l := s.lane(u)
 	l.free++
-	l.woken = append([]*unit{u}, l.woken...)
+	if u.first {
+		l.first = append([]*unit{u}, l.first...)
+	} else {
+		l.woken = append([]*unit{u}, l.woken...)
+	}
 	for _, g := range u.groups {
 		s.busy[g]--
 	}
@@ -197,7 +223,14 @@ func (s *schedule) release(e ended) {
 		}
 		s.wake(g)
 	}
-	if e.next != nil {
+	switch {
+	case e.next == nil && e.unit.first && !e.unit.list:
+		s.nodes--
+	case e.next == nil:
+	case e.next.first:
+		l := s.lane(e.next)
+		l.first = append(l.first, e.next)
+	default:
 		l := s.lane(e.next)
 		l.queue = append(l.queue, e.next)
 	}

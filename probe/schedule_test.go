@@ -24,14 +24,14 @@ func TestSchedule_Bounds(t *testing.T) {
 		var units []*unit
 		for i := range rapid.IntRange(0, 40).Draw(t, "units") {
 			groups := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 2, rapid.ID).Draw(t, "groups")
-			follows := rapid.Bool().Draw(t, "list")
-			units = append(units, &unit{groups: groups, run: func() *unit {
+			follows, node := rapid.Bool().Draw(t, "list"), rapid.Bool().Draw(t, "node")
+			units = append(units, &unit{groups: groups, first: node, run: func() *unit {
 				c.enter(groups, false)
 				defer c.leave(groups, false)
 				if !follows {
 					return nil
 				}
-				return &unit{groups: groups, list: true, run: func() *unit {
+				return &unit{groups: groups, list: true, first: node, run: func() *unit {
 					c.enter(groups, true)
 					defer c.leave(groups, true)
 					c.mu.Lock()
@@ -154,6 +154,51 @@ func TestSchedule_RoomThatIsNotUsed(t *testing.T) {
 		})
 		if got := fmt.Sprint(begun); got != "map[a:0s a again:1s b:0s both:10s]" {
 			t.Errorf("begun at %s", got)
+		}
+	})
+}
+
+// TestSchedule_NodesFirst has mirrors come to their lists before a node, and all lists take long: half of the places are free when the
+// node comes, then the mirrors go on; lists of nodes come before all that wait.
+func TestSchedule_NodesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		begun := map[string]time.Duration{}
+		start := time.Now()
+		host := func(name string, node bool, takes time.Duration) *unit {
+			return &unit{first: node, run: func() *unit {
+				time.Sleep(takes)
+				return &unit{first: node, list: true, run: func() *unit {
+					mu.Lock()
+					begun[name] = time.Since(start)
+					mu.Unlock()
+					time.Sleep(time.Minute)
+					return nil
+				}}
+			}}
+		}
+		units := []*unit{host("n1", true, 10*time.Second), host("n2", true, 20*time.Second), host("n3", true, 21*time.Second), host("n4", true, 22*time.Second)}
+		for i := range 5 {
+			units = append(units, host(fmt.Sprint("m", i+1), false, time.Duration(i+1)*time.Second))
+		}
+		newSchedule(Options{Concurrency: 64, ListsAtOnce: 4}).run(t.Context(), units)
+		want := "map[m1:1s m2:2s m3:1m10s m4:1m20s m5:2m1s n1:10s n2:20s n3:1m1s n4:1m2s]"
+		if got := fmt.Sprint(begun); got != want {
+			t.Errorf("lists begun at %s, expected %s", got, want)
+		}
+	})
+}
+
+// TestSchedule_OnePlaceForLists is that of the nodes, until they are done, be it without a list.
+func TestSchedule_OnePlaceForLists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, begun := time.Now(), time.Duration(0)
+		newSchedule(Options{Concurrency: 2, ListsAtOnce: 1}).run(t.Context(), []*unit{
+			{first: true, run: func() *unit { time.Sleep(5 * time.Second); return nil }},
+			{run: func() *unit { return &unit{list: true, run: func() *unit { begun = time.Since(start); return nil }} }},
+		})
+		if begun != 5*time.Second {
+			t.Errorf("the mirror's list was begun at %v, expected 5s", begun)
 		}
 	})
 }
