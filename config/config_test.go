@@ -107,7 +107,7 @@ func TestLoadPublisher_Full(t *testing.T) {
 		Inventory: []string{filepath.Dir(dir) + "/nodes.yaml", filepath.Dir(dir) + "/vault.yaml"},
 		Trees: map[string]Tree{
 			"centos": {Master: filepath.Dir(filepath.Dir(dir)) + "/master", TimeFile: "project/trace/TIME",
-				Anchors: []string{"**/repodata/repomd.xml", "7/**/Release"}, Quorum: share, MaxWait: 36 * time.Hour},
+				Anchors: []string{"**/repodata/repomd.xml", "7/**/Release"}, Exclude: []string{".htpasswd", "/private/", "**/.snapshot/"}, Quorum: share, MaxWait: 36 * time.Hour},
 			"vault": {Master: "rsync://build.example.org/vault/", TimeFile: "TIME", Anchors: []string{"repomd.xml"}, MaxWait: 12 * time.Hour},
 		},
 		Sign: Sign{
@@ -159,7 +159,7 @@ func TestLoadPublisher_Limits(t *testing.T) {
 	for _, text := range []string{
 		"validity: 2h\nsettle: 1h\n", "validity: 30d\n", "probe: {concurrency: 1024, timeout: 10m, recheck: 0s, sample: 1000}\n",
 		"probe: {list_share: 100, spot: 1000, backoff: 7d, per_second: 10000, per_group: 1024, lists: 64, list_timeout: 6h}\n",
-		"probe: {list_share: 0, spot: 0, backoff: 0s, per_second: 0, per_group: 1, lists: 1, list_timeout: 1s, allow_private: false}\n",
+		"probe: {list_share: 0, spot: 0, backoff: 0s, per_second: 0, per_group: 1, lists: 0, list_timeout: 1s, allow_private: false}\n",
 		"guard: {share: 100, least: 1, runs: 100}\n", "policy: {check_interval: 55m, max_hold: 1s}\n",
 	} {
 		if _, err := LoadPublisher(writeConfig(t, text)); err != nil {

@@ -14,6 +14,7 @@
 //	    master: /srv/master/centos             # directory, or rsync://
 //	    time_file: TIME
 //	    anchors: ["**/repodata/repomd.xml"]    # patterns of doublestar, from the tree's top
+//	    exclude: [".htpasswd"]                 # rsync patterns of what the master has and no server gets
 //	    quorum: 80%                            # all, majority (when not given), a share, a number
 //	    max_wait: 12h
 //	sign:                                      # each: one key, or a list
@@ -46,8 +47,8 @@
 //	  sample: 3                                # anchors that did not change and are checked nevertheless
 //	  list_share: 10                           # percent of the mirrors whose file list is compared when their time file moved
 //	  spot: 5                                  # servers in a thousand that every run looks at closely by chance
-//	  lists: 8                                 # file lists at the same time
-//	  list_timeout: 2m                         # for one file list
+//	  lists: 8                                 # file lists at the same time; 0: none is looked at
+//	  list_timeout: 2m                         # for all file lists of a run
 //	  allow_private: false                     # private, loopback and link-local addresses are refused without it
 //	  ca: ca.pem                               # whose certificate rsync+tls:// servers have; the system's when left out
 //	settle: 1m                                 # between the two reads of the master

@@ -31,7 +31,7 @@ func Example() {
 	fmt.Println(strings.ReplaceAll(err.Error(), dir+"/", ""))
 	// Output:
 	// tidemark.yaml:8: validity: found 24 without a unit, expected a duration such as 10m, 24h or 7d (write 24s, 24m, 24h or 24d)
-	// tidemark.yaml:20: trees.centos.qorum: unknown key (did you mean quorum?)
+	// tidemark.yaml:21: trees.centos.qorum: unknown key (did you mean quorum?)
 }
 
 // A tree in the state directory, and a limit without a unit: rsync would take it for KiB.

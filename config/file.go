@@ -28,6 +28,7 @@ type treeFile struct {
 	Master         string               `yaml:"master,required" want:"the tree's directory, or its rsync:// URL"`
 	TimeFile       *string              `yaml:"time_file"`
 	Anchors        []string             `yaml:"anchors,required" want:"a list of patterns, e.g. [\"**/repodata/repomd.xml\"]" each:"a pattern"`
+	Exclude        []string             `yaml:"exclude" want:"a list of rsync patterns, e.g. [\".htpasswd\"]" each:"an rsync pattern"`
 	Quorum         *string              `yaml:"quorum" want:"all, majority, a share like 80%, or a number of nodes like 3"`
 	MaxWait        *strictyaml.Duration `yaml:"max_wait"`
 }

@@ -32,6 +32,7 @@ type Tree struct {
 	Master   string           // absolute directory or rsync URL
 	TimeFile string           // TIME
 	Anchors  []string         // doublestar patterns, at least one
+	Exclude  []string         // rsync patterns of what no server is expected to have
 	Quorum   inventory.Quorum // majority
 	MaxWait  time.Duration    // 12h
 }
@@ -137,8 +138,8 @@ type Probe struct {
 	Backoff      time.Duration // 1h; 0: none
 	PerSecond    int           // hosts that are begun with, 40; 0: no bound
 	PerGroup     int           // servers of one organisation at a time, 2
-	Lists        int           // file lists at a time, 8
-	ListTimeout  time.Duration // for one file list, 2m
+	Lists        int           // file lists at a time, 8; 0: none is looked at
+	ListTimeout  time.Duration // for all file lists of a run, 2m
 	AllowPrivate bool          // ask private, loopback and link-local addresses, too
 	CA           string        // PEM file for rsync+tls, absolute; "": the system's
 }

@@ -21,7 +21,7 @@ func (c *checker) probe(f probeFile) Probe {
 		Backoff:      c.duration(f.At("backoff"), f.Backoff, time.Hour, 0, 7*day),
 		PerSecond:    c.number(f.At("per_second"), f.PerSecond, 40, 0, 10_000),
 		PerGroup:     c.number(f.At("per_group"), f.PerGroup, 2, 1, 1024),
-		Lists:        c.number(f.At("lists"), f.Lists, 8, 1, 64),
+		Lists:        c.number(f.At("lists"), f.Lists, 8, 0, 64),
 		ListTimeout:  c.duration(f.At("list_timeout"), f.ListTimeout, 2*time.Minute, time.Second, 6*time.Hour),
 		AllowPrivate: f.AllowPrivate != nil && *f.AllowPrivate,
 	}

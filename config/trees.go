@@ -22,6 +22,7 @@ const (
 	defaultMaxWait  = 12 * time.Hour
 	leastMaxWait    = time.Second
 	mostMaxWait     = 30 * 24 * time.Hour
+	maxExcludes     = 100
 )
 
 func (c *checker) trees(f publisherFile, p *Publisher) {
@@ -44,6 +45,7 @@ func (c *checker) tree(f treeFile) Tree {
 		Master:   c.master(f),
 		TimeFile: defaultTimeFile,
 		Anchors:  f.Anchors,
+		Exclude:  f.Exclude,
 		MaxWait:  c.duration(f.At("max_wait"), f.MaxWait, defaultMaxWait, leastMaxWait, mostMaxWait),
 	}
 	if f.TimeFile != nil {
@@ -53,6 +55,7 @@ func (c *checker) tree(f treeFile) Tree {
 		}
 	}
 	c.anchors(f, t.TimeFile)
+	c.excludes(f)
 	if f.Quorum != nil {
 		q, err := inventory.ParseQuorum(*f.Quorum)
 		if err != nil {
@@ -113,6 +116,20 @@ func (c *checker) anchors(f treeFile, timeFile string) {
 				"%.120q matches the time file %s as well", pattern, timeFile)
 		}
 		seen[pattern] = true
+	}
+}
+
+// excludes is what the tree's master has and no server is expected to.
+func (c *checker) excludes(f treeFile) {
+	field := f.At("exclude")
+	if n := len(f.Exclude); n > maxExcludes {
+		c.doc.Refuse(field, "", "found %d patterns, expected at most %d", n, maxExcludes)
+		return
+	}
+	for i, p := range f.Exclude {
+		if err := inventory.CheckPattern(p); err != nil {
+			c.doc.Refuse(strictyaml.Item(field, i), "", "%v", err)
+		}
 	}
 }
 

@@ -175,7 +175,7 @@ func (c *checker) exclude(d declared, s *Server) {
 	}
 	s.Partial = true
 	for i, p := range d.Exclude {
-		if err := checkPattern(p); err != nil {
+		if err := CheckPattern(p); err != nil {
 			c.ok = false
 			c.doc.Refuse(strictyaml.Item(c.pos.At("exclude"), i), "", "%v", err)
 		}

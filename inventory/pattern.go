@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkPattern refuses what rsync would not read as a pattern: rsync(1), "FILTER RULES". Package rsync matches them.
-func checkPattern(s string) error {
+// CheckPattern refuses what rsync would not read as a pattern: rsync(1), "FILTER RULES". Package rsync matches them.
+func CheckPattern(s string) error {
 	refuse := func(why string) error { return fmt.Errorf("filter pattern %.100q: %s", s, why) }
 	switch {
 	case s == "":

@@ -96,7 +96,10 @@ func (p *publisher) probeOptions() (probe.Options, error) {
 	c := p.cfg.Probe
 	o := probe.Options{
 		Concurrency: c.Concurrency, Timeout: c.Timeout, Now: p.Now, AllowPrivate: c.AllowPrivate,
-		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, ListTimeout: c.ListTimeout, Lists: p.fileLists(),
+		PerSecond: c.PerSecond, PerGroup: c.PerGroup, ListsAtOnce: c.Lists, ListTimeout: c.ListTimeout,
+	}
+	if c.Lists > 0 {
+		o.Lists = p.fileLists()
 	}
 	if !p.readOnly() {
 		o.Scratch = p.state.dir // a dry run leaves nothing there, not even for a moment

@@ -158,13 +158,13 @@ func (p *publisher) policy(force bool) quorum.Policy {
 		CheckInterval: p.cfg.Policy.CheckInterval, MaxHold: p.cfg.Policy.MaxHold, Nearby: p.cfg.Policy.Nearby,
 		ListShare: p.cfg.Probe.ListShare, Spot: p.cfg.Probe.Spot, Backoff: p.cfg.Probe.Backoff,
 		GuardShare: p.cfg.Guard.Share, GuardLeast: p.cfg.Guard.Least, GuardRuns: p.cfg.Guard.Runs, Force: force,
-		Lists: p.fileLists().held(),
+		Lists: p.listsHeld(),
 	}
 	if q.Nearby == nil {
 		q.Nearby = nearby()
 	}
 	for name, t := range p.cfg.Trees {
-		q.Trees[name] = quorum.TreePolicy{TimeFile: t.TimeFile, Quorum: t.Quorum, MaxWait: t.MaxWait, Patterns: t.Anchors}
+		q.Trees[name] = quorum.TreePolicy{TimeFile: t.TimeFile, Quorum: t.Quorum, MaxWait: t.MaxWait, Patterns: t.Anchors, Exclude: t.Exclude}
 	}
 	return q
 }
@@ -177,12 +177,20 @@ func (p *publisher) fileLists() *lists {
 	return p.lists
 }
 
+// listsHeld are the lists that servers' can be compared with, none with `probe.lists: 0`.
+func (p *publisher) listsHeld() map[string][]int64 {
+	if p.cfg.Probe.Lists == 0 {
+		return nil
+	}
+	return p.fileLists().held()
+}
+
 func (p *publisher) masters() []probe.MasterAsk {
 	var asks []probe.MasterAsk
 	for _, name := range sortedKeys(p.cfg.Trees) {
 		t := p.cfg.Trees[name]
-		a := probe.MasterAsk{Tree: name, Dir: t.Master, TimeFile: t.TimeFile, Anchors: t.Anchors, Timeout: masterTimeout}
-		if !p.readOnly() {
+		a := probe.MasterAsk{Tree: name, Dir: t.Master, TimeFile: t.TimeFile, Anchors: t.Anchors, Exclude: t.Exclude, Timeout: masterTimeout}
+		if !p.readOnly() && p.cfg.Probe.Lists > 0 {
 			a.Index = func(timestamp int64) string { return p.fileLists().wanted(name, timestamp) }
 		}
 		if u, err := rsyncurl.Parse(t.Master); err == nil {

@@ -80,7 +80,7 @@ func listFault(c quorum.Cause) bool { return c == quorum.CauseList || c == quoru
 
 // probedOf sets the story of a tree against what is published and what the next run would ask: plain is that, had nobody probed.
 func (p *publisher) probedOf(s *serverStory, t treeStory, own *predecessor, mem quorum.Memory, plain []quorum.Ask, deep bool) *probedStory {
-	d := &probedStory{deep: deep, id: s.Server, timeOnly: len(t.Readings) > 0, lists: len(p.fileLists().held()[t.Tree]) > 0}
+	d := &probedStory{deep: deep, id: s.Server, timeOnly: len(t.Readings) > 0, lists: len(p.listsHeld()[t.Tree]) > 0}
 	if s.Declared != nil {
 		d.place = fmt.Sprintf("%s:%d", s.Declared.File, s.Declared.Line)
 	}
