@@ -18,7 +18,7 @@ func TestAdvice(t *testing.T) {
 		{Behind, "", "next sync"},
 		{Moving, "", "wait"},
 		{Moving, CauseUnrecorded, "compare its time file"},
-		{Moving, CauseList, "being synced"},
+		{Moving, CauseAnchors, "being synced"},
 		{Mixed, CauseAddresses, "out of DNS"},
 		{Mixed, CauseAnchors, "time file come last"},
 		{Mixed, CauseList, "time file come last"},
@@ -36,6 +36,10 @@ func TestAdvice(t *testing.T) {
 		{Unreachable, "", "rsync rsync://ftp.example.org/centos/"},
 		{Refused, "", "rsync rsync://ftp.example.org:873/"},
 		{Refused, CauseForbidden, "allow_private"},
+		{Refused, CauseModule, "correct the module"},
+		{Refused, CauseDenied, "hosts allow"},
+		{Refused, CausePassword, "auth users"},
+		{Unreachable, CauseList, "list_timeout"},
 		{Unknown, "", "next round"},
 		{Unknown, CauseNoURL, "declare an rsync URL"},
 		{Unknown, CauseNoRecord, "master has been seen"},
@@ -62,5 +66,28 @@ func TestAdvice(t *testing.T) {
 	v := Verdict{State: Verified, Depth: "anchors", List: &ListLook{Extra: 3}, URL: url}
 	if got := Advice(v); !strings.Contains(got, "--delete") {
 		t.Errorf("extra files: %q", got)
+	}
+}
+
+// A refusal's cause is in the words of rsync's daemon.
+func TestRefusal(t *testing.T) {
+	for text, want := range map[string]Cause{
+		`its daemon says: @ERROR: Unknown module 'nu6'`:              CauseModule,
+		"@ERROR: access denied to centos from x.example (192.0.2.9)": CauseDenied,
+		"@ERROR: auth failed on module centos":                       CausePassword,
+		"it asks for a password":                                     CausePassword,
+		"@ERROR: chroot failed":                                      "",
+	} {
+		w := atRest(t)
+		w.servers["m1"] = []holding{{fail: FailRefused}}
+		r := w.ask()
+		for i := range r.Servers {
+			if r.Servers[i].Server == "m1" {
+				r.Servers[i].Failure.Text = text
+			}
+		}
+		if v := verdictOf(t, Decide(r, w.policy, w.published, w.memory, w.now), "m1"); v.State != Refused || v.Cause != want {
+			t.Errorf("%s: %s (%s)", text, v.State, v.Cause)
+		}
 	}
 }

@@ -209,7 +209,7 @@ func (s *sim) noteLists(r Readings, d Decision) {
 		}
 	}
 	for _, v := range d.Verdicts {
-		if at := wrong[v.Server]; at != 0 && v.State.isHard() && v.State != Behind && v.Cause != CauseRegression && v.Cause != CauseUnrecorded {
+		if at := wrong[v.Server]; at != 0 && v.State.isHard() && v.List.atFault() && v.State != Behind && v.Cause != CauseRegression && v.Cause != CauseUnrecorded {
 			s.faulty[v.Server] = at
 		} else if right[v.Server] && at == 0 && !open[v.Server] {
 			delete(s.faulty, v.Server)
