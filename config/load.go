@@ -33,7 +33,9 @@ func LoadPublisher(file string) (*Publisher, error) {
 }
 
 // parsePublisher checks data, which came from file, an absolute path.
-func parsePublisher(file string, data []byte) (*Publisher, error) { return parseDraft(file, data).sound() }
+func parsePublisher(file string, data []byte) (*Publisher, error) {
+	return parseDraft(file, data).sound()
+}
 
 func (d Draft) sound() (*Publisher, error) {
 	if err := append(d.Own, d.Inventory...).Err(); err != nil {
