@@ -59,6 +59,69 @@ func TestAttack_EndlessList(t *testing.T) {
 	}
 }
 
+// Names that a pattern could match at every part end no later than others, and what the master cannot have sent is refused; but
+// a master that has names like that is believed.
+func TestAttack_NamesMadeForPatterns(t *testing.T) {
+	tree := newTree(t)
+	lists := shelf{}
+	lists.keep(t, tree.Dir)
+	daemon := serve(t, tree.Dir, lab.Daemon{})
+	deep, long := strings.Repeat("isos/", 64)+"x", strings.Repeat("isos/", 60)+strings.Repeat("x", 240)
+	look := func(exclude []string, entries ...listEntry) quorum.Reading {
+		to := strings.TrimSuffix(strings.TrimPrefix(raw(sendList(entries, 0))(t), "rsync://"), "/centos/")
+		ask := listed(t, daemon.URL("centos"), osAnchor)
+		ask.Exclude = exclude
+		return one(t, ask, probe.Options{Client: instead(4, to), Lists: lists, ListTimeout: 20 * time.Second})
+	}
+	refused := func(got quorum.Reading, text string) {
+		t.Helper()
+		want := &quorum.Failure{Kind: quorum.FailList, Text: text + ": the master's have at most 1024 and 64; it was not read to its end"}
+		if diff := cmp.Diff(want, got.Failure); diff != "" || got.List != nil {
+			t.Errorf("failure (-want +got):\n%s", diff)
+		}
+	}
+	pattern := []string{"isos/**/*.iso"}
+	refused(look(pattern, file(deep)), "its list has a name of 321 bytes in 65 parts")
+	refused(look(pattern, file("a"), file(strings.Repeat("isos/", 600)+"x")), "its list has a name of 3001 bytes in 601 parts")
+	for name, got := range map[string]quorum.Reading{"within": look(pattern, file(long)), "no patterns": look(nil, file(deep))} {
+		if got.Failure != nil || got.List == nil || got.List.Extra != 1 {
+			t.Errorf("%s: %+v, failure %+v", name, got, got.Failure)
+		}
+	}
+	put(t, tree.Dir, deep, "12345", 0o644)
+	lists.keep(t, tree.Dir)
+	if got := look(pattern, file(deep+".iso"), file(deep)); got.Failure != nil || got.List == nil || got.List.Files != 1 {
+		t.Errorf("the master has such names: %+v, failure %+v", got, got.Failure)
+	}
+}
+
+// A list that does not go on ends long before its time.
+func TestAttack_DrippingList(t *testing.T) {
+	tree := newTree(t)
+	lists := shelf{}
+	lists.keep(t, tree.Dir)
+	to := strings.TrimSuffix(strings.TrimPrefix(raw(sendSome(file("a"), file("b")))(t), "rsync://"), "/centos/")
+	got := one(t, listed(t, serve(t, tree.Dir, lab.Daemon{}).URL("centos"), osAnchor), probe.Options{Client: instead(4, to), Lists: lists, Timeout: 2 * time.Second, ListTimeout: time.Hour})
+	want := &quorum.Failure{Kind: quorum.FailUnreachable, Text: "listing the tree: no answer in time: no entry of the list came, for 2s"}
+	if diff := cmp.Diff(want, got.Failure); diff != "" || got.Depth != "anchors" || got.List != nil {
+		t.Errorf("failure (-want +got):\n%s", diff)
+	}
+}
+
+// A tree may have many more links and directories than files, on the master as on a mirror.
+func TestAll_ListOfLinks(t *testing.T) {
+	tree := newTree(t)
+	for i := range 11_000 {
+		change(t, os.Symlink("TIME", filepath.Join(tree.Dir, fmt.Sprint("l", i))))
+	}
+	lists := shelf{}
+	lists.keep(t, tree.Dir)
+	got := one(t, listed(t, serve(t, tree.Dir, lab.Daemon{}).URL("centos"), osAnchor), probe.Options{Lists: lists, ListTimeout: time.Minute})
+	if got.Failure != nil || got.List == nil || !got.List.Equal() {
+		t.Errorf("reading %+v, failure %+v", got, got.Failure)
+	}
+}
+
 // A list of the master's files and as many again is one to judge.
 func TestAll_ListTwiceAsLongIsJudged(t *testing.T) {
 	tree := newTree(t)

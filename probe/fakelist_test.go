@@ -18,9 +18,13 @@ type listEntry struct {
 
 func file(name string) listEntry { return listEntry{name, 5, start, 0o100644} }
 
-// append adds the entry's bytes; names have at most 255.
+// append adds the entry's bytes; names have at most 16383.
 func (e listEntry) append(b []byte) []byte {
-	b = append(b, 1, byte(len(e.name)))
+	if len(e.name) > 255 {
+		b = append(b, 0x41, 0x80|byte(len(e.name)>>8), byte(len(e.name)))
+	} else {
+		b = append(b, 1, byte(len(e.name)))
+	}
 	b = append(b, e.name...)
 	b = append(b, byte(e.size>>16), byte(e.size), byte(e.size>>8))
 	b = append(b, byte(e.mtime>>24), byte(e.mtime), byte(e.mtime>>8), byte(e.mtime>>16))
@@ -44,6 +48,15 @@ func sendList(entries []listEntry, ioError byte) func(net.Conn) {
 		}
 		out.Write(make([]byte, 3+5*3+1)) // three phases are done, five figures, the end
 	})
+}
+
+// sendSome is a server that sends these entries and then nothing.
+func sendSome(entries ...listEntry) func(net.Conn) {
+	var list []byte
+	for _, e := range entries {
+		list = e.append(list)
+	}
+	return sendSession(func(out io.Writer) { out.Write(list) })
 }
 
 // sendEndless is a server whose list never ends.

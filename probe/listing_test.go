@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -199,7 +200,7 @@ func TestAll_Listing(t *testing.T) {
 	}
 	t.Run("an older time file is held against its own list", func(t *testing.T) {
 		got := one(t, listed(t, serve(t, old, lab.Daemon{}).URL("centos"), osAnchor), probe.Options{Lists: lists})
-		if got.Timestamp != start || got.List == nil || !got.List.Equal() {
+		if got.Timestamp != start || got.List == nil || !got.List.Equal() || !slices.Equal(got.Beside, []int64{start + 3600}) {
 			t.Errorf("reading %+v, %+v", got, got.List)
 		}
 	})

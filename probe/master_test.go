@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"tidemark/internal/lab"
 	"tidemark/probe"
@@ -285,5 +286,48 @@ func TestMaster_EndsWithItsContext(t *testing.T) {
 	got := probe.Master(ctx, m, probe.Options{Now: time.Now})
 	if got.Failure == nil || !strings.Contains(got.Failure.Text, "took too long: stopped at") {
 		t.Errorf("failure %+v", got.Failure)
+	}
+}
+
+// TestMaster_Exclude: what is excluded is in neither sum nor index nor anchors, by directory and by daemon, and a directory that nobody
+// may read does not matter; a server without it is the master's equal.
+func TestMaster_Exclude(t *testing.T) {
+	tree := newTree(t)
+	bare := copyOf(t, tree)
+	put(t, tree.Dir, ".htpasswd", "secret", 0o600)
+	put(t, tree.Dir, "7/.snapshot/repodata/repomd.xml", "old", 0o644)
+	put(t, tree.Dir, "private/a.rpm", "1", 0o644)
+	exclude := []string{".htpasswd", ".snapshot/", "/private/"}
+	want := master(t, probe.MasterAsk{Dir: bare}, probe.Options{})
+	lists := shelf{}
+	change(t, os.Chmod(filepath.Dir(filepath.Dir(tree.Dir)), 0o755))
+	change(t, os.Chmod(filepath.Join(tree.Dir, "private"), 0))
+	asNobody(t, func() {
+		if got := master(t, probe.MasterAsk{Dir: tree.Dir}, probe.Options{}); got.Failure == nil {
+			t.Error("the directory can be read: this proves nothing")
+		}
+		if got := master(t, probe.MasterAsk{Dir: tree.Dir, Exclude: exclude}, probe.Options{}); got.Failure != nil || *got.List != *want.List {
+			t.Errorf("with an unreadable directory: %+v, failure %+v", got, got.Failure)
+		}
+	})
+	change(t, os.Chmod(filepath.Join(tree.Dir, "private"), 0o755))
+	daemon := serve(t, tree.Dir, lab.Daemon{})
+	for name, m := range map[string]probe.MasterAsk{"dir": {Dir: tree.Dir}, "url": {URL: mustURL(t, daemon.URL("centos"))}} {
+		file := filepath.Join(t.TempDir(), "list")
+		m.Exclude, m.Index = exclude, func(at int64) string { lists[at] = file; return file }
+		got := master(t, m, probe.Options{Trouble: func(err error) { t.Error(err) }})
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(quorum.MasterReading{}, "At")); diff != "" {
+			t.Errorf("%s (-without these files +excluded):\n%s", name, diff)
+		}
+		ask := listed(t, serve(t, bare, lab.Daemon{}).URL("centos"), osAnchor)
+		if seen := one(t, ask, probe.Options{Lists: lists}); seen.Failure != nil || seen.List == nil || !seen.List.Equal() {
+			t.Errorf("%s: %+v, failure %+v", name, seen, seen.Failure)
+		}
+		if all := master(t, probe.MasterAsk{Dir: m.Dir, URL: m.URL}, probe.Options{}); all.Failure != nil || all.List.Files != want.List.Files+3 || len(all.Anchors) != len(want.Anchors)+1 {
+			t.Errorf("%s: without exclude %+v", name, all)
+		}
+	}
+	if got := master(t, probe.MasterAsk{Dir: tree.Dir, Exclude: []string{"+ x"}}, probe.Options{}); got.Failure == nil || !strings.Contains(got.Failure.Text, "check `exclude:` of tree centos") {
+		t.Errorf("a rule for a pattern: %+v", got.Failure)
 	}
 }
