@@ -6,8 +6,9 @@
 // [All] turns every ask (one tree at one server) into one reading for each address of the server's name:
 //
 //   - The name is resolved (A and AAAA), once a round: all sessions of the round go to the addresses that were found then,
-//     whatever the name says later. The addresses are sorted, duplicates dropped, the first 8 asked. A name without an
-//     address is one reading with a failure and an empty Address.
+//     whatever the name says later. The addresses are sorted and duplicates dropped. A name without an address is one reading with
+//     a failure and an empty Address. So is a name with more than 16 ([quorum.FailForbidden]): clients may get any of them, and
+//     one that was not asked could be anybody's, so none is asked.
 //   - An address that no public server has (package internal/netrange: private, loopback, link-local and others, also within
 //     IPv4-mapped, NAT64 and 6to4 addresses) is a reading with [quorum.FailForbidden], and is not sent a packet, unless
 //     [Options.AllowPrivate]. The other addresses of the name are asked.
@@ -29,14 +30,17 @@
 //
 // The list is sorted as it comes (package internal/filelist: in bounded memory, the rest in [Options.Scratch]), and walked
 // beside the master's. Compared are paths, sizes and mtimes in whole seconds of the regular files; not the time file,
-// and not what the walk of a master passes over. What [quorum.Ask.Exclude] hides is compared on neither side. Of these
+// and not what the walk of a master passes over. [quorum.Reading.Beside] says with which other lists of the master it was compared, to
+// tell files that have moved. What [quorum.Ask.Exclude] hides is compared on neither side. Of these
 // patterns the server is told nothing: it is asked for all that it has, so that it cannot answer with less. Of a
 // [quorum.Ask.Subset] nothing is missing.
 //
-// A list of more than twice [quorum.Ask.Files] and 10,000 files, or as many directories, links and others, is not read to its
-// end: [quorum.FailList], which is hard, for it is not the master's content, and whoever synced from there would read it all.
-// Every other failure of a list (no answer in time, busy, refused, a list that is not whole or names a file twice) is soft. In
-// all of them time file and anchors were sound: they stay in the reading, whose depth is anchors. What fails on this side (a
+// A list of more than twice [quorum.Ask.Files] and 10,000 files is not read to its end: [quorum.FailList], which is hard, for it
+// is not the master's content, and whoever synced from there would read it all. So is one that no rsync makes: a file is in it
+// twice, or a path that no tree has; and, where patterns are tried on the names, one with a name of more than 1024 bytes or 64
+// parts, unless the master has such names. Directories and links are bounded by the session's bytes alone, for a tree may have
+// any number of them. Every other failure of a list (no answer in time, busy, refused, a list that is not whole) is soft. In all
+// of them time file and anchors were sound: they stay in the reading, whose depth is anchors. What fails on this side (a
 // master's list that cannot be read, no room in Scratch) is told to [Options.Trouble], and the reading is as if the list
 // had not been asked for.
 //
@@ -44,18 +48,24 @@
 //
 // A host is a name with all of its addresses, and all other names at any of these. Whatever there is to ask at one host,
 // several addresses, trees, servers or ports, is asked one after the other, over one connection at a time, lists last;
-// [Options.Concurrency] hosts are asked at the same time, and beside them [Options.ListsAtOnce] for their lists. At most
+// [Options.Concurrency] hosts are asked at the same time, and beside them [Options.ListsAtOnce] for their lists. Nodes
+// ([quorum.Ask.First]) come first, and so do their lists: while one of them may still come, the lists of mirrors leave half of
+// the places free. At most
 // [Options.PerGroup] of them are of one organisation ([quorum.Ask.Group]; a server without one is its own): who waits for
 // that holds up nobody else. [Options.PerSecond] spreads the beginnings; 8 may come at once.
 //
-// Everything has an end: [Options.Timeout] bounds one tree at one address, whatever is being done, except its list: a server
-// may have to read its disks for that. [Options.ListTimeout] bounds a list, and Timeout the time file after it. Lists
-// are begun with for as long as ListTimeout from the first of a round; those whose turn has not come by then are left to a
-// later round, and the reading is as if they had not been asked for. Waiting for its turn costs a list nothing.
+// Everything has an end. [Options.Timeout] bounds one tree at one address, whatever is being done, except its list; three times
+// that bound all trees and addresses of one server. An address that did not answer for one tree is asked about the others last.
+// [Options.ListTimeout] bounds all lists of a round, from when the first is begun with, each with the time file after it: a server
+// may have to read its disks for a list. One that is being read then has failed, in a soft way; those whose turn has not come
+// are left to a later round, and the reading is as if they had not been asked for. Waiting for its turn costs a list nothing.
+// A list of which no entry comes for as long as Timeout ends at once. So a round takes as long as its time files and anchors, and
+// ListTimeout.
 //
 // A session for the time file reads at most 1 MiB; one for anchors at most 8 MiB and twice what they have on the master
 // ([quorum.Ask.Bytes]), at most 128 MiB; an anchor has at most 1 MiB or twice the largest ([quorum.Ask.Largest]), at most
-// 16 MiB; a session that lists reads at most 16 MiB and 1 KiB for each file that the list may have.
+// 16 MiB; a session that lists reads at most 16 MiB and 1 KiB for each file that the list may have. Sorting a list takes at most
+// 16 MiB and 400 bytes for each of the master's files in [Options.Scratch].
 //
 // Where a round must not wait for anybody, [Options.Budget] bounds what one server costs it, all in all: a third of it for
 // finding its addresses, the rest for asking for all of its trees at all of them, lists and the waiting for them included.
@@ -71,6 +81,8 @@
 // directories named .~tmp~, fsck's lost+found at the top, and temporary files such as ".bash.rpm.x4TqWz" while only their owner may read them.
 // A time file that changed meanwhile is a failure that says so; whoever calls looks again later. A master is the operator's
 // own, so it may stand at any address.
+//
+// What [MasterAsk.Exclude] hides is left out of everything but the time file: a directory is not opened, a daemon is asked without it.
 //
 // The same walk makes the index that servers' lists are compared with ([MasterAsk.Index]), without the time file. It is
 // written when the look has ended well, and is an aid: what prevents it goes to [Options.Trouble].
