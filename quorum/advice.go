@@ -94,6 +94,9 @@ func incomplete(v Verdict) string {
 }
 
 func refused(v Verdict) string {
+	if v.Cause == CauseForbidden && v.Address == "" { // the name itself
+		return "give its URL a name with fewer addresses"
+	}
 	if v.Cause == CauseForbidden {
 		return "correct its name in DNS: nobody outside reaches such an address; for a test network set probe.allow_private: true"
 	}

@@ -50,7 +50,7 @@ func TestAdvice(t *testing.T) {
 	seen := map[State]bool{}
 	for _, tt := range tests {
 		seen[tt.state] = true
-		got := Advice(Verdict{State: tt.state, Cause: tt.cause, URL: url})
+		got := Advice(Verdict{State: tt.state, Cause: tt.cause, URL: url, Address: "192.0.2.7"})
 		if !strings.Contains(got, tt.says) || (tt.says == "") != (got == "") {
 			t.Errorf("%s (%s): %q", tt.state, tt.cause, got)
 		}
@@ -62,6 +62,9 @@ func TestAdvice(t *testing.T) {
 		if !seen[state] {
 			t.Errorf("%s is not tested", state)
 		}
+	}
+	if got := Advice(Verdict{State: Refused, Cause: CauseForbidden, URL: url}); !strings.Contains(got, "fewer addresses") {
+		t.Errorf("a name with too many addresses: %q", got)
 	}
 	v := Verdict{State: Verified, Depth: "anchors", List: &ListLook{Extra: 3}, URL: url}
 	if got := Advice(v); !strings.Contains(got, "--delete") {

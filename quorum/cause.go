@@ -16,7 +16,7 @@ const (
 	CauseMTime      Cause = "mtime"      // wrong: the file list, where all that is known to differ is the time of last change
 	CauseTimeFile   Cause = "time-file"  // incomplete: there is none
 	CauseAddresses  Cause = "addresses"  // mixed: its addresses disagree
-	CauseForbidden  Cause = "forbidden"  // refused: not asked, for its address is private, loopback or link-local
+	CauseForbidden  Cause = "forbidden"  // refused: not asked, for its address is private, loopback or link-local, or its name has too many
 	CauseModule     Cause = "module"     // refused: it has no such module
 	CauseDenied     Cause = "denied"     // refused: it lets this address not in
 	CausePassword   Cause = "password"   // refused: it asks for a password

@@ -21,7 +21,7 @@ const (
 	FailRefused     FailureKind = "refused"     // it answered and refused: access denied, unknown module, password
 	FailMissing     FailureKind = "missing"     // the time file is not there (hard)
 	FailNotNumber   FailureKind = "not-number"  // the time file holds something else (hard)
-	FailForbidden   FailureKind = "forbidden"   // not asked: a private, loopback or link-local address (hard: whoever asks the name may get it)
+	FailForbidden   FailureKind = "forbidden"   // not asked: a private, loopback or link-local address, or a name with too many (hard: whoever asks the name may get it)
 	FailList        FailureKind = "list"        // its file list is none of an honest server: more than twice as long as the master's, or against rsync's own rules (hard)
 )
 
