@@ -51,7 +51,7 @@ func TestAddresses(t *testing.T) {
 		{"agrees", "good", "good", []string{"127.0.9.3", "127.0.9.4"}, ""},
 		{"older", "good", "old", []string{"127.0.9.5", "127.0.9.6"}, "its time file says"},
 		{"altered", "good", "liar", []string{"127.0.9.7", "127.0.9.8"}, "anchor 6/os/x86_64/repodata/repomd.xml"},
-		{"lost", "good", "lost", []string{"127.0.9.9", "127.0.9.10"}, "1 file is missing, the first 6/os/x86_64/Packages/bash-1.0-1.el.x86_64.rpm"},
+		{"lost", "good", "lost", []string{"127.0.9.9", "127.0.9.10"}, "1 file is missing (6/os/x86_64/Packages/bash-1.0-1.el.x86_64.rpm"},
 		{"both", "good", "old", []string{"127.0.9.11", "::1"}, "its time file says"}, // ::1 is one address: one server has it
 	}
 	names, doors, inventory := map[string][]netip.Addr{}, map[netip.Addr]lab.Door{}, ""

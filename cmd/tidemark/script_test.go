@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(5 * time.Minute),
+		Deadline:            time.Now().Add(10 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("START", strconv.FormatInt(labStart(), 10))
 			e.Setenv("MOVED", strconv.FormatInt(labStart()+3600, 10))
