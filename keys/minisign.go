@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
@@ -56,7 +57,8 @@ func (k MinisignKey) String() string {
 
 // File is the .pub file, as minisign writes it.
 func (k MinisignKey) File() []byte {
-	return fmt.Appendf(nil, "%sminisign public key %s\n%s\n", minisignFileComment, k.ID, k)
+	id := cmp.Or(strings.TrimLeft(k.ID, "0"), "0") // minisign prints a number there
+	return fmt.Appendf(nil, "%sminisign public key %s\n%s\n", minisignFileComment, id, k)
 }
 
 // GenerateMinisign makes a key pair in minisign's own two files. An empty

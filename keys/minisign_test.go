@@ -25,6 +25,10 @@ func TestMinisign_RealTool(t *testing.T) {
 	if !bytes.Equal(k.File(), file) {
 		t.Errorf("we write\n%s, minisign wrote\n%s", k.File(), file)
 	}
+	zero := "untrusted comment: minisign public key FDB12A392418D5C\nRWRcjUGSoxLbD3E3tXTNFe7Bz7Dq5sX2h86ODJIzx2M5BkbsfqDgQsof\n" // minisign's own, of 0FDB12A392418D5C
+	if k, err := ParseMinisignFile([]byte(zero)); err != nil || string(k.File()) != zero || k.ID != "0FDB12A392418D5C" {
+		t.Errorf("%s, %v", k.File(), err)
+	}
 	secret, public, err := GenerateMinisign(nil)
 	if err != nil {
 		t.Fatal(err)
