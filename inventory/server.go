@@ -21,7 +21,7 @@ const (
 const (
 	mostConnections = 10_000
 	maxPatterns     = 100
-	maxPattern      = 1000 // bytes: each goes to the server, in every question for its list
+	maxPattern      = 1000 // bytes: each is matched with every name of its list
 )
 
 // Server is a node or a mirror as its operator declared it.

@@ -1,8 +1,9 @@
 package rsync
 
 import (
-	"fmt"
 	"strings"
+
+	"tidemark/internal/filter"
 )
 
 // maxPattern is the longest pattern, in bytes: rsync drops those of 4096.
@@ -21,24 +22,8 @@ type Pattern struct {
 // ParsePattern reads a pattern, and refuses what rsync would read as something else ("+ x", "!", an empty one, control
 // characters) and what people mean as something else (a comment, "/").
 func ParsePattern(s string) (Pattern, error) {
-	refuse := func(why string) (Pattern, error) { return Pattern{}, fmt.Errorf("filter pattern %.100q: %s", s, why) }
-	switch {
-	case s == "":
-		return refuse("it is empty")
-	case len(s) > maxPattern:
-		return refuse(fmt.Sprintf("%d bytes, expected at most %d", len(s), maxPattern))
-	case hasControl(s):
-		return refuse("a control character is not allowed; ? matches one")
-	case s == "!":
-		return refuse("rsync would forget all patterns before it; [!] matches that name")
-	case strings.Trim(s, "/") == "":
-		return refuse("it matches nothing; expected a name, a path or * between slashes")
-	}
-	switch s[:min(2, len(s))] {
-	case "+ ", "- ":
-		return refuse("rsync would read its beginning as include or exclude; put the name alone, or / before it")
-	case "# ", "; ":
-		return refuse("it looks like a comment; / before it makes it a pattern")
+	if err := filter.Check(s, maxPattern); err != nil {
+		return Pattern{}, err
 	}
 	return Pattern{text: s, auto: compile(s)}, nil
 }

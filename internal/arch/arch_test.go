@@ -51,6 +51,7 @@ var house = arch.House{
 		"internal/timefile":   -1,
 		"internal/dnstxt":     -1,
 		"internal/filelist":   -1,
+		"internal/filter":     -1,
 		"internal/netrange":   -1,
 
 		"internal/arch":       arch.Free,
