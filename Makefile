@@ -4,7 +4,8 @@
 # make check    format, vet, staticcheck, tidy modules, shell scripts, import rule
 # make bench    the figures of this machine beside other tools; fails below target
 #               (make bench BENCH=. runs the Go benchmarks of all packages too)
-# make fuzz     every fuzz target in turn; FUZZTIME=30s shortens each
+# make fuzz     every fuzz target, 2 minutes or 10 each (scripts/fuzz); FUZZTIME=30s shortens
+#               each, FUZZ='sign keys' chooses by package or name
 # make soak     the long tests, with kills (TIDEMARK_SOAK=1, tests named *Soak*)
 # make deps     install what the tests need (scripts/deps test)
 # make clean    remove what was built, fetched and demonstrated
@@ -17,14 +18,9 @@ TOOL     = $(GO) tool -modfile=tools/go.mod
 SCRIPTS  = $(shell grep -lE '^\#!.*\b(ba)?sh\b' .ci/* scripts/* contrib/* 2>/dev/null)
 DEMO    ?=
 BENCH   ?=
+FUZZ    ?=
 
-# The file list, OpenPGP and the envelope have most room for surprise: fuzzed longer.
-ifeq ($(origin FUZZTIME),undefined)
-FUZZTIME      = 2m
-FUZZTIME_LONG = 10m
-else
-FUZZTIME_LONG = $(FUZZTIME)
-endif
+export GO
 
 .PHONY: all build test bench soak fuzz check demo deps clean
 
@@ -58,17 +54,7 @@ soak:
 	TIDEMARK_SOAK=1 $(GO) test -count=1 -p 1 -timeout 60m -run Soak -v ./...
 
 fuzz:
-	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func |\1 |' | sort | { \
-	failed=; \
-	while read -r dir name; do \
-		case "$$dir/$$name" in \
-		*/rsync/*[Ll]ist* | */sign/* | */keys/*[Aa]rmor* | */keys/*Packet* | */keys/*Certificate*) time=$(FUZZTIME_LONG) ;; \
-		*) time=$(FUZZTIME) ;; \
-		esac; \
-		echo "== $$dir $$name ($$time)"; \
-		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime "$$time" "$$dir" </dev/null || failed="$$failed $$dir:$$name"; \
-	done; \
-	test -z "$$failed" || { echo "fuzz: failed:$$failed" >&2; exit 1; }; }
+	@scripts/fuzz $(FUZZ)
 
 check:
 	@scripts/deps check
