@@ -31,6 +31,7 @@ var house = arch.House{
 		"publish/cloudfront": 3,
 		"publish/route53":    3,
 		"sign/kms":           3,
+		"sign/sshagent":      3,
 
 		"quorum":  2,
 		"rsync":   2,
@@ -60,7 +61,7 @@ var house = arch.House{
 		"publish/storetest":   arch.Free,
 	},
 	Tests:    []string{"internal/arch", "internal/scripttest", "publish/storetest"},
-	Adapters: []string{"publish/s3", "publish/cloudfront", "publish/route53", "sign/kms"},
+	Adapters: []string{"publish/s3", "publish/cloudfront", "publish/route53", "sign/kms", "sign/sshagent"},
 	// None of these links the AWS SDK; make check asks the go command as well.
 	Links: []string{
 		"aead.dev/minisign",
