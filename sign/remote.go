@@ -26,7 +26,9 @@ func MinisignRemote(public keys.MinisignKey, r Remote) (Signer, error) { panic("
 func MinisignOf(r Remote) (keys.MinisignKey, error) { panic("stub") }
 
 // OpenPGPRemote signs with the key of the certificate that the remote holds, if allowed (see OpenPGPFile) and able to at now.
-func OpenPGPRemote(certificate []byte, r Remote, allowed []string, now time.Time) (Signer, error) { panic("stub") }
+func OpenPGPRemote(certificate []byte, r Remote, allowed []string, now time.Time) (Signer, error) {
+	panic("stub")
+}
 
 // CertifyRemote makes the armored certificate of a remote key: version 4, one user id, primary key that certifies and signs,
 // created at now, ending after life.
