@@ -56,12 +56,13 @@ var house = arch.House{
 		"internal/netrange":   -1,
 
 		"internal/arch":       arch.Free,
+		"internal/ceremony":   arch.Free,
 		"internal/lab":        arch.Free,
 		"internal/scripttest": arch.Free,
 		"internal/threats":    arch.Free,
 		"publish/storetest":   arch.Free,
 	},
-	Tests:    []string{"internal/arch", "internal/scripttest", "internal/threats", "publish/storetest"},
+	Tests:    []string{"internal/arch", "internal/ceremony", "internal/scripttest", "internal/threats", "publish/storetest"},
 	Adapters: []string{"publish/s3", "publish/cloudfront", "publish/route53", "sign/kms", "sign/sshagent"},
 	// None of these links the AWS SDK; make check asks the go command as well.
 	Links: []string{

@@ -1,0 +1,197 @@
+package ceremony
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/internal/lab"
+	"tidemark/internal/scripttest"
+)
+
+const (
+	pageFile = "../../docs/keys.md"
+	ago      = 300 * 24 * time.Hour // section A
+)
+
+// TestCeremonies runs every section of the page: A first, and then several stories, each in a copy of that world 300 days
+// later, with one more mirror that looks for the first time at its end.
+func TestCeremonies(t *testing.T) {
+	scripttest.NeedTool(t, "rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "curl", "script", "shred")
+	page := readPage(t, pageFile)
+	bin, then := programs(t)
+	layLab(t, bin, then)
+	base := newWorld(t, then, fmt.Sprintf("TIDEMARK_TEST_CLOCK=-%s", ago))
+	ran := make(chan map[string]bool, len(stories)+1)
+	base.begin(t, page, ran)
+	t.Run("stories", func(t *testing.T) {
+		for _, s := range stories {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				s.tell(t, copyWorld(t, base, bin), page, ran)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	close(ran)
+	all := map[string]bool{}
+	for done := range ran {
+		maps.Copy(all, done)
+	}
+	for name, s := range page {
+		if len(s.steps) > 0 && !all[name] {
+			t.Errorf("nobody has run section %q (#%s)", s.title, name)
+		}
+	}
+}
+
+// story is a row of ceremonies, one after the other, at one network.
+type story struct {
+	name   string
+	before func(*testing.T, *world)
+	acts   []act
+}
+
+// act is one ceremony, with what is true after it beside what world.after asks.
+type act struct {
+	section string
+	before  func(*testing.T, *world)
+	after   func(*testing.T, *world)
+}
+
+func (s story) tell(t *testing.T, w *world, page map[string]*section, ran chan<- map[string]bool) {
+	done := map[string]bool{}
+	w.installMirror(t, "mirror")
+	w.installMirror(t, "sleeper")
+	if s.before != nil {
+		s.before(t, w)
+	}
+	for _, a := range s.acts {
+		if a.before != nil {
+			a.before(t, w)
+		}
+		w.perform(t, page, a.section, done)
+		w.after(t)
+		if a.after != nil {
+			a.after(t, w)
+		}
+		w.settle(t)
+	}
+	if s.name != "lost" { // there the mirrors are given the new chain by hand
+		w.reaches(t, "sleeper")
+	}
+	ran <- done
+}
+
+// begin is section A, 300 days ago.
+func (w *world) begin(t *testing.T, page map[string]*section, ran chan<- map[string]bool) {
+	t.Helper()
+	done := map[string]bool{}
+	conf := filepath.Join(w.machine("offline"), "gnupg", "gpg.conf")
+	quiet := "batch\npinentry-mode loopback\npassphrase \"\"\n"
+	past := fmt.Sprintf("faked-system-time %d\n", time.Now().Add(-ago).Unix())
+	writeFile(t, conf, quiet+past)
+	w.perform(t, page, "a-the-beginning", done)
+	writeFile(t, conf, quiet)
+	writeFile(t, filepath.Join(w.machine("operator"), "gnupg", "gpg.conf"), quiet)
+	w.endAgents()
+	ran <- done
+}
+
+// installMirror pins what is installed now.
+func (w *world) installMirror(t *testing.T, name string) {
+	t.Helper()
+	dir := w.machine(name)
+	w.must(t, name, fmt.Sprintf("mkdir tree && tidemark-mirror init %[1]s --url %[2]s/site --trust %[2]s/trust.json --id ftp.example.fi --country FI --tree centos=%[1]s/tree --state %[1]s/state",
+		dir, w.machine("operator")))
+}
+
+// today is a network that publishes, a mirror that follows it, and an admin who has its keyring.
+func today(t *testing.T, w *world) {
+	t.Helper()
+	w.must(t, "operator", "tidemark run")
+	w.reaches(t, "mirror")
+	w.must(t, "admin", "cp ../operator/site/keys/centos.* .")
+	w.must(t, "admin", "gpgv --keyring ./centos.gpg ../operator/site/manifest.json.asc ../operator/site/manifest.json")
+}
+
+// settle gives what is new the names of what was there before, so that the next ceremony finds what the page says.
+func (w *world) settle(t *testing.T) {
+	t.Helper()
+	moved := false
+	for _, m := range []struct{ machine, from, to string }{
+		{"operator", "keys/ed25519-new.key", "keys/ed25519.key"}, {"operator", "keys/ed25519-new.key.pub", "keys/ed25519.key.pub"},
+		{"operator", "keys/openpgp-new.asc", "keys/openpgp.asc"},
+		{"bob", "bob-2.key", "bob.key"}, {"bob", "bob-2.pub", "bob.pub"},
+	} {
+		if err := os.Rename(filepath.Join(w.machine(m.machine), m.from), filepath.Join(w.machine(m.machine), m.to)); err == nil {
+			moved = moved || m.machine == "operator"
+		}
+	}
+	if moved {
+		w.configure(t, "sign:\n  openpgp: {key: keys/openpgp.asc}\n  ed25519: {key: keys/ed25519.key}\n")
+		live := w.live(t, "openpgp")
+		if primaries, _ := w.offlineKeys(t); slices.Contains(primaries, live) {
+			w.inUse = live
+		}
+	}
+	for _, f := range glob(t, w.machine("stick"), "*") {
+		os.Remove(f)
+	}
+	w.must(t, "operator", "cp trust.json "+w.machine("stick"))
+}
+
+// programs builds the real ones, and a tidemark whose clock can be moved (see its script_test.go). Without the race
+// detector: they are many processes on few cores.
+func programs(t *testing.T) (bin, then string) {
+	t.Helper()
+	bin, then = filepath.Join(t.TempDir(), "bin"), filepath.Join(t.TempDir(), "then")
+	for _, args := range [][]string{
+		{"build", "-ldflags=-s -w", "-o", bin + "/", "../../cmd/tidemark", "../../cmd/tidemark-mirror"},
+		{"test", "-c", "-ldflags=-s -w", "-o", filepath.Join(then, "tidemark"), "../../cmd/tidemark"},
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return bin, then
+}
+
+// layLab starts a master with one node, which all worlds share, and lays the editor that enters them into a configuration.
+func layLab(t *testing.T, dirs ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	n, err := lab.New(t.Context(), filepath.Join(dir, "lab"), lab.Options{Seed: 1, Start: time.Now().Add(-ago - 24*time.Hour).Unix(), Trees: []string{"centos"},
+		Servers: []lab.Server{{ID: "eu-msync-1", Kind: "node", Country: "DE"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	if err := n.WriteInventory(filepath.Join(dir, "inventory.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "tidemark.yaml"), fmt.Sprintf("network: centos\nstate: state\ninventory: [inventory.yaml]\ntrees:\n  centos: {master: %s, anchors: [%q], quorum: majority}\n"+
+		"sign:\n  openpgp: {key: keys/openpgp.asc}\n  ed25519: {key: keys/ed25519.key}\ntrust: trust.json\npublish: [{dir: site}]\nsettle: 1s\nprobe: {timeout: 5s, allow_private: true}\n",
+		n.Master("centos"), lab.Anchors()[0]))
+	for _, d := range dirs {
+		writeFile(t, filepath.Join(d, "editor"), fmt.Sprintf("#!/bin/sh\nexec cp %[1]s/tidemark.yaml %[1]s/inventory.yaml .\n", dir))
+		if err := os.Chmod(filepath.Join(d, "editor"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func writeFile(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
