@@ -202,13 +202,21 @@ func (c *Certificate) SigningFingerprints() []string {
 // only returns the packets without the subkeys that are not in signing. The primary stays, as it must: that signing names
 // one that can sign is for Check to see. So an exported keyring accepts the keys that the trust document does.
 func (c *Certificate) only(signing []string) []byte {
+	return c.keep(signing, func(Packet) bool { return true })
+}
+
+// keep is only, with the user ids and pictures that user wants, each with its signatures.
+func (c *Certificate) keep(signing []string, user func(Packet) bool) []byte {
 	var b []byte
 	keep := true
 	for _, p := range c.packets {
-		if p.Tag == TagPublicSubkey {
+		switch p.Tag {
+		case TagPublicSubkey:
 			parsed, err := packet.Read(bytes.NewReader(p.Raw))
 			key, ok := parsed.(*packet.PublicKey)
 			keep = err == nil && ok && slices.Contains(signing, Fingerprint(key.Fingerprint))
+		case TagUserID, TagUserAttribute:
+			keep = user(p)
 		}
 		if keep {
 			b = append(b, p.Raw...)

@@ -43,7 +43,7 @@ func TestExport_Ended(t *testing.T) {
 	for i := range x.Manifest.Keys {
 		x.Manifest.Keys[i].NotAfter = &end
 	}
-	for at, want := range map[time.Time]int{day0: 4, end.Time: 4, end.Add(time.Second): 0} {
+	for at, want := range map[time.Time]int{day0: 5, end.Time: 5, end.Add(time.Second): 1} {
 		if files, err := Export(x, at); err != nil || len(files) != want {
 			t.Errorf("at %s: %d files, %v, expected %d", at, len(files), err, want)
 		}

@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// Export writes the keys of the manifest role for other tools, those left out that are revoked or whose not_after has
-// passed at now: file name to content (see the package doc). Of a certificate it keeps
-// the subkeys that the trust document lets sign. The first minisign key is
-// <network>.pub and .pem, a further one <network>.<KEYID>.pub and .pem.
-func Export(t *Trust, now time.Time) (map[string][]byte, error) {
+// Export writes the keys of the manifest role for other tools, those left out that are revoked or have ended at now:
+// file name to content (see the package doc). Of a certificate it keeps
+// the subkeys that the trust document lets sign now. The first minisign key is
+// <network>.pub and .pem, a further one <network>.<KEYID>.pub and .pem. before are earlier versions that are known:
+// <network>.txt says by them since when a key may sign.
+func Export(t *Trust, now time.Time, before ...*Trust) (map[string][]byte, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
 	var ring []byte
 	for _, k := range t.Manifest.Keys {
-		if k.Revoked || k.NotAfter != nil && now.After(k.NotAfter.Time) {
+		if !k.live(now) {
 			continue
 		}
 		if k.Kind == Minisign {
@@ -31,8 +32,9 @@ func Export(t *Trust, now time.Time) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		ring = append(ring, cert.only(k.Signing)...)
+		ring = append(ring, cert.only(k.signingAt(now))...)
 	}
+	files[t.Network+".txt"] = Sheet(t, now, before...)
 	if len(ring) == 0 {
 		return files, nil
 	}
@@ -42,6 +44,18 @@ func Export(t *Trust, now time.Time) (map[string][]byte, error) {
 	}
 	files[t.Network+".gpg"], files[t.Network+".asc"] = ring, armored
 	return files, nil
+}
+
+// signingAt lists the keys of an OpenPGP entry that may sign at now. gpgv takes what a key signs that has ended: one that
+// has is not exported.
+func (k ManifestKey) signingAt(now time.Time) []string {
+	var list []string
+	for _, f := range k.Signing {
+		if end := k.EndOf(f); end == nil || !now.After(*end) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func exportMinisign(files map[string][]byte, name, public string) error {

@@ -186,7 +186,7 @@ func TestExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"centos." + second.ID + ".pem", "centos." + second.ID + ".pub", "centos.asc", "centos.gpg", "centos.pem", "centos.pub"}
+	want := []string{"centos." + second.ID + ".pem", "centos." + second.ID + ".pub", "centos.asc", "centos.gpg", "centos.pem", "centos.pub", "centos.txt"}
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(files))); d != "" {
 		t.Error(d)
 	}

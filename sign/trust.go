@@ -36,11 +36,8 @@ func NextTrust(old *keys.Trust, b []byte) (*keys.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Network != old.Network {
-		return nil, fmt.Errorf("trust document: of network %q, expected %q", t.Network, old.Network)
-	}
-	if t.Version != old.Version+1 {
-		return nil, fmt.Errorf("trust document: version %d cannot follow version %d, only %d can", t.Version, old.Version, old.Version+1)
+	if err := follows(old, t); err != nil {
+		return nil, err
 	}
 	if err := verifyRoot(e, t); err != nil {
 		return nil, err
@@ -48,14 +45,31 @@ func NextTrust(old *keys.Trust, b []byte) (*keys.Trust, error) {
 	return t, nil
 }
 
+// follows says whether t may stand right behind old, whoever signed it.
+func follows(old, t *keys.Trust) error {
+	if t.Network != old.Network {
+		return fmt.Errorf("trust document: of network %q, expected %q", t.Network, old.Network)
+	}
+	if t.Version != old.Version+1 {
+		return fmt.Errorf("trust document: version %d cannot follow version %d, only %d can", t.Version, old.Version, old.Version+1)
+	}
+	return nil
+}
+
 // verifyRoot counts the holders of t's root keys who signed the envelope.
 func verifyRoot(e *Envelope, t *keys.Trust) error {
+	_, err := judge{anyAge: true}.verify(fmt.Sprintf("trust document, by the root keys of version %d", t.Version), e.Payload, e.Signatures, rootRole(t))
+	return err
+}
+
+// rootRole is t's root in the form that signatures are judged by. Root keys have no end and no revocation: the next
+// version leaves them out.
+func rootRole(t *keys.Trust) keys.ManifestRole {
 	role := keys.ManifestRole{Threshold: t.Root.Threshold, Required: []keys.Kind{keys.Minisign}}
 	for _, k := range t.Root.Keys {
 		role.Keys = append(role.Keys, keys.ManifestKey{Holder: k.Holder, Kind: keys.Minisign, Key: k.Key, Public: k.Public})
 	}
-	_, err := judge{anyAge: true}.verify(fmt.Sprintf("trust document, by the root keys of version %d", t.Version), e.Payload, e.Signatures, role)
-	return err
+	return role
 }
 
 // FromMinisig takes a .minisig made elsewhere, as by a root holder with "minisign -Sm trust.payload.json".

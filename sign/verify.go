@@ -41,15 +41,11 @@ func (j judge) verify(of string, payload []byte, sigs []Signature, role keys.Man
 	r := &Refusal{Of: of, Threshold: max(role.Threshold, 1)}
 	voted := map[string]bool{}
 	for _, s := range sigs {
-		vote, err := j.vote(payload, s, role)
-		if err == nil && voted[vote.Key] {
-			err = faultf(Repeated, "a second signature of this key adds nothing")
-		}
+		vote, err := j.voteOnce(payload, s, role, voted)
 		if err != nil {
 			r.Rejected = append(r.Rejected, rejected(s, err))
 			continue
 		}
-		voted[vote.Key] = true
 		r.Votes = append(r.Votes, vote)
 	}
 	r.count(role)
@@ -80,6 +76,19 @@ func rejected(s Signature, err error) Rejected {
 		x.Cause = f.cause
 	}
 	return x
+}
+
+// voteOnce is vote, but a key has one: voted remembers them.
+func (j judge) voteOnce(payload []byte, s Signature, role keys.ManifestRole, voted map[string]bool) (Vote, error) {
+	vote, err := j.vote(payload, s, role)
+	if err != nil {
+		return Vote{}, err
+	}
+	if voted[vote.Key] {
+		return Vote{}, faultf(Repeated, "a second signature of this key adds nothing")
+	}
+	voted[vote.Key] = true
+	return vote, nil
 }
 
 func (j judge) vote(payload []byte, s Signature, role keys.ManifestRole) (Vote, error) {
