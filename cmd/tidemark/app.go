@@ -15,7 +15,10 @@ var commit = "unknown"
 const version = "0.1.0"
 
 // run is the whole program but for os.Exit.
-func run(args []string, world console.Env) int {
+func run(args []string, world console.Env) int { return runBy(args, world, ownKeyboard()) }
+
+// runBy is run with a person who answers, or nobody.
+func runBy(args []string, world console.Env, person keyboard) int {
 	e := &console.Program{
 		Env:     world,
 		Name:    "tidemark",
@@ -28,7 +31,7 @@ func run(args []string, world console.Env) int {
 	return e.Run(args,
 		initCommand(e), runCommand(e), probeCommand(e), buildCommand(e), signCommand(e), publishCommand(e),
 		verifyCommand(e), statusCommand(e), keysCommand(e), configCommand(e), beaconCommand(e), sourcesCommand(e), checkinCommand(e),
-		inventoryCommand(e))
+		trustCommand(e, person), inventoryCommand(e))
 }
 
 // judge maps the errors of the publisher's packages to exit codes and hints.

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"tidemark/internal/console"
+	"tidemark/keys"
+)
+
+// harmless makes a text from a file fit for a terminal and for eyes: what is not printable ASCII or a Latin letter is escaped, so
+// that nothing moves the cursor, runs from right to left, or looks like another letter.
+func harmless(s string) string {
+	var b strings.Builder
+	for n, r := range []rune(strings.ToValidUTF8(s, "\uFFFD")) {
+		switch {
+		case n == maxPlain:
+			b.WriteString("…")
+			return b.String()
+		case r >= 0x20 && r < 0x7f, unicode.Is(unicode.Latin, r) && unicode.IsLetter(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// maxPlain is how many letters of a foreign text are shown.
+const maxPlain = 2000
+
+// grouped writes hex digits as people compare them: groups of four.
+func grouped(digits string) string {
+	var groups []string
+	for part := range slices.Chunk([]byte(digits), 4) {
+		groups = append(groups, string(part))
+	}
+	return strings.Join(groups, " ")
+}
+
+// aloud spells bytes for the telephone, eight a line: hex groups, then words.
+func aloud(b []byte) (lines []string) {
+	words := keys.Words(b)
+	for at := 0; at < len(b); at += 8 {
+		end := min(at+8, len(b))
+		lines = append(lines, fmt.Sprintf("%-19s  %s", grouped(hex.EncodeToString(b[at:end])), strings.Join(words[at:end], " ")))
+	}
+	return lines
+}
+
+// keyBytes are what is spelled of a key: the fingerprint of OpenPGP; all of a minisign key, since anybody can choose its id.
+func keyBytes(kind keys.Kind, key, public string) []byte {
+	if kind == keys.OpenPGP {
+		b, _ := hex.DecodeString(key)
+		return b
+	}
+	k, err := keys.ParseMinisign(public)
+	if err != nil {
+		return nil
+	}
+	return k.Public
+}
+
+// describer prints trust documents.
+type describer struct {
+	*console.Call
+	words  bool // fingerprints in words, too
+	colour bool
+}
+
+func describe(c *console.Call, words bool) describer {
+	return describer{Call: c, words: words, colour: screenOf(c).colour}
+}
+
+// alarm prints a line that must not be overlooked: by its word, and in red where there are colours.
+func (d describer) alarm(format string, args ...any) {
+	text := "  ALARM  " + fmt.Sprintf(format, args...)
+	if d.colour {
+		text = "\x1b[1;31m" + text + "\x1b[0m"
+	}
+	d.Say("%s", text)
+}
+
+// document prints a whole document.
+func (d describer) document(f *trustFile) {
+	t, now := f.trust, d.Now()
+	what := "a draft: no signatures yet"
+	if f.sealed != nil {
+		what = "signed by its own root keys"
+	}
+	d.Say("%s: version %d of the trust document of network %s (%s)", harmless(f.name), t.Version, t.Network, what)
+	if f.hidden {
+		d.alarm("%s: %v", harmless(f.name), errHidden)
+	}
+	d.Say("  issued   %s", console.Clock(t.Issued.Time))
+	d.Say("  ends     %s, %s", console.Clock(t.Expires.Time), until(t.Expires.Time, now))
+	d.Say("  serials  from %d on", t.MinSerial)
+	if t.ResetSerial {
+		d.Say("  reset    every mirror forgets the serials that it has seen (reset_serial)")
+	}
+	d.Say("Trust documents are signed by %d of these root holders:", t.Root.Threshold)
+	for _, k := range t.Root.Keys {
+		d.Say("  %-12s %-8s %s  %s", k.Holder, keys.Minisign, k.Key, k.Public)
+		d.spell(keyBytes(keys.Minisign, k.Key, k.Public))
+	}
+	d.Say("Manifests are signed by %d of these holders, with every kind of %s:", t.Manifest.Threshold, kinds(t.Manifest.Required))
+	for _, k := range t.Manifest.Keys {
+		d.key(k, now)
+	}
+}
+
+func (d describer) key(k keys.ManifestKey, now time.Time) {
+	life := "never ends"
+	if end := k.End(); end != nil {
+		life = "ends " + console.Clock(*end) + ", " + until(*end, now)
+	}
+	if k.Revoked {
+		life = "REVOKED: nothing it signs counts"
+	}
+	shown := k.Key + "  " + k.Public
+	if k.Kind == keys.OpenPGP {
+		shown = grouped(k.Key)
+	}
+	d.Say("  %-12s %-8s %s", k.Holder, k.Kind, shown)
+	d.Say("  %21s %s", "", life)
+	if k.Kind == keys.OpenPGP {
+		if cert, err := keys.ReadCertificate([]byte(k.Public)); err == nil && cert.UserID != "" {
+			d.Say("  %21s calls itself \"%s\"", "", harmless(cert.UserID))
+		}
+		for _, s := range k.Signing {
+			d.Say("  %21s signs with %s", "", grouped(s))
+		}
+	}
+	d.spell(keyBytes(k.Kind, k.Key, k.Public))
+}
+
+func (d describer) spell(b []byte) {
+	if !d.words {
+		return
+	}
+	for _, line := range aloud(b) {
+		d.Say("  %21s %s", "", line)
+	}
+}
+
+// changes prints what changes, alarms first.
+func (d describer) changes(old *trustFile, list []keys.Change) {
+	if old == nil {
+		d.Say("All of it is new:")
+	} else {
+		d.Say("What changes from version %d (%s):", old.trust.Version, harmless(old.name))
+	}
+	for _, alarming := range []bool{true, false} {
+		for _, ch := range list {
+			if (ch.Alarm != "") != alarming {
+				continue
+			}
+			if alarming {
+				d.alarm("%s", harmless(ch.Alarm))
+			}
+			d.Say("  - %s", harmless(ch.Text))
+		}
+	}
+	if len(list) == 0 {
+		d.Say("  - nothing")
+	}
+}
+
+// signing prints what the holders compare, and what minisign's own program needs.
+func (d describer) signing(f *trustFile) {
+	d.Say("SHA-256 of what is signed, to be compared with the other holders, by telephone:")
+	for _, line := range aloud(f.sum()) {
+		d.Say("  %s", line)
+	}
+	d.Say("  sha256sum: %x", f.sum())
+	if f.sealed == nil {
+		d.Say("Trusted comment: %s", f.comment())
+		d.Say("  minisign -Sm %s -t '%s' -s YOUR.key", shellWord(f.name), f.comment())
+	}
+}
+
+// until says how far an instant is.
+func until(t, now time.Time) string {
+	if !now.Before(t) {
+		return "which is over"
+	}
+	return "in " + console.Span(t.Sub(now))
+}
+
+func kinds(list []keys.Kind) string {
+	var names []string
+	for _, k := range list {
+		names = append(names, harmless(string(k)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// changesOf is keys.Diff, with what the caller knows beside it: that the chain begins anew.
+func changesOf(old, next *trustFile, newChain bool, now time.Time) []keys.Change {
+	var from *keys.Trust
+	if old != nil {
+		from = old.trust
+	}
+	list := keys.Diff(from, next.trust, now)
+	if newChain {
+		list = append([]keys.Change{{Code: "new-chain", Text: "a new chain begins: the root holders of the version before need not sign it",
+			Alarm: "no mirror follows by itself: each must pin the new trust.json by hand; sign only if the old root keys are lost, and if you heard so from the other holders themselves"}}, list...)
+	}
+	return list
+}
