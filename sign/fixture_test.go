@@ -159,7 +159,7 @@ func armored(t testing.TB, body []byte) Signature {
 	return Signature{Kind: keys.OpenPGP, Key: fixtures().pgp.Key().Key, Value: string(text)}
 }
 
-func secretOf(s Signer) *packet.PrivateKey { return s.(*pgpSigner).secret }
+func secretOf(s Signer) *packet.PrivateKey { return s.(*pgpSigner).hand.(*fileHand).secret }
 
 // newEntity makes a key with the library: the kinds that we refuse, too.
 func newEntity(t testing.TB, c packet.Config) *openpgp.Entity {

@@ -103,10 +103,10 @@ func verifyMinisig(payload []byte, text string, k keys.ManifestKey) (string, err
 	return m.comment, nil
 }
 
-// minisignSigner signs with a key held in memory.
+// minisignSigner signs with a key in memory or elsewhere.
 type minisignSigner struct {
-	key    keys.MinisignKey
-	secret ed25519.PrivateKey
+	key  keys.MinisignKey
+	hand edHand
 }
 
 // MinisignFile reads a minisign secret key file, plain or encrypted. The signer is a RawSigner, too.
@@ -129,7 +129,7 @@ func MinisignFile(text []byte, pass Passphrase) (Signer, error) {
 		return nil, errors.New("minisign secret key: damaged: its secret and public halves do not belong together")
 	}
 	public := secret.Public().(ed25519.PublicKey)
-	return &minisignSigner{key: keys.MinisignKey{ID: keys.MinisignID(k.ID()), Public: public}, secret: secret}, nil
+	return &minisignSigner{key: keys.MinisignKey{ID: keys.MinisignID(k.ID()), Public: public}, hand: localEdHand{secret}}, nil
 }
 
 func openMinisignSecret(text []byte, pass Passphrase) (k minisign.PrivateKey, err error) {
@@ -159,9 +159,19 @@ func (s *minisignSigner) Sign(ctx context.Context, r Request) (Signature, error)
 		return Signature{}, errors.New("minisign: the trusted comment is too long or has control characters")
 	}
 	digest := blake2b.Sum512(r.Payload)
-	m := &minisig{keyID: s.key.ID, comment: r.Comment, sig: ed25519.Sign(s.secret, digest[:])}
-	m.global = ed25519.Sign(s.secret, append(m.sig[:len(m.sig):len(m.sig)], r.Comment...))
-	return Signature{Kind: keys.Minisign, Key: s.key.ID, Value: m.text("signature from minisign key " + s.key.ID)}, nil
+	m := &minisig{keyID: s.key.ID, comment: r.Comment}
+	var err error
+	if m.sig, err = s.hand.sign(ctx, digest[:]); err != nil {
+		return Signature{}, fmt.Errorf("minisign signature by %s: %w", s.key.ID, err)
+	}
+	if m.global, err = s.hand.sign(ctx, append(m.sig[:len(m.sig):len(m.sig)], r.Comment...)); err != nil {
+		return Signature{}, fmt.Errorf("minisign signature by %s: its trusted comment: %w", s.key.ID, err)
+	}
+	sig := Signature{Kind: keys.Minisign, Key: s.key.ID, Value: m.text("signature from minisign key " + s.key.ID)}
+	if _, err := verifyMinisig(r.Payload, sig.Value, s.Key()); err != nil {
+		return Signature{}, fmt.Errorf("minisign signature by %s does not verify: %w", s.key.ID, err)
+	}
+	return sig, nil
 }
 
 // SignRaw signs printable ASCII (a beacon) as it is.
@@ -172,5 +182,9 @@ func (s *minisignSigner) SignRaw(ctx context.Context, message []byte) ([]byte, e
 	if err := checkRaw(message); err != nil {
 		return nil, err
 	}
-	return ed25519.Sign(s.secret, message), nil
+	sig, err := s.hand.sign(ctx, message)
+	if err != nil {
+		return nil, fmt.Errorf("raw signature by minisign key %s: %w", s.key.ID, err)
+	}
+	return sig, nil
 }

@@ -87,9 +87,9 @@ func (b brokenKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 func TestOpenPGPSign_FailingDevice(t *testing.T) {
 	f := fixtures()
 	s := *f.pgp.(*pgpSigner)
-	secret := *s.secret
+	secret := *secretOf(f.pgp)
 	secret.PrivateKey = brokenKey{secret.PublicKey.PublicKey}
-	s.secret = &secret
+	s.hand = &fileHand{&secret}
 	if sig, err := s.Sign(context.Background(), f.request(text)); err == nil || sig != (Signature{}) {
 		t.Errorf("%+v, %v", sig, err)
 	}
@@ -103,7 +103,7 @@ func TestOpenPGPSign_ChecksItself(t *testing.T) {
 	f := fixtures()
 	other := newEntity(t, packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519})
 	s := *f.pgp.(*pgpSigner)
-	s.secret = other.PrivateKey
+	s.hand = &fileHand{other.PrivateKey}
 	if _, err := s.Sign(context.Background(), f.request(text)); err == nil || !strings.Contains(err.Error(), "does not verify") {
 		t.Error(err)
 	}
