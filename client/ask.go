@@ -65,17 +65,22 @@ func (l *look) whole(ctx context.Context) ([]byte, error) {
 	return nil, l.discard(err)
 }
 
-// judgeWalking walks the trust chain once a day, and when the document cannot be judged by the version held.
+// judgeWalking walks the trust chain once a day, and when the document cannot be judged by the version held; and where the
+// document pinned was put there by hand, it looks whether the versions left out start the serials anew.
 func (l *look) judgeWalking(ctx context.Context, f fetched) (*Opened, error) {
 	if !l.walked && (over(l.memory.TrustChecked, day, l.now) || l.broken) {
 		l.follow(ctx)
 	}
 	opened, err := l.judge(ctx, f)
 	var r *Refused
-	if !errors.As(err, &r) || r.Reason != Signature && r.Reason != TrustExpired && r.Reason != TrustTooOld && !r.unsettled {
+	if !errors.As(err, &r) {
 		return opened, err
 	}
-	if !l.walked && (l.follow(ctx) > 0 || r.unsettled) {
+	suspect := r.Reason == Signature || r.Reason == TrustExpired || r.Reason == TrustTooOld || r.unsettled
+	if suspect && !l.walked && (l.follow(ctx) > 0 || r.unsettled) {
+		opened, err = l.judge(ctx, f)
+	}
+	if errors.As(err, &r) && r.Reason == Rollback && l.bridge(ctx) {
 		opened, err = l.judge(ctx, f)
 	}
 	if errors.As(err, &r) && r.Reason == TrustTooOld && l.walkErr != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxSteps  = 1000 // of the trust chain, kept or walked
+	maxSteps  = 1000 // of the trust chain, in one walk
 	walkLimit = 10 * time.Minute
 )
 
@@ -22,21 +22,21 @@ const (
 // one that was replaced, by a newer one or by that of another chain, is obeyed at once.
 type chain struct {
 	trust  *keys.Trust
+	sum    string   // the SHA-256 of its payload
 	reset  int64    // the newest version on the way, the pinned one included, with reset_serial; 0: none
 	resets []string // the SHA-256 of the payloads of all such, oldest first
 }
 
 // step goes on to t, which was opened from the file b.
 func (c *chain) step(t *keys.Trust, b []byte) error {
-	c.trust = t
-	if !t.ResetSerial {
-		return nil
-	}
 	e, err := sign.ParseEnvelope(b, sign.MaxTrustFile)
 	if err != nil {
 		return err
 	}
-	c.reset, c.resets = t.Version, append(slices.Clip(c.resets), manifest.SHA256(e.Payload))
+	c.trust, c.sum = t, manifest.SHA256(e.Payload)
+	if t.ResetSerial {
+		c.reset, c.resets = t.Version, append(slices.Clip(c.resets), c.sum)
+	}
 	return nil
 }
 
@@ -52,10 +52,10 @@ func openPinned(o LookOptions) (chain, error) {
 	return c, c.step(pinned, o.Trust)
 }
 
-// grow reads the steps that are kept beyond c. The notice is for a step that does not follow; it is set aside, and the
-// chain walked again from there.
+// grow reads the steps that are kept beyond c: all of them, since a reader that stopped on the way would obey keys that were
+// revoked later on. The notice is for a step that does not follow; it is set aside, and the chain walked again from there.
 func (c chain) grow(s *store) (chain, *Notice, error) {
-	for range maxSteps {
+	for {
 		name := stepFile(c.trust.Version + 1)
 		b, err := s.read(name, sign.MaxTrustFile)
 		if b == nil || err != nil {
@@ -70,7 +70,6 @@ func (c chain) grow(s *store) (chain, *Notice, error) {
 			return c, nil, err
 		}
 	}
-	return c, nil, nil
 }
 
 // walk fetches the steps that follow the newest version held, one at a time, until one is not there. Each is stored
@@ -91,7 +90,7 @@ func (l *look) walk(ctx context.Context) ([]*keys.Trust, error) {
 		}
 		next, err := sign.NextTrust(old, b)
 		if err != nil {
-			return accepted, &Refused{What: name, Reason: Signature, Err: err}
+			return accepted, &Refused{What: name, Reason: Signature, Detail: l.otherChain(ctx), Err: err}
 		}
 		if err := l.accept(ctx, next, b); err != nil {
 			return accepted, err
@@ -99,6 +98,21 @@ func (l *look) walk(ctx context.Context) ([]*keys.Trust, error) {
 		accepted = append(accepted, next)
 	}
 	return accepted, fmt.Errorf("the trust chain goes on after %d steps, at version %d", maxSteps, l.chain.trust.Version)
+}
+
+// otherChain says, of a site whose next step was refused, that its copy of the version held is another document: where the
+// root holders, or thieves of their keys, signed two of one version, the one that was seen first stays. "": it is not so.
+func (l *look) otherChain(ctx context.Context) string {
+	name := fmt.Sprintf("trust/%d.json", l.chain.trust.Version)
+	b, err := l.Origin.Fetch(ctx, name, sign.MaxTrustFile)
+	if err != nil {
+		return ""
+	}
+	e, err := sign.ParseEnvelope(b, sign.MaxTrustFile)
+	if err != nil || manifest.SHA256(e.Payload) == l.chain.sum {
+		return ""
+	}
+	return fmt.Sprintf("the site goes by another chain: its %s is not the version %d that is held here, which stays", name, l.chain.trust.Version)
 }
 
 // accept stores a step, and obeys its reset_serial. Another process may have gone further meanwhile: the newest counts.
@@ -165,7 +179,7 @@ func UpdateTrust(ctx context.Context, o LookOptions) ([]*keys.Trust, error) {
 	}
 	t := l.chain.trust
 	if l.now.After(t.Expires.Add(sign.Skew)) {
-		return accepted, &Refused{What: "trust.json", Reason: TrustExpired, Detail: fmt.Sprintf("version %d, the newest there is, ended at %s", t.Version, stamp(t.Expires.Time))}
+		return accepted, &Refused{What: "trust.json", Reason: TrustExpired, Detail: fmt.Sprintf("version %d, the newest that is to be had, ended at %s", t.Version, stamp(t.Expires.Time))}
 	}
 	return accepted, nil
 }

@@ -76,6 +76,9 @@ func (l *look) keep(o *Opened, next Seen, v Validator) error {
 	if err := l.saw(next); err != nil {
 		return err
 	}
+	if err := l.keepPinned(); err != nil {
+		return err
+	}
 	return l.store.change(func(m *memory) {
 		m.Validator, m.Bundle = v, manifest.SHA256(o.Bundle)
 		m.OlderSince = strictjson.Time{}

@@ -26,6 +26,8 @@ type memory struct {
 
 	OutOfTimeSince strictjson.Time `json:"out_of_time_since,omitzero"` // what came was genuine, and expired or of the future
 
+	EndTold int64 `json:"end_told,omitempty"` // the version of the trust document that was told to end within 90 days
+
 	Said map[string]strictjson.Time `json:"said,omitempty"` // when a kind of notice was last told
 }
 
@@ -88,7 +90,7 @@ func (m memory) same(o memory) bool {
 	}
 	return m.Validator == o.Validator && m.Bundle == o.Bundle && m.TrustChecked == o.TrustChecked &&
 		m.OlderSince == o.OlderSince && m.FailingSince == o.FailingSince && m.NothingSince == o.NothingSince &&
-		m.OutOfTimeSince == o.OutOfTimeSince
+		m.OutOfTimeSince == o.OutOfTimeSince && m.EndTold == o.EndTold
 }
 
 // since keeps the start of something that goes on; one after now is of a clock that moved back.
@@ -110,6 +112,13 @@ func lasting(on bool, old strictjson.Time, now time.Time) strictjson.Time {
 // over reports whether d has passed since t; so it has when t is zero, or after now.
 func over(t strictjson.Time, d time.Duration, now time.Time) bool {
 	return t.IsZero() || t.After(now) || !now.Before(t.Add(d))
+}
+
+// sayOnce marks the end of that version of the trust document as told, and reports whether it was due.
+func (m *memory) sayOnce(version int64) bool {
+	due := m.EndTold != version
+	m.EndTold = version
+	return due
 }
 
 // say marks a kind of notice as told, and reports whether it was due: once a day.

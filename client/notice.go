@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tidemark/internal/strictjson"
+	"tidemark/keys"
 )
 
 // Notice is something that people should know. Kind is stable, so that a caller can tell it once a day.
@@ -17,6 +18,8 @@ type Notice struct {
 	// Since is when it began, of what may pass by itself (unreachable, stale-edge): nothing new has been had from the site
 	// since. Zero: to be told at once.
 	Since time.Time
+
+	once bool // to be told once for each version of the trust document, not once a day
 }
 
 // The kinds of notices.
@@ -24,7 +27,7 @@ const (
 	NoteStaleEdge    = "stale-edge"        // an older manifest was served, for less than an hour
 	NoteUnreachable  = "unreachable"       // the kept one is in force
 	NoteOld          = "old"               // issued longer ago than half its validity and an hour: the publisher stands still
-	NoteTrustEnds    = "trust-ends"        // within 30 days, and no newer version is there
+	NoteTrustEnds    = "trust-ends"        // within 90 days, and no newer version is there
 	NoteTrustWalked  = "trust-walked"      // a newer version was accepted
 	NoteTrustRefused = "trust-refused"     // a newer version does not follow
 	NoteTrustMissing = "trust-unreachable" // the chain's end could not be seen
@@ -35,8 +38,9 @@ const (
 )
 
 const (
-	tellTrustEnd = 30 * 24 * time.Hour
-	tellOperator = "tell the operator of the network"
+	tellTrustEnd  = 90 * day // once,
+	nagOfTrustEnd = 30 * day // and from here on once a day
+	tellOperator  = "tell the operator of the network"
 )
 
 func (l *look) stamp() strictjson.Time { return strictjson.At(l.now) }
@@ -58,12 +62,24 @@ func (l *look) age(v *View) {
 		l.notef(NoteOld, tellOperator, "the newest manifest, serial %d, was issued at %s and ends at %s: by now there should be a newer one",
 			m.Serial, stamp(m.Issued.Time), stamp(m.Expires.Time))
 	}
-	if t := v.Trust; l.now.Add(tellTrustEnd).After(t.Expires.Time) {
-		l.notef(NoteTrustEnds, tellOperator, "version %d of the trust document, the newest there is, ends at %s", t.Version, stamp(t.Expires.Time))
-	}
+	l.note(TrustEnds(v.Trust, l.now))
 	if forks, _ := filepath.Glob(filepath.Join(l.store.dir, forkGlob)); len(forks) > 0 {
 		l.notef(NoteFork, "send the files to the operator of the network, then remove them", "two documents of one serial were served once; %d files are kept: %s", len(forks), forks[0])
 	}
+}
+
+// TrustEnds is the notice of a trust document, the newest held, that ends within 90 days, or has ended; else nil. Look tells it
+// once for each version, and in the last 30 days once a day: it is the operator of the network who has to act.
+func TrustEnds(t *keys.Trust, now time.Time) *Notice {
+	left := t.Expires.Sub(now)
+	switch {
+	case left > tellTrustEnd:
+		return nil
+	case left < 0:
+		return &Notice{Kind: NoteTrustEnds, Text: fmt.Sprintf("version %d of the trust document, the newest held, ended at %s: no manifest is accepted by it", t.Version, stamp(t.Expires.Time)), Hint: tellOperator}
+	}
+	return &Notice{Kind: NoteTrustEnds, Hint: tellOperator, once: left > nagOfTrustEnd,
+		Text: fmt.Sprintf("version %d of the trust document, the newest held, ends at %s: after that no manifest is accepted, unless the network has published the next version", t.Version, stamp(t.Expires.Time))}
 }
 
 // passing notes what may pass by itself.
@@ -102,7 +118,7 @@ func (l *look) end(ctx context.Context, v *View) error {
 				continue
 			}
 			if _, judged := due[n.Kind]; !judged {
-				due[n.Kind] = l.EveryNotice || m.say(n.Kind, l.now)
+				due[n.Kind] = l.EveryNotice || n.once && m.sayOnce(v.Trust.Version) || !n.once && m.say(n.Kind, l.now)
 			}
 			if due[n.Kind] {
 				v.Noted = append(v.Noted, n)

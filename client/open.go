@@ -81,7 +81,7 @@ func (o Options) open(e *sign.Envelope) (*Opened, Seen, error) {
 		return nil, Seen{}, refused(WrongNetwork, "the trust document is of network %q, expected %q", o.Trust.Network, o.Network)
 	}
 	if !o.AnyAge && o.Now.After(o.Trust.Expires.Add(sign.Skew)) {
-		return nil, Seen{}, refused(TrustExpired, "version %d of the trust document ended at %s; get the next one from the operator", o.Trust.Version, stamp(o.Trust.Expires.Time))
+		return nil, Seen{}, refused(TrustExpired, "version %d of the trust document ended at %s, and no newer one is held", o.Trust.Version, stamp(o.Trust.Expires.Time))
 	}
 	votes, err := verify(e, o)
 	if err != nil {
@@ -119,7 +119,11 @@ func verify(e *sign.Envelope, o Options) ([]sign.Vote, error) {
 	}
 	votes, err := check(e.Payload, e.Signatures, o.Trust.Manifest, o.Now)
 	if err != nil {
-		return nil, &Refused{Reason: signatureReason(e, o, err), Err: err}
+		r := &Refused{Reason: signatureReason(e, o, err), Err: err}
+		if r.Reason == Signature { // a key is revoked, or not named, by one version, and good by another
+			r.Detail = fmt.Sprintf("by version %d of the trust document", o.Trust.Version)
+		}
+		return nil, r
 	}
 	for i, s := range e.Signatures {
 		if err := s.Check(); err != nil {

@@ -3,7 +3,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,75 +32,6 @@ func rooted(n int) func(*keys.Trust) {
 func steps(s *site, from int64, files ...[]byte) {
 	for i, b := range files {
 		s.serve(fmt.Sprintf("trust/%d.json", from+int64(i)), b)
-	}
-}
-
-// The trust chain of one step, by what lies at the origin. The pinned version is 3; the root key is 3, the next one's 2.
-func TestLook_TrustWalk(t *testing.T) {
-	f := fixtures()
-	four := following(4, rooted(2))
-	garbage := []byte("{}")
-	for name, tt := range map[string]struct {
-		step   []byte
-		answer http.HandlerFunc
-		want   int64
-		notice string
-	}{
-		"signed by both":       {sealed(t, four, 3, 2), nil, 4, NoteTrustWalked},
-		"signed by old only":   {sealed(t, four, 3), nil, 3, NoteTrustRefused},
-		"signed by new only":   {sealed(t, four, 2), nil, 3, NoteTrustRefused},
-		"signed by a stranger": {sealed(t, four, 1), nil, 3, NoteTrustRefused},
-		"a skipped version":    {sealed(t, following(5, rooted(2)), 3, 2), nil, 3, NoteTrustRefused},
-		"the same version":     {sealed(t, following(3, nil), 3), nil, 3, NoteTrustRefused},
-		"an older version":     {sealed(t, following(2, nil), 3), nil, 3, NoteTrustRefused},
-		"another network":      {sealed(t, following(4, func(x *keys.Trust) { x.Network = "debian" }), 3), nil, 3, NoteTrustRefused},
-		"garbage":              {garbage, nil, 3, NoteTrustRefused},
-		"404":                  {nil, status(404), 3, ""},
-		"403":                  {nil, status(403), 3, ""},
-		"500":                  {nil, status(500), 3, NoteTrustMissing},
-		"a redirect elsewhere": {nil, to("https://evil.example.org/"), 3, NoteTrustRefused},
-		"endless":              {nil, status(200, "Content-Length", "99999999"), 3, NoteTrustRefused},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSite(t)
-			s.serve(BundleFile, f.bundle(t, nil))
-			s.serve("trust/4.json", tt.step)
-			if tt.answer != nil {
-				s.answer("trust/4.json", tt.answer)
-			}
-			walks(t, s, newReader(t, s), tt.want, tt.notice)
-		})
-	}
-}
-
-// walks insists on the version that a look comes to with that notice ("": none), and on what comes of it.
-func walks(t *testing.T, s *site, r *reader, want int64, notice string) {
-	v, err := r.look(t)
-	if err != nil || v.Trust.Version != want || len(v.Noted) > 1 || told(v.Noted, notice) != (notice != "") {
-		t.Fatalf("%+v, %v, expected version %d and the notice %q", v, err, want, notice)
-	}
-	if held, err := HeldTrust(r.LookOptions); err != nil || held.Version != want {
-		t.Errorf("held %+v, %v", held, err)
-	}
-	accepted, err := UpdateTrust(t.Context(), r.LookOptions)
-	if len(accepted) != 0 || (err == nil) != (notice == "" || want == 4) {
-		t.Errorf("%d accepted, %v", len(accepted), err)
-	}
-	var refused *Refused
-	if notice == NoteTrustRefused && !errors.As(err, &refused) {
-		t.Errorf("%v, expected a refusal", err)
-	}
-	// A bundle that names the version is judged by it, or refused without it.
-	s.serve(BundleFile, fixtures().bundle(t, func(m *manifest.Manifest) { m.Serial, m.TrustVersion = 4128, 4 }))
-	v, err = r.look(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want == 4 && (v.Refused != nil || v.Opened.Manifest.Serial != 4128) {
-		t.Errorf("%+v", v)
-	}
-	if want != 4 && (v.Refused == nil || v.Refused.Reason != TrustTooOld || v.Opened.Manifest.Serial != 4127) {
-		t.Errorf("%+v", v)
 	}
 }
 
@@ -138,26 +68,6 @@ func TestLook_TrustWalkedOnceADay(t *testing.T) {
 		if got := strings.Count(strings.Join(s.log(), " "), "trust/"); got != tt.want {
 			t.Errorf("after %d hours: %d steps asked for, expected %d", tt.at, got, tt.want)
 		}
-	}
-}
-
-func TestUpdateTrust_ChainOfFifty(t *testing.T) {
-	s, r := settled(t)
-	for n := int64(4); n <= 53; n++ {
-		steps(s, n, sealed(t, following(n, nil), 3))
-	}
-	s.answer("trust/30.json", status(500))
-	accepted, err := UpdateTrust(t.Context(), r.LookOptions)
-	if len(accepted) != 26 || err == nil || accepted[25].Version != 29 {
-		t.Fatalf("%d accepted, %v", len(accepted), err)
-	}
-	s.serve("trust/30.json", sealed(t, following(30, nil), 3))
-	accepted, err = UpdateTrust(t.Context(), r.LookOptions)
-	if len(accepted) != 24 || err != nil || accepted[0].Version != 30 || accepted[23].Version != 53 {
-		t.Fatalf("%d accepted, %v", len(accepted), err)
-	}
-	if v, err := r.look(t); err != nil || v.Trust.Version != 53 {
-		t.Errorf("%+v, %v", v, err)
 	}
 }
 
