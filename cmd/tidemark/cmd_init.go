@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -30,6 +31,8 @@ func initCommand(e *console.Program) *cli.Command {
 		&cli.StringFlag{Name: "network", Usage: "the `NAME` of your mirror network, e.g. centos"},
 		&cli.StringFlag{Name: "import-openpgp", Usage: "sign with the key in `FILE`, exported by gpg (an offline primary with a signing subkey will do)"},
 		&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with the passphrase of the imported key, and for the keys made here"},
+		&cli.StringSliceFlag{Name: "root", Usage: "a root holder and the public half of the key that only they have, `HOLDER=FILE.pub`; may be repeated. No private root key is made here then"},
+		&cli.IntFlag{Name: "root-threshold", Usage: "how many of these root holders must sign a trust.json: `N` (default: more than half)"},
 	}, `Writes into DIR:
   tidemark.yaml     the configuration, every key explained
   inventory.yaml    your nodes and mirrors, with an example of each
@@ -37,6 +40,12 @@ func initCommand(e *console.Program) *cli.Command {
   root/             three root keys, two of which must sign every new trust.json: move them to their holders, offline
   trust.json        who may sign, signed by the root keys
   state/, site/     the publisher's memory, and what it publishes
+
+That is enough to begin with. Where it matters, let each root holder make a key of their own, offline (minisign -G, or tidemark
+keys generate ed25519), and send its public half. With --root there is no root/, and trust-1.json is written instead of
+trust.json: the holders sign it, and trust check makes trust.json of it. docs/keys.md has the ceremony.
+  tidemark init DIR --network example --root alice=alice.pub --root bob=bob.pub --root carol=carol.pub --root-threshold 2
+  tidemark trust check DIR/trust-1.json -o DIR/trust.json
 
 Make a key whose primary stays offline, and import it:
   gpg --quick-gen-key 'Example mirrors <mirrors@example.org>' rsa3072 cert 5y
@@ -54,6 +63,7 @@ type initializer struct {
 	dir, network string
 	pass         []byte
 	passFile     string
+	roots        keys.RootRole // of --root; without keys: they are made here
 }
 
 func (i *initializer) run() error {
@@ -76,10 +86,16 @@ func (i *initializer) run() error {
 	if _, err := os.Stat(filepath.Join(i.dir, "tidemark.yaml")); err == nil {
 		return console.Exit(console.Failed, fmt.Errorf("%s is there already, nothing was changed", filepath.Join(i.dir, "tidemark.yaml")), "choose another directory, or edit what is there")
 	}
+	if err := i.readRoots(); err != nil {
+		return err
+	}
 	for _, d := range []string{".", "site", "keys", "root", "state"} { // DIR itself first: a web server must get to DIR/site
 		mode := os.FileMode(0o700)
 		if d == "." || d == "site" {
 			mode = 0o755
+		}
+		if d == "root" && i.held() {
+			continue
 		}
 		if err := os.MkdirAll(filepath.Join(i.dir, d), mode); err != nil {
 			return fmt.Errorf("make directories: %w", err)
@@ -147,12 +163,63 @@ func (i *initializer) openpgp() ([]byte, error) {
 	return private, err
 }
 
-// writeTrust makes the root keys and trust version 1, signed by all of them.
-func (i *initializer) writeTrust(online []keys.ManifestKey) error {
+// readRoots reads the public halves of root keys that people hold.
+func (i *initializer) readRoots() error {
+	var t keys.Trust
+	for _, typed := range i.StringSlice("root") {
+		holder, public, err := namedFile("--root", typed)
+		if err != nil {
+			return console.Exit(console.Misuse, err, "--root HOLDER=FILE.pub, for each root holder")
+		}
+		if _, err := t.PutRoot(holder, public); err != nil {
+			return console.Exit(console.Misuse, fmt.Errorf("--root %s: %w", harmless(typed), err), "expected the .pub file of minisign -G, or of tidemark keys generate ed25519")
+		}
+	}
+	material := map[string]string{}
+	for _, k := range t.Root.Keys {
+		made := string(keyBytes(keys.Minisign, k.Key, k.Public))
+		if other := material[made]; other != "" {
+			return console.Usage("--root: %s and %s are the same key under two ids: each holder needs a key of their own", other, k.Key)
+		}
+		material[made] = k.Key
+	}
+	i.roots = t.Root
+	holders := len(needed(&t).Holders)
+	switch n := i.Int("root-threshold"); {
+	case !i.IsSet("root-threshold"):
+		i.roots.Threshold = holders/2 + 1
+	case !i.held():
+		return console.Usage("--root-threshold: only with --root")
+	case n < 1 || n > holders:
+		return console.Usage("--root-threshold %d: expected 1 to %d, the number of root holders", n, holders)
+	default:
+		i.roots.Threshold = n
+	}
+	return nil
+}
+
+// held reports whether the root keys are with people already.
+func (i *initializer) held() bool { return len(i.roots.Keys) > 0 }
+
+// newTrust is version 1, without root keys yet where they are made here.
+func (i *initializer) newTrust(online []keys.ManifestKey) *keys.Trust {
 	now := strictjson.At(i.Now())
-	t := &keys.Trust{Schema: keys.TrustSchema, Network: i.network, Version: 1, Issued: now, Expires: strictjson.At(now.Add(trustLife)),
-		Root:     keys.RootRole{Threshold: rootThreshold},
+	return &keys.Trust{Schema: keys.TrustSchema, Network: i.network, Version: 1, Issued: now, Expires: strictjson.At(now.Add(trustLife)),
+		Root:     i.roots,
 		Manifest: keys.ManifestRole{Threshold: 1, Required: []keys.Kind{keys.OpenPGP, keys.Minisign}, Keys: online}}
+}
+
+// writeTrust makes trust version 1: a draft for the root holders, or one signed by root keys that are made here.
+func (i *initializer) writeTrust(online []keys.ManifestKey) error {
+	t := i.newTrust(online)
+	if i.held() {
+		b, err := t.Encode()
+		if err != nil {
+			return console.Exit(console.Misuse, err, "each root holder has a key of their own, which is used for nothing else")
+		}
+		return console.WriteNew(i.draft(), b, 0o644)
+	}
+	t.Root.Threshold = rootThreshold
 	var signers []sign.Signer
 	for n := 1; n <= rootHolders; n++ {
 		holder := fmt.Sprintf("root-%d", n)
@@ -213,15 +280,46 @@ func (i *initializer) writeConfig() error {
 	return console.WriteNew(filepath.Join(i.dir, "tidemark.yaml"), config.Template(config.TemplateValues{Network: i.network, Passphrase: i.passFile}), 0o644)
 }
 
+// draft is where the first version goes that root holders sign.
+func (i *initializer) draft() string { return filepath.Join(i.dir, "trust-1.json") }
+
 func (i *initializer) tell(online []keys.ManifestKey) error {
+	doc := initDocument{Schema: "tidemark/init/v1", Dir: i.dir, Network: i.network, OpenPGP: online[0].Key, Ed25519: online[1].Key}
 	i.Say("%s: network %s", i.dir, i.network)
 	for _, k := range online {
 		i.Say("  %-9s %s", k.Kind, k.Key)
 	}
-	i.Say("  root      %d of %d keys in %s: move them to %d people, offline, before mirrors rely on them", rootThreshold, rootHolders, filepath.Join(i.dir, "root"), rootHolders)
-	i.Say("next: edit %s and %s, then", filepath.Join(i.dir, "tidemark.yaml"), filepath.Join(i.dir, "inventory.yaml"))
-	for _, command := range []string{"config check", "run --dry-run", "run"} {
-		i.Say("  tidemark %s --config %s", command, filepath.Join(i.dir, "tidemark.yaml"))
+	file := filepath.Join(i.dir, "tidemark.yaml")
+	if i.held() {
+		doc.Draft, doc.Root = i.draft(), &neededRole{Version: 1, Threshold: i.roots.Threshold, Holders: needed(&keys.Trust{Root: i.roots}).Holders}
+		i.tellHolders(doc.Root)
+	} else {
+		i.Say("  root      %d of %d keys in %s: move them to %d people, offline, before mirrors rely on them (docs/keys.md)", rootThreshold, rootHolders, filepath.Join(i.dir, "root"), rootHolders)
 	}
-	return i.Document(map[string]any{"schema": "tidemark/init/v1", "dir": i.dir, "network": i.network, "openpgp": online[0].Key, "ed25519": online[1].Key})
+	i.Say("next: edit %s and %s, then", file, filepath.Join(i.dir, "inventory.yaml"))
+	for _, command := range []string{"config check", "run --dry-run", "run"} {
+		i.Say("  tidemark %s --config %s", command, file)
+	}
+	return i.Document(doc)
+}
+
+// tellHolders says how the draft becomes a trust.json.
+func (i *initializer) tellHolders(r *neededRole) {
+	draft := shellWord(i.draft())
+	i.Say("  root      %d of %s must sign %s: nothing can be published before", r.Threshold, strings.Join(r.Holders, ", "), i.draft())
+	i.Say("first: send %s to each of them (docs/keys.md); they read it and sign:", i.draft())
+	i.Say("  tidemark trust sign %s --key THEIR.key", filepath.Base(i.draft()))
+	i.Say("then put their .minisig files beside it, and count:")
+	i.Say("  tidemark trust check %s -o %s", draft, shellWord(filepath.Join(i.dir, "trust.json")))
+}
+
+// initDocument is `init --json`.
+type initDocument struct {
+	Schema  string      `json:"schema"`
+	Dir     string      `json:"dir"`
+	Network string      `json:"network"`
+	OpenPGP string      `json:"openpgp"`
+	Ed25519 string      `json:"ed25519"`
+	Draft   string      `json:"draft,omitempty"` // with --root: what the holders sign
+	Root    *neededRole `json:"root,omitempty"`
 }
