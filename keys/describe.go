@@ -132,11 +132,17 @@ func pgpKey(k *packet.PublicKey, s *packet.Signature) PGPKey {
 	return PGPKey{Fingerprint: Fingerprint(k.Fingerprint), Created: k.CreationTime.UTC(), End: lifeEnd(k, s)}
 }
 
+// lifeEnd is when the key ends by this self-signature, or the self-signature itself does.
 func lifeEnd(k *packet.PublicKey, s *packet.Signature) *time.Time {
-	if s.KeyLifetimeSecs == nil || *s.KeyLifetimeSecs == 0 {
+	return Earliest(after(k.CreationTime, s.KeyLifetimeSecs), after(s.CreationTime, s.SigLifetimeSecs))
+}
+
+// after is nil, never, for no seconds and for 0 (RFC 4880, 5.2.3.6 and 5.2.3.10).
+func after(start time.Time, seconds *uint32) *time.Time {
+	if seconds == nil || *seconds == 0 {
 		return nil
 	}
-	t := k.CreationTime.UTC().Add(time.Duration(*s.KeyLifetimeSecs) * time.Second)
+	t := start.UTC().Add(time.Duration(*seconds) * time.Second)
 	return &t
 }
 

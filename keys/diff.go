@@ -86,15 +86,22 @@ func (d *differ) head() {
 		d.alarm("version", fmt.Sprintf("Version %d follows version %d; issued %s (the one before: %s).", n.Version, o.Version, date(n.Issued.Time), date(o.Issued.Time)), d.issuedAlarm())
 	case o.Version != n.Version:
 		d.alarm("version", fmt.Sprintf("The version is %d, it was %d; issued %s (the other one: %s).", n.Version, o.Version, date(n.Issued.Time), date(o.Issued.Time)), fmt.Sprintf("no mirror accepts it behind version %d, only version %d", o.Version, o.Version+1))
-	case o.Issued != n.Issued:
+	case !o.Issued.Equal(n.Issued.Time):
 		d.alarm("issued", fmt.Sprintf("Issued %s, it was %s.", date(n.Issued.Time), date(o.Issued.Time)), d.issuedAlarm())
 	}
-	if o.Expires != n.Expires {
-		was := ""
-		if !d.first {
-			was = fmt.Sprintf(" (it was %s)", date(o.Expires.Time))
-		}
-		d.alarm("expires", fmt.Sprintf("It ends %s%s, in %d days.", date(n.Expires.Time), was, int(n.Expires.Sub(d.now)/day)), d.expiresAlarm())
+	d.expires()
+}
+
+func (d *differ) expires() {
+	o, n := d.old, d.next
+	text, alarm := fmt.Sprintf("It ends %s, in %d days", date(n.Expires.Time), int(n.Expires.Sub(d.now)/day)), d.expiresAlarm()
+	switch {
+	case d.first:
+		d.alarm("expires", text+".", alarm)
+	case !o.Expires.Equal(n.Expires.Time):
+		d.alarm("expires", fmt.Sprintf("%s; it was %s.", text, date(o.Expires.Time)), alarm)
+	case o.Version != n.Version && alarm != "":
+		d.alarm("expires", text+", as before.", alarm)
 	}
 }
 
@@ -152,6 +159,14 @@ func names(list []string) string {
 		return "nobody"
 	}
 	return strings.Join(list, ", ")
+}
+
+// was adds what it was to a text about a number, unless nothing was before.
+func (d *differ) was(n int) string {
+	if d.first {
+		return ""
+	}
+	return fmt.Sprintf("; it was %d", n)
 }
 
 // common lists those of a that are in b, each once.

@@ -91,9 +91,9 @@ func (d *differ) manifest() {
 	if o.Threshold != n.Threshold {
 		alarm := ""
 		if !d.first && n.Threshold < o.Threshold {
-			alarm = "fewer keys have to be stolen for a false manifest"
+			alarm = "fewer keys have to be stolen for a false manifest" + d.newlyAlone()
 		}
-		d.alarm("threshold", fmt.Sprintf("%d of the holders must sign each manifest; it was %d.", n.Threshold, o.Threshold), alarm)
+		d.alarm("threshold", fmt.Sprintf("Holders who must sign each manifest: %d%s.", n.Threshold, d.was(o.Threshold)), alarm)
 	}
 	d.required()
 	for _, k := range n.Keys {
@@ -114,6 +114,15 @@ func (d *differ) manifest() {
 	d.together()
 }
 
+// newlyAlone names who can sign manifests without anybody else, and could not before.
+func (d *differ) newlyAlone() string {
+	who := without(d.next.Manifest.alone(), d.old.Manifest.alone())
+	if len(who) == 0 {
+		return ""
+	}
+	return "; alone can do it now: " + names(who)
+}
+
 func (d *differ) required() {
 	o, n := d.old.Manifest.Required, d.next.Manifest.Required
 	var lost, come []string
@@ -129,7 +138,7 @@ func (d *differ) required() {
 	}
 	switch {
 	case len(lost) > 0:
-		d.alarm("required", fmt.Sprintf("Manifests need %s signatures no more, only %s.", strings.Join(lost, " and "), kinds(n)), "a thief needs fewer kinds of keys")
+		d.alarm("required", fmt.Sprintf("Manifests need %s signatures no more, only %s.", strings.Join(lost, " and "), kinds(n)), "a thief needs fewer kinds of keys"+d.newlyAlone())
 	case len(come) > 0 && d.first:
 		d.say("required", "Each manifest needs a signature of these kinds: %s.", kinds(n))
 	case len(come) > 0:
@@ -157,18 +166,28 @@ func (d *differ) keyAdded(k ManifestKey) {
 	case !d.first && slices.Contains(d.next.Manifest.alone(), k.Holder) && !slices.Contains(d.old.Manifest.alone(), k.Holder):
 		alarm = k.Holder + " alone can sign manifests"
 	}
-	if r, ok := sameAsRoot(d.old.Root, k); ok {
-		alarm = fmt.Sprintf("it is the root key %s of %s: on a machine that is online, it could sign trust documents for every mirror that still holds version %d", r.Key, r.Holder, d.old.Version)
-	}
-	for _, x := range d.old.Manifest.Keys {
-		if len(common(x.material(), k.material())) > 0 && x.Key != k.Key {
-			alarm = fmt.Sprintf("it is made of the same key as %s", x.name())
-			if x.Revoked {
-				alarm += ", which is revoked"
-			}
-		}
+	if strange := d.strange(k); strange != "" {
+		alarm = strange
 	}
 	d.alarm("key-added", text, alarm)
+}
+
+// strange says that the version before knew what this key is made of under another name, "" if it did not.
+func (d *differ) strange(k ManifestKey) string {
+	if r, ok := sameAsRoot(d.old.Root, k); ok {
+		return fmt.Sprintf("it is the root key %s of %s: on a machine that is online, it could sign trust documents for every mirror that still holds version %d", r.Key, r.Holder, d.old.Version)
+	}
+	of := k.material()
+	for _, x := range d.old.Manifest.Keys {
+		if x.Key == k.Key || len(common(x.material(), of)) == 0 {
+			continue
+		}
+		if x.Revoked {
+			return fmt.Sprintf("it is made of the same key as %s, which is revoked", x.name())
+		}
+		return fmt.Sprintf("it is made of the same key as %s", x.name())
+	}
+	return ""
 }
 
 func sameAsRoot(root RootRole, k ManifestKey) (RootKey, bool) {
@@ -258,14 +277,13 @@ func (d *differ) keySigning(o, n ManifestKey) {
 
 // keyRenewed tells a certificate that was extended from another key under the same id.
 func (d *differ) keyRenewed(o, n ManifestKey) {
-	text, alarm := fmt.Sprintf("%s comes with another public part%s (by the old one%s).", upper(n.name()), until(n.End()), until(o.End())), ""
+	text, alarm := fmt.Sprintf("%s comes with another public part: it may sign%s (by the old one%s).", upper(n.name()), until(n.End()), until(o.End())), d.strange(n)
 	switch before, after := o.material(), n.material(); {
 	case n.Kind == Minisign:
 		alarm = "ids do not collide by chance: somebody made this key to look like the old one"
 	case len(after) == 0 && !n.Revoked:
 		alarm = "it cannot be read"
-	case n.Revoked:
-	case !slices.Equal(before, after):
+	case !n.Revoked && !slices.Equal(before, after):
 		text += fmt.Sprintf(" It has %d signing keys, %d of them new.", len(n.Signing), len(without(after, before)))
 	}
 	d.alarm("key-renewed", text, alarm)

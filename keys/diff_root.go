@@ -33,8 +33,8 @@ func (r RootRole) alone() []string {
 func (d *differ) root() {
 	o, n := d.old.Root, d.next.Root
 	if o.Threshold != n.Threshold {
-		d.alarm("root-threshold", fmt.Sprintf("%d of %d holders must sign the next version (%s); it was %d of %d.",
-			n.Threshold, len(without(n.holders(), nil)), names(without(n.holders(), nil)), o.Threshold, len(without(o.holders(), nil))), d.rootThresholdAlarm())
+		who := without(n.holders(), nil)
+		d.alarm("root-threshold", fmt.Sprintf("%d of %d root holders (%s) must sign each version of the trust document%s.", n.Threshold, len(who), names(who), d.was(o.Threshold)), d.rootThresholdAlarm())
 	}
 	for _, k := range n.Keys {
 		i := slices.IndexFunc(o.Keys, func(x RootKey) bool { return x.Key == k.Key })

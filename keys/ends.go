@@ -10,12 +10,14 @@ import (
 type End struct {
 	What string // e.g. "the minisign key 5B3A… of publisher"
 	When time.Time
+	// Outlasted: a signing subkey, when another of the same certificate lasts longer. Once it has ended, nothing has to be done.
+	Outlasted bool
 }
 
 // Ends lists when the trust document and the keys of the manifest role end, the
-// earliest first. Keys without an end, and revoked ones, are not in it.
+// earliest first. Keys without an end, and revoked ones, are not in it; root keys have none.
 func (t *Trust) Ends() []End {
-	list := []End{{fmt.Sprintf("version %d of the trust document of %s", t.Version, t.Network), t.Expires.Time}}
+	list := []End{{What: fmt.Sprintf("version %d of the trust document of %s", t.Version, t.Network), When: t.Expires.Time}}
 	for _, k := range t.Manifest.Keys {
 		if !k.Revoked {
 			list = append(list, k.ends()...)
@@ -29,7 +31,7 @@ func (k ManifestKey) ends() []End {
 	var list []End
 	add := func(what string, when *time.Time) {
 		if when != nil {
-			list = append(list, End{what, *when})
+			list = append(list, End{What: what, When: *when})
 		}
 	}
 	name := fmt.Sprintf("the %s key %s of %s", k.Kind, k.Key, k.Holder)
@@ -45,11 +47,19 @@ func (k ManifestKey) ends() []End {
 	}
 	add("the certificate "+k.Key+" of "+k.Holder, cert.Primary.End)
 	for _, s := range cert.Signing {
-		if s.Fingerprint != k.Key && slices.Contains(k.Signing, s.Fingerprint) {
-			add("the signing subkey "+s.Fingerprint+" of "+k.Holder, s.End)
+		if s.Fingerprint == k.Key || s.End == nil || !slices.Contains(k.Signing, s.Fingerprint) {
+			continue
 		}
+		list = append(list, End{"the signing subkey " + s.Fingerprint + " of " + k.Holder, *s.End, k.outlasts(cert, *s.End)})
 	}
 	return list
+}
+
+// outlasts reports whether a key of the certificate may sign after end.
+func (k ManifestKey) outlasts(cert *Certificate, end time.Time) bool {
+	return slices.ContainsFunc(cert.Signing, func(s PGPKey) bool {
+		return slices.Contains(k.Signing, s.Fingerprint) && (s.End == nil || s.End.After(end))
+	})
 }
 
 // End is the earliest end of a key; nil is never. For OpenPGP: of not_after, and of the
