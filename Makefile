@@ -6,6 +6,8 @@
 #               (make bench BENCH=. runs the Go benchmarks of all packages too)
 # make fuzz     every fuzz target, 2 minutes or 10 each (scripts/fuzz); FUZZTIME=30s shortens
 #               each, FUZZ='sign keys' chooses by package or name
+# make defences every defence of docs/threats.md taken out in turn: the test named must fail
+#               (DEFENCES='^B2' chooses rows)
 # make soak     the long tests, with kills (TIDEMARK_SOAK=1, tests named *Soak*)
 # make deps     install what the tests need (scripts/deps test)
 # make clean    remove what was built, fetched and demonstrated
@@ -19,10 +21,11 @@ SCRIPTS  = $(shell grep -lE '^\#!.*\b(ba)?sh\b' .ci/* scripts/* contrib/* 2>/dev
 DEMO    ?=
 BENCH   ?=
 FUZZ    ?=
+DEFENCES ?=
 
 export GO
 
-.PHONY: all build test bench soak fuzz check demo deps clean
+.PHONY: all build test bench defences soak fuzz check demo deps clean
 
 all: build
 
@@ -52,6 +55,10 @@ bench:
 soak:
 	@scripts/deps test
 	TIDEMARK_SOAK=1 $(GO) test -count=1 -p 1 -timeout 60m -run Soak -v ./...
+
+defences:
+	@scripts/deps test
+	TIDEMARK_SOAK=1 DEFENCES='$(DEFENCES)' $(GO) test -count=1 -timeout 120m -run TestSoakDefences -v ./internal/threats
 
 fuzz:
 	@scripts/fuzz $(FUZZ)

@@ -1,0 +1,41 @@
+package threats
+
+// sourceDefences are those against servers that mirrors sync from, and that the publisher looks at.
+func sourceDefences() []defence {
+	const (
+		judge, list, args = "treesync/judge.go", "treesync/list.go", "rsync/args.go"
+		address, listing  = "quorum/address.go", "probe/listing.go"
+	)
+	return []defence{
+		{"M1", "treesync.TestRun_FreshTimeAndWrongContent", judge, "if missing == \"\" && other == \"\" {\n\t\t\treturn s, nil", "if true {\n\t\t\treturn s, nil", nil},
+		{"M1", "quorum.TestTimeFileAlone", address, "f.state, f.cause, f.text = Unknown, CauseUnproven, f.text+\", but its content was not looked at, and", "f.text = f.text + \", but its content was not looked at, and", nil},
+		{"M1", "quorum.TestAnchorOfNoSet", address, `case c.bad != "":`, "case false:", nil},
+		{"M2", "treesync.TestRun_Behind", judge, "if f.timestamp < announced.timestamp {", "if false {", nil},
+		{"M3", "treesync.TestRun_MissingPackage", list, "if s.Regular >= a.tree.Files && s.Bytes >= a.tree.Bytes {", "if true {", nil},
+		{"M3", "quorum.TestList", address, "case f.look.atFault():", "case false:", nil},
+		{"M4", "treesync.TestRun_LacksISOs", list, "return a.source.MayDelete && !a.o.Fallback", "return !a.o.Fallback", nil},
+		{"M4", "treesync.TestRun_DeletesWhatWasListedAlone", "treesync/remove.go", "if !r.isReal(path.Dir(d.name)) {", "if false {", nil},
+		{"M5", "treesync.TestRun_FailedProof", "treesync/attempt.go", "if err := a.prove(); err != nil {", "if err := a.prove(); err != nil && false {", nil},
+		{"M6", "treesync.TestRun_HugeFile", list, "a.tree.Bytes > 0 && s.Bytes > 2*a.tree.Bytes+moreBytes {", "false {", nil},
+		{"M7", "rsync.TestExecLinks", args, `"--safe-links", `, "", nil},
+		{"M9", "rsync.TestExecDrippingSource", "rsync/child.go", "if c.silence > 0 {", "if false {", nil},
+		{"M9", "rsync.TestExecEnvironment", "rsync/exec.go", `env := []string{"PATH=" + x.path(),`, `env := append(os.Environ(), "PATH="+x.path(),`, nil},
+		{"M8", "rsync.TestForgedOutput", "rsync/exec.go", "rand.Read(b) // never fails (crypto/rand)", "_, _ = rand.Read, b", nil},
+		{"M8", "rsync.TestForgedDeletions", "rsync/itemize.go", `if part == "" || part == "." || part == ".." {`, "if false {", nil},
+		{"M10", "rsync.TestAttacks/endless_list/list", "rsync/flist.go", "if d.count++; d.count > d.in.limits.Entries {", "if d.count++; false {", nil},
+		{"M10", "rsync.TestAttacks/negative_size/list", "rsync/flist.go", "if e.Size < 0 {", "if false {", nil},
+		{"M10", "rsync.TestAttacks/endless_message_of_the_day/list", "rsync/limits.go", "l.Greeting = orDefault(l.Greeting, 64<<10)", "l.Greeting = 1 << 30", nil},
+		{"M11", "rsync.TestAttack_SlowLoris/list/list", "rsync/session.go", "conn.SetDeadline(deadline)", "_ = deadline", []edit{{"rsync/session.go", "conn.SetDeadline(time.Unix(1, 0)); conn.Close()", ""}}},
+		{"M11", "probe.TestAttack_DrippingList", listing, "dripping := time.AfterFunc(pause,", "dripping := time.AfterFunc(1000*pause,", nil},
+		{"M12", "probe.TestAttack_EndlessList", listing, "if c.files++; c.files > c.most {", "if c.files++; false {", nil},
+		{"M12", "probe.TestAttack_NamesMadeForPatterns", listing, "if c.odd != nil && c.odd(e.Name) {", "if false {", nil},
+		{"M13", "quorum.TestTwoAddresses", "quorum/judge.go", "if !unanimous(firm) {", "if false {", nil},
+		{"M14", "probe.TestAttack_PrivateAddresses", "probe/resolve.go", "if !private {", "if true {", nil},
+		{"M14", "probe.TestAttack_Rebinding", "probe/resolve.go", "found[ask.URL.Host()]; !seen {", "found[ask.URL.Host()]; !seen || true {", nil},
+		{"M15", "quorum.TestPartial", "quorum/sources.go", "&& !e.server.Partial &&", "&&", nil},
+		{"N1", "quorum.TestAnnounceQuorum", "quorum/announce.go", "b.reached(timestamp) >= need", "b.reached(timestamp) >= 1", nil},
+		{"N2", "quorum.TestListOfNodes", address, "case f.look.atFault():", "case false:", nil},
+		{"N4", "quorum.TestNeverBackwards", address, "case said < j.server.Highest:", "case false:", nil},
+		{"N3", "quorum.TestAnnounceQuorum", "quorum/announce.go", "need, err := q.Need(b.counted)\n\treturn", "need, err := b.counted, error(nil)\n\treturn", nil},
+	}
+}
