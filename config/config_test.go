@@ -111,11 +111,11 @@ func TestLoadPublisher_Full(t *testing.T) {
 			"vault": {Master: "rsync://build.example.org/vault/", TimeFile: "TIME", Anchors: []string{"repomd.xml"}, MaxWait: 12 * time.Hour},
 		},
 		Sign: Sign{
-			OpenPGP: []KeyFile{
-				{Key: dir + "/keys/openpgp.asc", PassphraseFile: "/run/credentials/tidemark/pgp"},
-				{Key: dir + "/keys/second.asc", PassphraseEnv: "SECOND_PASS"},
+			OpenPGP: []SigningKey{
+				{File: dir + "/keys/openpgp.asc", PassphraseFile: "/run/credentials/tidemark/pgp"},
+				{File: dir + "/keys/second.asc", PassphraseEnv: "SECOND_PASS"},
 			},
-			Ed25519: []KeyFile{{Key: dir + "/keys/ed25519.key", Credential: "ed25519"}},
+			Ed25519: []SigningKey{{File: dir + "/keys/ed25519.key", Credential: "ed25519"}},
 		},
 		Trust:   dir + "/trust.json",
 		Publish: []Target{{Dir: dir + "/site", URL: "https://mirrors.example.org/centos/"}, {Dir: "/srv/www/copy"}},

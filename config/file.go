@@ -41,10 +41,23 @@ type signFile struct {
 
 type keyFile struct {
 	strictyaml.Pos `yaml:"-"`
-	Key            string  `yaml:"key,required" want:"the private key's file"`
-	PassphraseFile *string `yaml:"passphrase_file" want:"a file that holds the passphrase"`
-	PassphraseEnv  *string `yaml:"passphrase_env" want:"the name of an environment variable"`
-	Credential     *string `yaml:"credential" want:"the name of a systemd credential"`
+	Key            *string  `yaml:"key" want:"the private key's file"`
+	GPG            *string  `yaml:"gpg" want:"the fingerprint of a key that gpg has, 40 hex digits"`
+	GPGHome        *string  `yaml:"gpg_home" want:"gpg's home directory"`
+	SSHAgent       *string  `yaml:"ssh_agent" want:"the socket of an ssh-agent, or env for the one in SSH_AUTH_SOCK"`
+	KMS            *kmsFile `yaml:"kms" want:"a key of AWS KMS, e.g. alias/centos or {key: alias/centos, region: eu-north-1}"`
+	Public         *string  `yaml:"public" want:"the file that tidemark keys adopt wrote"`
+	PassphraseFile *string  `yaml:"passphrase_file" want:"a file that holds the passphrase"`
+	PassphraseEnv  *string  `yaml:"passphrase_env" want:"the name of an environment variable"`
+	Credential     *string  `yaml:"credential" want:"the name of a systemd credential"`
+}
+
+type kmsFile struct {
+	strictyaml.Pos `yaml:"-"`
+	Key            string  `yaml:"key,short" want:"a key's id, its ARN, or alias/NAME"`
+	Region         *string `yaml:"region" want:"the region, e.g. eu-north-1"`
+	Endpoint       *string `yaml:"endpoint" want:"another address of the API, https://..."`
+	CA             *string `yaml:"ca" want:"a PEM file with the endpoint's certificate authority"`
 }
 
 type targetFile struct {

@@ -110,7 +110,7 @@ func (c *checker) publisher(f publisherFile) *Publisher {
 	c.times(f, p)
 	c.inventory(f, p)
 	c.trees(f, p)
-	p.Sign = Sign{OpenPGP: c.keys(f.At("sign", "openpgp"), f.Sign.OpenPGP), Ed25519: c.keys(f.At("sign", "ed25519"), f.Sign.Ed25519)}
+	p.Sign = Sign{OpenPGP: c.keys(f.At("sign", "openpgp"), f.Sign.OpenPGP, openpgp), Ed25519: c.keys(f.At("sign", "ed25519"), f.Sign.Ed25519, ed25519)}
 	p.Publish = c.targets(f)
 	p.Beacon = c.beacon(f)
 	p.Checkin = c.checkin(f, p)

@@ -161,10 +161,11 @@ func privateFiles(p *Publisher) []string {
 	return out
 }
 
+// signFiles are the private keys' files and those of their passphrases, directories of gpg and sockets of agents.
 func signFiles(p *Publisher) []string {
 	var out []string
-	for _, k := range append(append([]KeyFile(nil), p.Sign.OpenPGP...), p.Sign.Ed25519...) {
-		for _, file := range []string{k.Key, k.PassphraseFile} {
+	for _, k := range p.Sign.all() {
+		for _, file := range []string{k.File, k.PassphraseFile, k.home(), k.socket()} {
 			if file != "" {
 				out = append(out, file)
 			}

@@ -37,18 +37,58 @@ type Tree struct {
 	MaxWait  time.Duration    // 12h
 }
 
-// Sign names the signing keys; more than one of a kind is allowed, one of each is needed.
+// Sign names the signing keys in their order; more than one of a kind is allowed, one of each is needed.
 type Sign struct {
-	OpenPGP []KeyFile
-	Ed25519 []KeyFile
+	OpenPGP []SigningKey
+	Ed25519 []SigningKey
 }
 
-// KeyFile is a private key and where its passphrase comes from (at most one of the three).
-type KeyFile struct {
-	Key            string
+// SigningKey is a private key where it lives: exactly one of File, GPG, SSHAgent and KMS is given.
+type SigningKey struct {
+	File     string  // a private key's file, absolute
+	GPG      *GPGKey // openpgp only
+	SSHAgent string  // ed25519 only: an agent's socket, absolute, or [AgentOfEnvironment]
+	KMS      *KMSKey
+	Public   string // file with the public half, absolute: with SSHAgent and KMS
+
+	// Where the passphrase comes from: at most one, with File and GPG only.
 	PassphraseFile string
 	PassphraseEnv  string
 	Credential     string // a systemd credential's name, below $CREDENTIALS_DIRECTORY
+}
+
+// AgentOfEnvironment as a socket is the one that SSH_AUTH_SOCK names.
+const AgentOfEnvironment = "env"
+
+// GPGKey is a key that gpg-agent holds, or a smartcard behind it.
+type GPGKey struct {
+	Fingerprint string // 40 hex digits in capitals: of the primary key, or of the signing subkey itself
+	Home        string // absolute; "": the user's own
+}
+
+// KMSKey is a key of AWS KMS. Credentials come by the AWS SDK's usual chain.
+type KMSKey struct {
+	Key      string // id, ARN or alias/NAME
+	Region   string // "": as the environment says
+	Endpoint string // "": AWS
+	CA       string // PEM file, absolute; "": the system's
+}
+
+// String names the key as errors do: where it lives, and nothing secret.
+func (k SigningKey) String() string {
+	switch {
+	case k.GPG != nil && k.GPG.Home != "":
+		return "gpg key " + k.GPG.Fingerprint + " in " + k.GPG.Home
+	case k.GPG != nil:
+		return "gpg key " + k.GPG.Fingerprint
+	case k.SSHAgent == AgentOfEnvironment:
+		return "key " + k.Public + " in the ssh-agent of SSH_AUTH_SOCK"
+	case k.SSHAgent != "":
+		return "key " + k.Public + " in the ssh-agent at " + k.SSHAgent
+	case k.KMS != nil:
+		return "KMS key " + k.KMS.Key
+	}
+	return k.File
 }
 
 // Target is one store: either a directory or a bucket.

@@ -21,8 +21,8 @@ import (
 func (p *Publisher) Warnings() strictyaml.Problems {
 	w := warner{file: p.File}
 	w.mode(p.File, "", 0o022, "may be changed by others than its owner", "chmod go-w")
-	for _, file := range signFiles(p) {
-		w.private(file, "sign")
+	for _, k := range p.Sign.all() {
+		w.key(k)
 	}
 	for _, path := range p.Inventory {
 		w.mode(path, "inventory", 0o002, "may be changed by everybody", "chmod o-w")
@@ -61,6 +61,25 @@ func (w *warner) mode(file, field string, bits fs.FileMode, text, chmod string) 
 
 func (w *warner) private(file, field string) {
 	w.mode(file, field, 0o077, "may be read by others than its owner", "chmod 600")
+}
+
+// key warns of what lets others than this user sign.
+func (w *warner) key(k SigningKey) {
+	for _, file := range []string{k.File, k.PassphraseFile} {
+		if file != "" {
+			w.private(file, "sign")
+		}
+	}
+	if home := k.home(); home != "" {
+		w.mode(home, "sign", 0o077, "may be looked into by others than its owner", "chmod 700")
+	}
+	socket := k.socket()
+	if info, err := os.Stat(filepath.Dir(socket)); socket != "" && err == nil && info.Mode().Perm()&0o011 != 0 {
+		w.mode(socket, "sign", 0o022, "lets others than its owner sign", "chmod 600") // connecting takes the right to write
+	}
+	if k.KMS != nil {
+		w.url("sign", k.KMS.Endpoint)
+	}
 }
 
 func (w *warner) beacon(b *Beacon) {

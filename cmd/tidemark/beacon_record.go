@@ -100,7 +100,7 @@ func (p *publisher) beacon(ctx context.Context, m *manifest.Manifest) (manifest.
 	return b, nil
 }
 
-// beaconSigner is the first Ed25519 key: one that the run has opened, else it is opened alone, for the others may cost much.
+// beaconSigner is the first Ed25519 key that may sign: one that the run has opened, else it is opened alone, for the others may cost much.
 func (p *publisher) beaconSigner() (sign.Signer, error) {
 	for _, s := range p.signers {
 		if _, raw := s.(sign.RawSigner); raw && s.Key().Kind == keys.Minisign {
@@ -110,12 +110,5 @@ func (p *publisher) beaconSigner() (sign.Signer, error) {
 	if len(p.cfg.Sign.Ed25519) == 0 {
 		return nil, console.Hinted(errors.New("no Ed25519 key to sign the beacon with"), "make one with `tidemark keys generate ed25519`, and name it under sign: in the configuration")
 	}
-	s, err := openKey(p.cfg.Sign.Ed25519[0], sign.MinisignFile, p.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	if err := trusted(s.Key(), p.trust, p.Now()); err != nil {
-		return nil, console.Exit(console.Refused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
-	}
-	return s, nil
+	return p.openFirst(keys.Minisign)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
 	"tidemark/keys"
@@ -174,19 +172,4 @@ func endings(t *keys.Trust, now time.Time) (words []string) {
 		}
 	}
 	return words
-}
-
-// passphrase makes the source that the configuration names; none is asked for when the key is not encrypted.
-func passphrase(k config.KeyFile, getenv func(string) string) sign.Passphrase {
-	switch {
-	case k.PassphraseFile != "":
-		return sign.PassphraseFromFile(k.PassphraseFile)
-	case k.PassphraseEnv != "":
-		return sign.PassphraseFromEnv(k.PassphraseEnv)
-	case k.Credential != "":
-		return sign.PassphraseFromCredential(k.Credential)
-	}
-	return func() ([]byte, error) {
-		return nil, errors.New("the key is encrypted and no passphrase is configured: expected passphrase_file, passphrase_env or credential beside key")
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"tidemark/client"
@@ -22,10 +21,12 @@ import (
 type publisher struct {
 	*console.Call
 	cfg      *config.Publisher
-	trust    *keys.Trust
-	envelope []byte // trust.json as it lies there
-	signers  []sign.Signer
-	state    *state // locked; nil in commands that change nothing
+	trust    *keys.Trust // the newest that follows from the installed one
+	envelope []byte      // trust.json as it is published
+	kept     trustChain
+	signers  []sign.Signer   // by openSigners, in the order of the configuration
+	skipped  map[string]bool // configured keys that were warned about: the trust lets them not sign
+	state    *state          // locked; nil in commands that change nothing
 
 	lists          *lists         // by fileLists
 	beaconTold     *beaconOutcome // of keepBeacon; nil: there is no record to keep
@@ -65,89 +66,22 @@ func openPublisher(c *console.Call, readOnly bool) (*publisher, error) {
 	}
 	if readOnly {
 		p.state = &state{dir: cfg.State}
-		return p, nil
+		return p, p.newestTrust()
 	}
-	p.state, err = openState(c, cfg.State)
-	return p, err
+	if p.state, err = openState(c, cfg.State); err != nil {
+		return nil, err
+	}
+	if err := p.newestTrust(); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
 }
 
 func (p *publisher) close() {
 	if p.state != nil && p.state.lock != nil {
 		p.state.close()
 	}
-}
-
-// openSigners reads the private keys and refuses one that the trust does not know: nobody would accept it.
-func (p *publisher) openSigners() error {
-	now, allowed := p.Now(), []string{}
-	for _, k := range p.trust.Manifest.Keys {
-		allowed = append(allowed, k.Signing...)
-	}
-	for _, k := range p.cfg.Sign.OpenPGP {
-		s, err := openKey(k, func(b []byte, pass sign.Passphrase) (sign.Signer, error) {
-			return sign.OpenPGPFile(b, pass, allowed, now)
-		}, p.Getenv)
-		if errors.Is(err, sign.ErrNotAllowed) {
-			return console.Exit(console.Refused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
-		}
-		if err != nil {
-			return err
-		}
-		p.signers = append(p.signers, s)
-	}
-	for _, k := range p.cfg.Sign.Ed25519 {
-		s, err := openKey(k, sign.MinisignFile, p.Getenv)
-		if err != nil {
-			return err
-		}
-		p.signers = append(p.signers, s)
-	}
-	for _, s := range p.signers {
-		if err := trusted(s.Key(), p.trust, now); err != nil {
-			return console.Exit(console.Refused, err, "sign with a key of %s, or have the root holders sign a new trust version", p.cfg.Trust)
-		}
-	}
-	return nil
-}
-
-// keysThere finds out at every run, not first when there is something to sign, that a key cannot be read. Decrypting is left to
-// the signing: it may cost a second and a gigabyte.
-func (p *publisher) keysThere() error {
-	for _, k := range slices.Concat(p.cfg.Sign.OpenPGP, p.cfg.Sign.Ed25519) {
-		if _, err := console.ReadFile(k.Key, 1<<20); err != nil {
-			return console.Hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
-		}
-	}
-	return nil
-}
-
-func openKey(k config.KeyFile, open func([]byte, sign.Passphrase) (sign.Signer, error), getenv func(string) string) (sign.Signer, error) {
-	b, err := os.ReadFile(k.Key)
-	if err != nil {
-		return nil, console.Hinted(fmt.Errorf("signing key: %w", err), "check sign: in the configuration, and who may read that file")
-	}
-	s, err := open(b, passphrase(k, getenv))
-	if err != nil {
-		return nil, console.Hinted(fmt.Errorf("signing key %s: %w", k.Key, err), "check the key and its passphrase: tidemark config check")
-	}
-	return s, nil
-}
-
-// trusted reports why a key could not sign for t.
-func trusted(k keys.ManifestKey, t *keys.Trust, now time.Time) error {
-	for _, have := range t.Manifest.Keys {
-		if have.Kind != k.Kind || have.Key != k.Key {
-			continue
-		}
-		switch {
-		case have.Revoked:
-			return fmt.Errorf("%s key %s is revoked by trust version %d", k.Kind, k.Key, t.Version)
-		case have.NotAfter != nil && !now.Before(have.NotAfter.Time):
-			return fmt.Errorf("%s key %s ended at %s by trust version %d", k.Kind, k.Key, console.Clock(have.NotAfter.Time), t.Version)
-		}
-		return nil
-	}
-	return fmt.Errorf("%s key %s is not in trust version %d of network %s", k.Kind, k.Key, t.Version, t.Network)
 }
 
 // policy copies the operator's settings to the deciding.
