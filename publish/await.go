@@ -69,7 +69,20 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 // nothing is there, when fetch's error wraps ErrNotFound or fs.ErrNotExist. Other bytes of the same serial, of a higher
 // one or of none are a *DifferentError at once; immutable names have no older version. No answer, three times, is an
 // *UnreachableError.
-func Await(ctx context.Context, fetch func(ctx context.Context, name string) ([]byte, error), name string, want []byte, patience time.Duration) error {
+func Await(ctx context.Context, fetch Fetch, name string, want []byte, patience time.Duration) error {
+	return await(ctx, fetch, name, want, patience, false)
+}
+
+// AwaitAnew is Await after a publication over what counted no more (Standing.Void): whatever else a fixed name gives, of whatever
+// serial, may be a cache's.
+func AwaitAnew(ctx context.Context, fetch Fetch, name string, want []byte, patience time.Duration) error {
+	return await(ctx, fetch, name, want, patience, true)
+}
+
+// Fetch gets an object through the public URL. What is not there wraps ErrNotFound or fs.ErrNotExist.
+type Fetch func(ctx context.Context, name string) ([]byte, error)
+
+func await(ctx context.Context, fetch Fetch, name string, want []byte, patience time.Duration, anew bool) error {
 	var waited time.Duration
 	tries, pause := 0, firstPause
 	for {
@@ -80,7 +93,7 @@ func Await(ctx context.Context, fetch func(ctx context.Context, name string) ([]
 			return nil
 		case err == nil:
 			have, now := serialIn(name, got), serialIn(name, want)
-			if NewObject(name, nil).Cache == CacheImmutable || now > 0 && (have == 0 || have >= now) {
+			if NewObject(name, nil).Cache == CacheImmutable || !anew && now > 0 && (have == 0 || have >= now) {
 				return &DifferentError{name, have, now}
 			}
 			outcome = &StaleError{Name: name, Serial: have, Waited: waited}

@@ -130,11 +130,15 @@ func commit(root *os.Root, temp, name string, absent bool) error {
 	return err
 }
 
-// List walks the directory that prefix names. It also removes what killed runs left there.
+// List walks the directory that prefix names; one without a slash at its end is the beginning of names in one directory. It
+// also removes what killed runs left there.
 func (d *DirStore) List(ctx context.Context, prefix string) ([]Listed, error) {
-	dir := strings.TrimSuffix(prefix, "/")
+	dir, whole := strings.CutSuffix(prefix, "/")
 	if err := CheckName(dir); err != nil {
 		return nil, err
+	}
+	if !whole {
+		dir = path.Dir(dir)
 	}
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -147,6 +151,10 @@ func (d *DirStore) List(ctx context.Context, prefix string) ([]Listed, error) {
 	var all []Listed
 	err = fs.WalkDir(root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
 		switch {
+		case err == nil && !whole && e.IsDir() && name != dir:
+			return fs.SkipDir
+		case err == nil && !whole && !e.IsDir() && !strings.HasPrefix(name, prefix):
+			return nil
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:

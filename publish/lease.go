@@ -122,9 +122,23 @@ func (l *lease) release(ctx context.Context) {
 // leased does for a store without conditions what can be done: each write looks at the lease, at the pointer and at what it
 // replaces right before.
 type leased struct {
-	Store
+	Remote
 	lease  *lease
 	serial int64
+	void   *manifest.Pointer // one that may be passed by a lower serial
+}
+
+// Peek, List and Get need no lease; Delete asks as Put does.
+func (l *leased) Delete(ctx context.Context, name, tag string) error {
+	if err := l.lease.held(ctx); err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, "manifest.") {
+		if err := l.notNewer(ctx); err != nil {
+			return err
+		}
+	}
+	return l.Remote.Delete(ctx, name, tag)
 }
 
 // Put asks for the conditions itself.
@@ -150,7 +164,7 @@ func (l *leased) Put(ctx context.Context, o Object, c Condition) (string, error)
 			return "", fmt.Errorf("%s was written meanwhile: %w", o.Name, ErrConflict)
 		}
 	}
-	return l.Store.Put(ctx, o, Condition{})
+	return l.Remote.Put(ctx, o, Condition{})
 }
 
 // notNewer refuses to go on at a serial that the pointer has passed.
@@ -161,7 +175,7 @@ func (l *leased) notNewer(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if p, err := manifest.ParsePointer(o.Data); err == nil && p.Serial > l.serial {
+	if p, err := manifest.ParsePointer(o.Data); err == nil && p.Serial > l.serial && (l.void == nil || *p != *l.void) {
 		return fmt.Errorf("the site is at serial %d already, this one is %d: %w", p.Serial, l.serial, ErrConflict)
 	}
 	return nil

@@ -37,6 +37,10 @@ type Standing struct {
 	Pointer *manifest.Pointer // nil: never published, or the pointer is gone
 	Mark    string            // the path in latest.txt, e.g. "m/12/"; "" when there is none
 
+	// Void is set by a publisher that has found that what the pointer names counts for no reader any more, whatever its
+	// serial: a lower one may take its place, on the same conditions. A Swap clears it.
+	Void bool
+
 	pointerTag string // "" when absent
 	markTag    string
 

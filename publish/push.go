@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 
 	"tidemark/manifest"
 )
@@ -30,7 +33,7 @@ func Push(ctx context.Context, s Store, st *Standing, r Release, verify Verify) 
 }
 
 func push(ctx context.Context, s Store, st *Standing, r *Release, verify Verify) error {
-	if err := st.ground(ctx, s, r.Ground); err != nil {
+	if err := st.ground(ctx, s, GroundFiles{Objects: r.Ground}); err != nil {
 		return &StepError{Ground, err}
 	}
 	look := tagsOf
@@ -123,9 +126,9 @@ func heal(ctx context.Context, s Store, st *Standing, r *Release) error {
 	return settle(ctx, s, st, r, slots)
 }
 
-// mayTake refuses a serial that the pointer has reached with another manifest, or passed.
+// mayTake refuses a serial that the pointer has reached with another manifest, or passed, unless what it names is void.
 func (st *Standing) mayTake(r *Release) error {
-	if p := st.Pointer; p != nil && (r.Serial < p.Serial || r.Serial == p.Serial && r.SHA256 != p.SHA256) {
+	if p := st.Pointer; p != nil && !st.Void && (r.Serial < p.Serial || r.Serial == p.Serial && r.SHA256 != p.SHA256) {
 		return fmt.Errorf("publish serial %d: the site is at serial %d already: %w", r.Serial, p.Serial, ErrConflict)
 	}
 	return nil
@@ -135,6 +138,7 @@ func (st *Standing) mayTake(r *Release) error {
 type slot struct {
 	cond Condition
 	same bool // it holds the release's bytes already
+	left bool // it is no file of the release: of a signer who left
 }
 
 func readSlots(ctx context.Context, s Store, r *Release) (map[string]slot, error) {
@@ -144,9 +148,57 @@ func readSlots(ctx context.Context, s Store, r *Release) (map[string]slot, error
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, fmt.Errorf("read the present %s: %w", name, err)
 		}
-		slots[name] = slot{conditionOf(o.Tag), err == nil && bytes.Equal(o.Data, r.content(name))}
+		slots[name] = slot{cond: conditionOf(o.Tag), same: err == nil && bytes.Equal(o.Data, r.content(name))}
 	}
-	return slots, nil
+	c, ok := s.(Cleaner)
+	if !ok {
+		return slots, nil
+	}
+	all, err := c.List(ctx, "manifest.")
+	if err != nil {
+		return nil, fmt.Errorf("list the present manifests: %w", err)
+	}
+	return slots, addLeft(ctx, s, r, all, slots)
+}
+
+// leftName are the fixed names that not every release has.
+var leftName = regexp.MustCompile(`^manifest\.json\.(gpg|([0-9A-F]{16}\.|[0-9A-F]{40}\.)?(asc|minisig))$`)
+
+// addLeft finds the fixed names that r does not have: beside its manifest.json an older signature would be a bad one.
+func addLeft(ctx context.Context, s Store, r *Release, all []Listed, slots map[string]slot) error {
+	for _, l := range all {
+		if !leftName.MatchString(l.Name) || slices.Contains(r.fixed(), l.Name) {
+			continue
+		}
+		if l.Tag == "" {
+			o, err := s.Get(ctx, l.Name, limitOf(l.Name))
+			if errors.Is(err, ErrNotFound) {
+				continue
+			} else if err != nil {
+				return fmt.Errorf("read the present %s: %w", l.Name, err)
+			}
+			l.Tag = o.Tag
+		}
+		slots[l.Name] = slot{cond: conditionOf(l.Tag), left: true}
+	}
+	return nil
+}
+
+// removeLeft removes what belongs to no signer of the release.
+func removeLeft(ctx context.Context, s Store, slots map[string]slot) error {
+	c, ok := s.(Cleaner)
+	if !ok {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(slots)) {
+		if !slots[name].left {
+			continue
+		}
+		if err := c.Delete(ctx, name, slots[name].cond.Match); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("remove %s, whose signer left: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // reserve takes the serial and puts its other copies: step 1.
@@ -196,7 +248,7 @@ func swap(ctx context.Context, s Store, st *Standing, r *Release) error {
 	if err != nil {
 		return err
 	}
-	st.Pointer, st.pointerTag = &p, tag
+	st.Pointer, st.pointerTag, st.Void = &p, tag, false
 	return nil
 }
 
@@ -204,6 +256,11 @@ func swap(ctx context.Context, s Store, st *Standing, r *Release) error {
 // nothing newer is ever overwritten.
 func settle(ctx context.Context, s Store, st *Standing, r *Release, slots map[string]slot) error {
 	for i, name := range r.fixed() {
+		if name == ManifestName { // the last one: before it changes, no signature of another may lie beside it
+			if err := removeLeft(ctx, s, slots); err != nil {
+				return &StepError{Pair, err}
+			}
+		}
 		if slots[name].same {
 			continue
 		}

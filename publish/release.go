@@ -70,13 +70,20 @@ func (r *Release) check() error {
 
 func (r *Release) checkOthers() error {
 	for _, o := range slices.Concat(r.Ground, r.Status) {
-		if err := CheckName(o.Name); err != nil {
+		if err := checkGround(o.Name); err != nil {
 			return err
 		}
-		if strings.HasPrefix(o.Name, "m/") || strings.HasPrefix(o.Name, "latest.") || strings.HasPrefix(o.Name, "manifest.") ||
-			o.Name == NoteName || o.Name == LeaseName {
-			return fmt.Errorf("%s belongs to the publication: it cannot be a ground or status file", o.Name)
-		}
+	}
+	return nil
+}
+
+// checkGround accepts the names of ground and status files.
+func checkGround(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, "m/") || strings.HasPrefix(name, "latest.") || strings.HasPrefix(name, "manifest.") || name == NoteName || name == LeaseName {
+		return fmt.Errorf("%s belongs to the publication: it cannot be a ground or status file", name)
 	}
 	return nil
 }

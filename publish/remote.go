@@ -127,7 +127,11 @@ func (st *Standing) within(ctx context.Context, s Store, serial int64, act func(
 		return err
 	}
 	defer l.release(ctx)
-	return act(&leased{Store: s, lease: l, serial: serial})
+	under := &leased{Remote: r, lease: l, serial: serial}
+	if st.Void {
+		under.void = st.Pointer
+	}
+	return act(under)
 }
 
 // know fills st.note, once a run.
@@ -156,11 +160,11 @@ func (st *Standing) know(ctx context.Context, r Remote) error {
 func (st *Standing) Warning() string { return st.warning }
 
 // ground puts trust and keys, unless the note says that these very objects are there.
-func (st *Standing) ground(ctx context.Context, s Store, objects []Object) error {
+func (st *Standing) ground(ctx context.Context, s Store, g GroundFiles) error {
 	if st.note == nil {
-		return putGround(ctx, s, st, objects)
+		return putGround(ctx, s, st, g)
 	}
-	sum := sumOfObjects(objects)
+	sum := sumOfObjects(g.Objects)
 	if st.note.Ground == sum {
 		return nil
 	}
@@ -170,7 +174,7 @@ func (st *Standing) ground(ctx context.Context, s Store, objects []Object) error
 			return err
 		}
 	}
-	if err := putGround(ctx, s, st, objects); err != nil {
+	if err := putGround(ctx, s, st, g); err != nil {
 		return err
 	}
 	st.note.Ground = sum
@@ -180,7 +184,11 @@ func (st *Standing) ground(ctx context.Context, s Store, objects []Object) error
 func sumOfObjects(objects []Object) string {
 	h := sha256.New()
 	for _, o := range objects {
-		fmt.Fprintf(h, "%s %s\n", o.Name, sumOf(o.Data))
+		data := o.Data
+		if isTrust(o.Name) { // publishers whose copies have other signatures must not take turns
+			data = trustPayload(data)
+		}
+		fmt.Fprintf(h, "%s %s\n", o.Name, sumOf(data))
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
@@ -202,5 +210,5 @@ func tagsOf(ctx context.Context, s Store, r *Release) (map[string]slot, error) {
 	for _, l := range all {
 		slots[l.Name] = slot{cond: conditionOf(l.Tag)}
 	}
-	return slots, nil
+	return slots, addLeft(ctx, s, r, all, slots)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"tidemark/manifest"
 )
@@ -14,6 +15,9 @@ const (
 	maxReserved = 1000
 	keptBundles = 8 // the newest; memory is to be bounded
 )
+
+// ErrReserved: more serials are reserved than are looked at one by one. FirstFree finds one beyond.
+var ErrReserved = errors.New("serials are reserved")
 
 // Reserved is a serial that was reserved and not pointed to.
 type Reserved struct {
@@ -47,8 +51,8 @@ func scan(ctx context.Context, s Store, n, gap int64) (found []Reserved, last in
 			return nil, n, fmt.Errorf("look for reserved serials: %w", err)
 		}
 		if len(found) == maxReserved {
-			return nil, n, fmt.Errorf("more than %d serials are reserved above %s: "+
-				"look for a publisher that fails again and again, then remove those m/<serial>/ by hand", maxReserved, PointerName)
+			return nil, n, fmt.Errorf("more than %d %w above %s: "+
+				"look for a publisher that fails again and again, then remove those m/<serial>/ by hand", maxReserved, ErrReserved, PointerName)
 		}
 		gap = 0
 		found = append(found, Reserved{n, o.Data})
@@ -57,6 +61,35 @@ func scan(ctx context.Context, s Store, n, gap int64) (found []Reserved, last in
 		}
 	}
 	return found, n, nil
+}
+
+// FirstFree is the lowest serial from n on of which nothing at all lies at the store.
+func FirstFree(ctx context.Context, s Store, n int64) (int64, error) {
+	taken := map[int64]bool{}
+	if c, ok := s.(Cleaner); ok {
+		all, err := c.List(ctx, "m/")
+		if err != nil {
+			return 0, fmt.Errorf("look for a free serial: %w", err)
+		}
+		for _, l := range all {
+			if m := copyName.FindStringSubmatch(l.Name); m != nil {
+				serial, _ := strconv.ParseInt(m[1], 10, 64)
+				taken[serial] = true
+			}
+		}
+	}
+	for n = max(n, 1); n <= manifest.MaxSerial; n++ {
+		if taken[n] {
+			continue
+		}
+		_, err := s.Get(ctx, manifest.SerialPath(n)+BundleName, limitOf(BundleName))
+		if errors.Is(err, ErrNotFound) {
+			return n, nil
+		} else if err != nil && !errors.Is(err, ErrTooLarge) {
+			return 0, fmt.Errorf("look for a free serial: %w", err)
+		}
+	}
+	return 0, errors.New("no serial left: the largest is 2^53-1")
 }
 
 // NextSerial is 1 + the highest of the pointer's serial, the publisher's own state's, trust's min_serial and all

@@ -57,7 +57,8 @@ type Listed struct {
 
 // Cleaner is what a Store can do besides, so that old manifests can be removed from it.
 type Cleaner interface {
-	// List gives all objects whose name begins with prefix, which ends in a slash.
+	// List gives all objects whose name begins with prefix. One that does not end in a slash ends in a name's beginning, and
+	// may stand for that directory alone.
 	List(ctx context.Context, prefix string) ([]Listed, error)
 	// Delete removes the object if it still has this tag; otherwise it wraps ErrConflict or ErrNotFound.
 	Delete(ctx context.Context, name, tag string) error

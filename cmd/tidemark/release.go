@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"tidemark/client"
@@ -151,38 +150,17 @@ func (p *publisher) inline(bundle, payload []byte) ([]byte, error) {
 }
 
 // chain is every trust version that this publisher ever worked with, kept in the state: a site that is laid anew has them all.
-func (p *publisher) chain() (objects []publish.Object, err error) {
-	current := fmt.Sprintf("trust/%d.json", p.trust.Version)
-	if !p.readOnly() {
-		if err := os.MkdirAll(p.state.path("trust"), 0o700); err != nil {
-			return nil, fmt.Errorf("keep the trust chain: %w", err)
-		}
-		if err := p.state.write(current, p.envelope); err != nil {
-			return nil, err
-		}
+func (p *publisher) chain() (objects []publish.Object) {
+	for _, s := range p.versions() {
+		objects = append(objects, publish.NewObject(trustName(s.Version), s.envelope))
 	}
-	for v := int64(1); v < p.trust.Version; v++ {
-		name := fmt.Sprintf("trust/%d.json", v)
-		b, err := p.state.read(name)
-		if err != nil {
-			return nil, err
-		}
-		if b != nil {
-			objects = append(objects, publish.NewObject(name, b))
-		}
-	}
-	return append(objects, publish.NewObject(current, p.envelope)), nil
+	return objects
 }
 
 // ground is what lies below every release: the trust chain, the public keys, the schemas.
 func (p *publisher) ground() ([]publish.Object, error) {
-	t := p.trust
-	objects, err := p.chain()
-	if err != nil {
-		return nil, err
-	}
-	objects = append(objects, publish.NewObject("trust.json", p.envelope))
-	exported, err := keys.Export(t, p.Now())
+	objects := append(p.chain(), publish.NewObject("trust.json", p.envelope))
+	exported, err := keys.Export(p.trust, p.Now())
 	if err != nil {
 		return nil, fmt.Errorf("export public keys: %w", err)
 	}

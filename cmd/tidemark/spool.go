@@ -95,6 +95,9 @@ func runCheckins(c *console.Call) error {
 		return err
 	}
 	defer p.close()
+	if err := p.newestTrust(); err != nil { // again: another run may have gone further while this one waited
+		return err
+	}
 	o, err := p.checkinRun(c.Context.Context, c.Bool("force"))
 	if err != nil || o == nil {
 		return err

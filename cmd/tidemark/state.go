@@ -30,6 +30,7 @@ import (
 //	readings.json           what was seen last of each server (lastReadings)
 //	history.db              what was seen over time
 //	lists/                  the masters' file lists (lists)
+//	trust/<N>.json          every trust version that was worked with (trustChain)
 //	lock.json               who holds the lock (an flock on the directory itself)
 type state struct {
 	dir  string
@@ -44,6 +45,7 @@ type siteState struct {
 	Bundle    string          `json:"bundle,omitempty"` // SHA-256 of published.bundle.json
 	StatusAt  strictjson.Time `json:"status_at,omitzero"`
 	WarnedAt  strictjson.Time `json:"warned_at,omitzero"` // of keys that end
+	BehindAt  strictjson.Time `json:"behind_at,omitzero"` // when it was said that a newer trust version judges than is installed
 
 	Renewed *life `json:"renewed,omitempty"` // when what is published was given its end
 
