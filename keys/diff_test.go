@@ -53,7 +53,10 @@ func TestDiff(t *testing.T) {
 		{"another format", func(_, n *Trust) { n.Schema = "tidemark/trust/v2" }, "schema", "reads"},
 		{"ends before", func(o, n *Trust) { n.Expires = strictjson.At(o.Expires.Add(-time.Second)) }, "expires", "before the version"},
 		{"ended", func(_, n *Trust) { n.Expires = strictjson.At(day0) }, "expires", "ended already"},
-		{"89 days", func(o, n *Trust) { o.Expires = strictjson.At(day0.Add(day)); n.Expires = strictjson.At(day0.Add(89 * day)) }, "expires", "90 days"},
+		{"89 days", func(o, n *Trust) {
+			o.Expires = strictjson.At(day0.Add(day))
+			n.Expires = strictjson.At(day0.Add(89 * day))
+		}, "expires", "90 days"},
 		{"89 days, as before", func(o, n *Trust) { o.Expires = strictjson.At(day0.Add(89 * day)); n.Expires = o.Expires }, "expires", "90 days"},
 		{"four years", func(_, n *Trust) { n.Expires = strictjson.At(day0.Add(4 * year)) }, "expires", "three years"},
 		{"two years", func(_, n *Trust) { n.Expires = strictjson.At(day0.Add(2 * year)) }, "expires", ""},
@@ -129,8 +132,12 @@ func TestDiff(t *testing.T) {
 		{"ended now", func(_, n *Trust) { n.Manifest.Keys[1].NotAfter = in(-time.Second) }, "key-end", "refuse"},
 		{"ended no more", func(o, n *Trust) { o.Manifest.Keys[1].NotAfter = in(-day) }, "key-end", "may sign again"},
 		{"a minisign key replaced under its id", func(_, n *Trust) { n.Manifest.Keys[1].Public = fresh.String() }, "key-renewed", "collide"},
-		{"a signing key less", func(o, n *Trust) { o.Manifest.Keys[0].Signing = append(o.Manifest.Keys[0].Signing, strings.Repeat("A", 40)) }, "key-signing", "refuse"},
-		{"a signing key more", func(_, n *Trust) { n.Manifest.Keys[0].Signing = append(n.Manifest.Keys[0].Signing, strings.Repeat("A", 40)) }, "key-signing", ""},
+		{"a signing key less", func(o, n *Trust) {
+			o.Manifest.Keys[0].Signing = append(o.Manifest.Keys[0].Signing, strings.Repeat("A", 40))
+		}, "key-signing", "refuse"},
+		{"a signing key more", func(_, n *Trust) {
+			n.Manifest.Keys[0].Signing = append(n.Manifest.Keys[0].Signing, strings.Repeat("A", 40))
+		}, "key-signing", ""},
 		{"the keys in another order", func(_, n *Trust) { slices.Reverse(n.Manifest.Keys) }, "key-order", ""},
 		{"a kind of key replaced without an overlap", func(_, n *Trust) {
 			n.Manifest.Keys[1] = ManifestKey{Holder: "publisher", Kind: Minisign, Key: fresh.ID, Public: fresh.String()}
