@@ -246,9 +246,9 @@ func (b *balloting) next(doc trustCheckDocument) string {
 	case doc.Written == "":
 		return fmt.Sprintf("tidemark trust check %s%s -o trust.json", shellWord(b.draft.name), chain)
 	case b.newChain:
-		return "tidemark run --bootstrap; then have every mirror pin the new trust.json by hand"
+		return withConfig(b.Call, "tidemark run --bootstrap") + "; then have every mirror pin the new trust.json by hand"
 	}
-	return "tidemark run"
+	return withConfig(b.Call, "tidemark run")
 }
 
 // missing are the holders of roles that have not enough signatures.

@@ -22,6 +22,9 @@ type installed struct {
 
 // findInstalled reads the configuration's trust.json. Without a configuration, and none asked for, it is nil.
 func findInstalled(c *console.Call) (*installed, error) {
+	if c.String("config") == "" {
+		return nil, nil
+	}
 	cfg, err := config.LoadPublisher(c.String("config"))
 	if errors.Is(err, fs.ErrNotExist) && !c.IsSet("config") {
 		return nil, nil
@@ -46,7 +49,7 @@ func needInstalled(c *console.Call, what string) (*installed, error) {
 	case err != nil:
 		return nil, err
 	case i == nil:
-		return nil, console.Exit(console.Misuse, fmt.Errorf("no configuration (%s) and so no installed trust.json", c.String("config")), "name %s, or the configuration: --config FILE", what)
+		return nil, console.Exit(console.Misuse, fmt.Errorf("no configuration (%q), and so no installed trust.json", c.String("config")), "name %s, or the configuration: --config FILE", what)
 	case i.doc == nil:
 		return nil, console.Exit(console.Misuse, fmt.Errorf("the installed trust: %s is not there", i.file), "sign and install a first version: tidemark trust check trust-1.json -o %s; or name %s", shellWord(i.file), what)
 	}
@@ -64,6 +67,14 @@ func (i *installed) kept(version int64) (*trustFile, error) {
 		return nil, fmt.Errorf("trust chain: %w", err)
 	}
 	return parseTrustFile(name, b)
+}
+
+// withConfig is a command to type next, with the configuration named where it is not the usual one.
+func withConfig(c *console.Call, command string) string {
+	if file := c.String("config"); file != "" && c.IsSet("config") {
+		return command + " --config " + shellWord(file)
+	}
+	return command
 }
 
 // newest walks the chain kept in the state on from t, each step verified.

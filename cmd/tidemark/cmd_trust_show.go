@@ -15,7 +15,7 @@ import (
 
 func trustShowCommand(e *console.Program) *cli.Command {
 	return e.Command("show", "a draft or a trust.json in words, and what it changes", "[FILE]", []cli.Flag{
-		trustFlag(),
+		trustFlag(), newChainFlag(),
 		&cli.BoolFlag{Name: "words", Usage: "spell the keys in words, too, to be compared aloud"},
 	}, `Says who may sign by FILE (default: the installed trust.json), and what changes from the version before: alarms first. Without
 a configuration nothing but FILE and --trust is read. The SHA-256 is of the bytes that are signed: holders compare it with
@@ -69,21 +69,21 @@ func showTrust(c *console.Call) error {
 	if err != nil {
 		return err
 	}
-	d := describe(c, c.Bool("words"))
+	d, newChain := describe(c, c.Bool("words")), c.Bool("new-chain")
 	d.document(f)
 	doc := trustShowDocument{Schema: "tidemark/trust-show/v1", trustDescription: described(f), Document: f.trust, Changes: []keys.Change{}}
 	if len(doc.SignedBy) > 0 {
 		d.Say("Signed by %s.", strings.Join(doc.SignedBy, ", "))
 	}
-	if old != nil || f.trust.Version == 1 {
-		doc.Changes = changesOf(old, f, false, c.Now())
+	if old != nil || f.trust.Version == 1 || newChain {
+		doc.Changes = changesOf(old, f, newChain, c.Now())
 		d.changes(old, doc.Changes)
 	} else {
 		d.Say("What it changes: name the version before it to see that: --trust OLD")
 	}
 	if old != nil {
 		doc.From = old.trust.Version
-		err = f.follows(old, false)
+		err = f.follows(old, newChain)
 	}
 	if err == nil && f.hidden {
 		err = console.Exit(console.Refused, fmt.Errorf("%s: %w", harmless(f.name), errHidden), "do not sign it; have it made again: tidemark trust new")

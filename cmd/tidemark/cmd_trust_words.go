@@ -190,6 +190,9 @@ func until(t, now time.Time) string {
 	if !now.Before(t) {
 		return "which is over"
 	}
+	if days := int(t.Sub(now).Hours() / 24); days > 1 {
+		return fmt.Sprintf("in %d days", days)
+	}
 	return "in " + console.Span(t.Sub(now))
 }
 
