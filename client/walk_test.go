@@ -91,14 +91,6 @@ func TestUpdateTrust_Expiry(t *testing.T) {
 	}
 }
 
-func TestLook_TrustEnds(t *testing.T) {
-	_, r := settled(t)
-	r.Trust = sealed(t, following(3, func(x *keys.Trust) { x.Expires = strictjson.At(day0.Add(20 * 24 * time.Hour)) }), 3)
-	if v, err := r.look(t); err != nil || !told(v.Noted, NoteTrustEnds) {
-		t.Errorf("%+v, %v", v, err)
-	}
-}
-
 // A stolen key signed the highest serial there is. The next trust document, without it, starts the serials anew, once.
 func TestLook_ResetSerial(t *testing.T) {
 	f := fixtures()
