@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -35,6 +36,7 @@ func (k *key) explain(call string, err error) *Error {
 	e := &Error{Key: k.Key, Call: call, Err: err, text: printable(err.Error())}
 	var api smithy.APIError
 	var resp *smithyhttp.ResponseError
+	var send *url.Error
 	switch {
 	case errors.As(err, &api):
 		e.text = printable(strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": "))
@@ -43,6 +45,9 @@ func (k *key) explain(call string, err error) *Error {
 		e.text = fmt.Sprintf("no answer within %s, or the deadline of the whole run", k.Timeout)
 	case errors.Is(err, context.Canceled):
 		e.text = "cancelled"
+	case errors.As(err, &send):
+		e.text = printable(send.Err.Error())
+		e.Hint = "is the endpoint " + k.where() + " right, and its authority (ca) known?"
 	case errors.As(err, &resp):
 		e.text = fmt.Sprintf("found status %d", resp.HTTPStatusCode())
 	case strings.Contains(err.Error(), "credentials"):
@@ -50,6 +55,13 @@ func (k *key) explain(call string, err error) *Error {
 		e.Hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or put them into ~/.aws/credentials"
 	}
 	return e
+}
+
+func (k *key) where() string {
+	if k.Endpoint == "" {
+		return "of AWS"
+	}
+	return k.Endpoint
 }
 
 func (k *key) hint(code string) string {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -85,6 +88,7 @@ func (o *Options) client(ctx context.Context) (*kms.Client, error) {
 	}
 	return kms.NewFromConfig(cfg, func(ko *kms.Options) {
 		ko.HTTPClient = transport
+		ko.Retryer = onlyHopeful{retry.NewStandard()}
 		if o.Endpoint != "" {
 			ko.BaseEndpoint = aws.String(o.Endpoint)
 		}
@@ -110,4 +114,19 @@ func (o *Options) transport() (aws.HTTPClient, error) {
 		t.TLSClientConfig.RootCAs = pool
 		t.TLSHandshakeTimeout = connectTimeout
 	}), nil
+}
+
+// onlyHopeful is the SDK's standard (throttling, server errors, resets: three tries) without failures to connect that stay: a
+// false name, a certificate that is not believed.
+type onlyHopeful struct{ aws.RetryerV2 }
+
+// IsErrorRetryable tells what another try may mend.
+func (o onlyHopeful) IsErrorRetryable(err error) bool {
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &cert) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) {
+		return false
+	}
+	return o.RetryerV2.IsErrorRetryable(err)
 }
