@@ -38,9 +38,12 @@ func Open(ctx context.Context, o Options) (sign.Remote, error) {
 	}
 	r := &remote{socket: o.Socket, public: public, wire: wire}
 	if o.Socket == "" {
-		return nil, fmt.Errorf("ssh-agent: no socket is named: start an agent (eval $(ssh-agent)) and give its SSH_AUTH_SOCK")
+		return nil, errors.New("ssh-agent: no socket is named: start an agent (eval $(ssh-agent)) and give its SSH_AUTH_SOCK")
 	}
-	return r, r.ask(ctx, r.look)
+	if err := r.ask(ctx, r.look); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // remote is one key of an agent.
@@ -84,7 +87,7 @@ func (r *remote) look(a agent.Agent) error {
 		}
 	}
 	if len(list) == 0 {
-		return fmt.Errorf("it has no keys, or is locked, expected %s: ssh-add -x unlocks, ssh-add FILE loads a key", ssh.FingerprintSHA256(r.wire))
+		return fmt.Errorf("it has no keys, or is locked, expected %s: ssh-add -X unlocks, ssh-add FILE loads a key", ssh.FingerprintSHA256(r.wire))
 	}
 	return fmt.Errorf("it has %d other keys, expected %s: load it with ssh-add FILE (a token's: ssh-add -s /path/of/pkcs11.so)", len(list), ssh.FingerprintSHA256(r.wire))
 }
