@@ -27,7 +27,7 @@ func TestCeremonies(t *testing.T) {
 	page := readPage(t, pageFile)
 	bin, then := programs(t)
 	layLab(t, bin, then)
-	base := newWorld(t, then, fmt.Sprintf("TIDEMARK_TEST_CLOCK=-%s", ago))
+	base := newWorld(t, then)
 	ran := make(chan map[string]bool, len(stories)+1)
 	base.begin(t, page, ran)
 	t.Run("stories", func(t *testing.T) {
@@ -149,17 +149,28 @@ func (w *world) settle(t *testing.T) {
 	w.must(t, "operator", "cp trust.json "+w.machine("stick"))
 }
 
-// programs builds the real ones, and a tidemark whose clock can be moved (see its script_test.go). Without the race
-// detector: they are many processes on few cores.
+// programs builds the real ones, and a tidemark whose clock is a while ago. Without the race detector: they are many
+// processes on few cores.
 func programs(t *testing.T) (bin, then string) {
 	t.Helper()
 	bin, then = filepath.Join(t.TempDir(), "bin"), filepath.Join(t.TempDir(), "then")
+	main, err := filepath.Abs("../../cmd/tidemark/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := strings.Replace(readFile(t, main), "time.Now,", fmt.Sprintf("func() time.Time { return time.Now().Add(-%d) },", ago), 1)
+	if slow == readFile(t, main) {
+		t.Fatalf("%s has no clock to replace", main)
+	}
+	replaced, overlay := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), "overlay.json")
+	writeFile(t, replaced, slow)
+	writeFile(t, overlay, fmt.Sprintf(`{"Replace": {%q: %q}}`, main, replaced))
 	for _, args := range [][]string{
-		{"build", "-ldflags=-s -w", "-o", bin + "/", "../../cmd/tidemark", "../../cmd/tidemark-mirror"},
-		{"test", "-c", "-ldflags=-s -w", "-o", filepath.Join(then, "tidemark"), "../../cmd/tidemark"},
+		{"-o", bin + "/", "../../cmd/tidemark", "../../cmd/tidemark-mirror"},
+		{"-o", then + "/", "-overlay", overlay, "../../cmd/tidemark"},
 	} {
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		if out, err := exec.Command("go", append([]string{"build", "-ldflags=-s -w"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("go build: %v\n%s", err, out)
 		}
 	}
 	return bin, then

@@ -19,15 +19,36 @@ var stories = []story{
 	{"roots", nil, []act{
 		{section: "i-the-publisher-was-away", after: keyring},
 		{section: "f-a-root-key-was-stolen"},
-		{section: "d2-the-serial-was-driven-up", before: driveUp},
+		{section: "d2-the-serial-was-driven-up", before: driveUp, after: lowAgain},
 		{section: "g-a-whole-new-root"},
 	}},
 	{"lost", today, []act{{section: "h-the-root-is-lost"}}},
 	{"elsewhere", today, []act{{section: "j-online-keys-that-no-file-holds", before: agents}}},
 }
 
-func keyring(t *testing.T, w *world)   { w.must(t, "admin", "cp ../operator/site/keys/centos.* .") }
-func steal(*testing.T, *world)         {}
-func refusesStolen(*testing.T, *world) {}
-func driveUp(*testing.T, *world)       {}
-func agents(*testing.T, *world)        {}
+// keyring is the admin's.
+func keyring(t *testing.T, w *world) { w.must(t, "admin", "cp ../operator/site/keys/centos.* .") }
+
+// steal happens before ceremony D; afterwards what the thief signs is refused.
+func steal(t *testing.T, w *world) { w.thief = rob(t, w) }
+
+func refusesStolen(t *testing.T, w *world) { w.thief.refused(t, w, "mirror") }
+
+// driven is the highest serial that there can be but for a few.
+const driven = 1<<53 - 100
+
+// driveUp has a mirror obey a thief, who signs with both keys.
+func driveUp(t *testing.T, w *world) {
+	w.thief = rob(t, w)
+	w.thief.forge(t, w, driven)
+	w.reaches(t, "mirror")
+}
+
+func lowAgain(t *testing.T, w *world) {
+	if s := w.serial(t); s > 1000 {
+		t.Errorf("serial %d after reset_serial: expected a low one again", s)
+	}
+	w.thief.refused(t, w, "mirror")
+}
+
+func agents(*testing.T, *world) {}

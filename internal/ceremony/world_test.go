@@ -23,16 +23,17 @@ type world struct {
 	bin   string   // directory of the programs
 	env   []string // beside what every command has
 	inUse string   // fingerprint of the OpenPGP primary that signs now; "": the first one
+	thief thief    // of the ceremony at hand
 }
 
 // newWorld makes empty machines. The paths are short: gpg-agent's sockets lie below them.
-func newWorld(t testing.TB, bin string, env ...string) *world {
+func newWorld(t testing.TB, bin string) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "keys")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{dir: dir, bin: bin, env: env}
+	w := &world{dir: dir, bin: bin}
 	t.Cleanup(func() {
 		w.endAgents()
 		os.RemoveAll(dir)
@@ -46,9 +47,9 @@ func newWorld(t testing.TB, bin string, env ...string) *world {
 }
 
 // copyWorld makes another world of the same state.
-func copyWorld(t testing.TB, from *world, bin string, env ...string) *world {
+func copyWorld(t testing.TB, from *world, bin string) *world {
 	t.Helper()
-	w := newWorld(t, bin, env...)
+	w := newWorld(t, bin)
 	if out, err := exec.Command("cp", "-a", from.dir+"/.", w.dir).CombinedOutput(); err != nil {
 		t.Fatalf("copy the world: %v\n%s", err, out)
 	}
@@ -77,15 +78,14 @@ func (w *world) command(machine, line string) *exec.Cmd {
 	c := exec.Command("sh", "-c", line)
 	c.Dir = w.machine(machine)
 	c.Env = append([]string{"HOME=" + c.Dir, "GNUPGHOME=" + filepath.Join(c.Dir, "gnupg"), "PATH=" + w.bin + ":" + os.Getenv("PATH"),
-		"LC_ALL=C", "TZ=UTC", "TERM=dumb", "EDITOR=" + filepath.Join(w.bin, "editor"), "TIDEMARK_CONFIG=" + filepath.Join(c.Dir, configName(machine))}, w.env...)
-	return c
-}
-
-func configName(machine string) string {
-	if machine == "mirror" || machine == "sleeper" {
-		return "mirror.yaml"
+		"LC_ALL=C", "TZ=UTC", "TERM=dumb", "EDITOR=" + filepath.Join(w.bin, "editor")}, w.env...)
+	switch machine {
+	case "operator":
+		c.Env = append(c.Env, "TIDEMARK_CONFIG="+filepath.Join(c.Dir, "tidemark.yaml"))
+	case "mirror", "sleeper":
+		c.Env = append(c.Env, "TIDEMARK_CONFIG="+filepath.Join(c.Dir, "mirror.yaml"))
 	}
-	return "tidemark.yaml"
+	return c
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
