@@ -61,8 +61,9 @@ var house = arch.House{
 		"internal/scripttest": arch.Free,
 		"internal/threats":    arch.Free,
 		"publish/storetest":   arch.Free,
+		"sign/signtest":       arch.Free,
 	},
-	Tests:    []string{"internal/arch", "internal/ceremony", "internal/scripttest", "internal/threats", "publish/storetest"},
+	Tests:    []string{"internal/arch", "internal/ceremony", "internal/scripttest", "internal/threats", "publish/storetest", "sign/signtest"},
 	Adapters: []string{"publish/s3", "publish/cloudfront", "publish/route53", "sign/kms", "sign/sshagent"},
 	// None of these links the AWS SDK; make check asks the go command as well.
 	Links: []string{

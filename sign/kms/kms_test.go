@@ -44,6 +44,8 @@ func open(t *testing.T, o Options) sign.Remote {
 	return r
 }
 
+func request() sign.Request { return signtest.Request(time.Now()) }
+
 func openpgp(t *testing.T, r sign.Remote) sign.Signer {
 	t.Helper()
 	now := time.Now()
@@ -73,15 +75,15 @@ func minisign(t *testing.T, r sign.Remote) sign.Signer {
 
 func TestKMS_StockToolsAccept(t *testing.T) {
 	_, key := at(t)
-	t.Run("RSA OpenPGP", func(t *testing.T) { signtest.Accepted(t, openpgp(t, open(t, key("alias/rsa")))) })
-	t.Run("Ed25519 minisign", func(t *testing.T) { signtest.Accepted(t, minisign(t, open(t, key("alias/ed")))) })
-	t.Run("Ed25519 OpenPGP", func(t *testing.T) { signtest.Accepted(t, openpgp(t, open(t, key("alias/ed")))) })
+	t.Run("RSA OpenPGP", func(t *testing.T) { signtest.Accepted(t, openpgp(t, open(t, key("alias/rsa"))), request()) })
+	t.Run("Ed25519 minisign", func(t *testing.T) { signtest.Accepted(t, minisign(t, open(t, key("alias/ed"))), request()) })
+	t.Run("Ed25519 OpenPGP", func(t *testing.T) { signtest.Accepted(t, openpgp(t, open(t, key("alias/ed"))), request()) })
 }
 
 // An RSA signature made there twice is the same bytes.
 func TestKMS_Repeats(t *testing.T) {
 	_, key := at(t)
-	s, r := openpgp(t, open(t, key("alias/rsa"))), signtest.Request()
+	s, r := openpgp(t, open(t, key("alias/rsa"))), request()
 	a, err1 := s.Sign(t.Context(), r)
 	b, err2 := s.Sign(t.Context(), r)
 	if err := errors.Join(err1, err2); err != nil || a != b {
@@ -103,7 +105,7 @@ func TestKMS_FailingSigner(t *testing.T) {
 		for _, s := range []sign.Signer{pgp, mini} {
 			t.Run(c.fault.Kind+" "+string(s.Key().Kind), func(t *testing.T) {
 				k.Break(c.fault)
-				signtest.Fails(t.Context(), t, s, c.says)
+				signtest.Fails(t.Context(), t, s, request(), c.says)
 			})
 		}
 	}
@@ -115,7 +117,7 @@ func TestKMS_SecondCallFails(t *testing.T) {
 	s := minisign(t, open(t, key("alias/ed")))
 	for _, kind := range []string{lab.KMSDenied, lab.KMSWrong, lab.KMSShort} {
 		k.Break(lab.KMSFault{Kind: kind, From: 2})
-		sig, err := s.Sign(t.Context(), signtest.Request())
+		sig, err := s.Sign(t.Context(), request())
 		if err == nil || sig != (sign.Signature{}) || !strings.Contains(err.Error(), "trusted comment") || k.Asked("Sign") != 2 {
 			t.Errorf("%s: %v, %v after %d requests", kind, sig, err, k.Asked("Sign"))
 		}
@@ -128,7 +130,7 @@ func TestKMS_TriesAgain(t *testing.T) {
 	s := minisign(t, open(t, key("alias/ed")))
 	for _, kind := range []string{lab.KMSThrottled, lab.KMSBroken} {
 		k.Break(lab.KMSFault{Kind: kind, From: 2, Times: 1})
-		if _, err := s.Sign(t.Context(), signtest.Request()); err != nil || k.Asked("Sign") != 3 {
+		if _, err := s.Sign(t.Context(), request()); err != nil || k.Asked("Sign") != 3 {
 			t.Errorf("%s: %v after %d requests, expected success after 3", kind, err, k.Asked("Sign"))
 		}
 	}
@@ -138,7 +140,7 @@ func TestKMS_GivesUp(t *testing.T) {
 	k, key := at(t)
 	s := minisign(t, open(t, key("alias/ed")))
 	k.Break(lab.KMSFault{Kind: lab.KMSThrottled})
-	sig, err := s.Sign(t.Context(), signtest.Request())
+	sig, err := s.Sign(t.Context(), request())
 	var e *Error
 	if !errors.As(err, &e) || sig != (sign.Signature{}) || e.Call != "Sign" || !strings.Contains(e.Hint, "the next run tries again") || k.Asked("Sign") != 3 {
 		t.Errorf("%v after %d requests", err, k.Asked("Sign"))
@@ -151,7 +153,7 @@ func TestKMS_Hangs(t *testing.T) {
 	o.Timeout = 300 * time.Millisecond
 	s := minisign(t, open(t, o))
 	k.Break(lab.KMSFault{Kind: lab.KMSHang, From: 1})
-	sig, err := s.Sign(t.Context(), signtest.Request())
+	sig, err := s.Sign(t.Context(), request())
 	if !errors.Is(err, context.DeadlineExceeded) || sig != (sign.Signature{}) || !strings.Contains(err.Error(), "no answer") {
 		t.Error(err)
 	}
@@ -160,7 +162,7 @@ func TestKMS_Hangs(t *testing.T) {
 	k.Break(lab.KMSFault{Kind: lab.KMSHang})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // of the whole run
 	defer cancel()
-	signtest.Fails(ctx, t, pgp, "")
+	signtest.Fails(ctx, t, pgp, request(), "")
 }
 
 func TestOpen_Refused(t *testing.T) {
@@ -231,7 +233,7 @@ func TestOpen_ByEnvironment(t *testing.T) {
 		}
 	}
 	r := open(t, Options{Key: "alias/ed", Endpoint: k.Endpoint, CA: k.CA})
-	if _, err := minisign(t, r).Sign(t.Context(), signtest.Request()); err != nil {
+	if _, err := minisign(t, r).Sign(t.Context(), request()); err != nil {
 		t.Error(err)
 	}
 	o := Options{Key: "alias/ed", Endpoint: k.Endpoint}

@@ -20,18 +20,17 @@ var document = []byte("{\n  \"serial\": 7,\n  \"text\": \"" + strings.Repeat("x"
 
 const life = 24*time.Hour + 7*time.Second
 
-// Request asks for a signature over a document of 5 kB, issued now, in whole seconds.
-func Request() sign.Request {
-	now := time.Now().UTC().Truncate(time.Second)
+// Request asks for a signature over a document of 5 kB, issued now, which is the real time: other programs have no other clock.
+func Request(now time.Time) sign.Request {
+	now = now.UTC().Truncate(time.Second)
 	return sign.Request{Payload: document, Comment: "tidemark test serial=7", Issued: now, Expires: now.Add(life)}
 }
 
-// Accepted signs, detached and, where the signer can, inline and raw, and has the result read by every program that an admin
+// Accepted signs what Request asks for, detached and, where the signer can, inline and raw, and has the result read by every program that an admin
 // may use: gpg 2.2, gpgv, sqv, and with an RSA key the old gpgv1 and gpg1 (no gpg before 2.1 knows Ed25519); minisign. Each
 // refuses it once a byte of the document is another.
-func Accepted(t *testing.T, s sign.Signer) {
+func Accepted(t *testing.T, s sign.Signer, r sign.Request) {
 	t.Helper()
-	r := Request()
 	sig, err := s.Sign(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +214,7 @@ func (p *papers) raw(s sign.Signer, role keys.ManifestRole) {
 }
 
 // Fails insists that the signer gives an error with these words in it, and no signature, in every form that it has.
-func Fails(ctx context.Context, t *testing.T, s sign.Signer, words string) {
+func Fails(ctx context.Context, t *testing.T, s sign.Signer, r sign.Request, words string) {
 	t.Helper()
 	says := func(what string, nothing bool, err error) {
 		t.Helper()
@@ -223,10 +222,10 @@ func Fails(ctx context.Context, t *testing.T, s sign.Signer, words string) {
 			t.Errorf("%s: %v (nothing: %v), expected %q and nothing", what, err, nothing, words)
 		}
 	}
-	sig, err := s.Sign(ctx, Request())
+	sig, err := s.Sign(ctx, r)
 	says("signature", sig == sign.Signature{}, err)
 	if in, ok := s.(sign.InlineSigner); ok {
-		msg, err := in.SignInline(ctx, Request())
+		msg, err := in.SignInline(ctx, r)
 		says("inline", msg == nil, err)
 	}
 	if in, ok := s.(sign.RawSigner); ok {

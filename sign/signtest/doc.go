@@ -2,9 +2,9 @@
 // have, and one that fails gives nothing.
 //
 //	func TestMine(t *testing.T) {
-//		signtest.Accepted(t, signer)
+//		signtest.Accepted(t, signer, signtest.Request(time.Now()))
 //		token.PullOut()
-//		signtest.Fails(t.Context(), t, signer, "pulled out")
+//		signtest.Fails(t.Context(), t, signer, signtest.Request(time.Now()), "pulled out")
 //	}
 //
 // For tests only.
