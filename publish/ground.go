@@ -34,6 +34,17 @@ func (e *NewerTrustError) Error() string {
 	return fmt.Sprintf("the site has trust/%d.json already, this publisher only version %d: install the newest trust.json", e.Version, e.Version-1)
 }
 
+// TrustForkError says that the site has another document of a version than is to be put.
+type TrustForkError struct {
+	Name    string // trust/<N>.json
+	Version int64
+}
+
+func (e *TrustForkError) Error() string {
+	return fmt.Sprintf("%s at the site has other content, and a trust version never changes: "+
+		"install the site's, or sign your change as version %d", e.Name, e.Version+1)
+}
+
 // PutGround puts trust and keys where they are new or differ, and removes what is gone: step 0, also without a publication. Push
 // does the first by itself. A trust version with the same payload stays as it is, whoever of the root holders signed it.
 func PutGround(ctx context.Context, s Store, st *Standing, g GroundFiles) error {
@@ -95,8 +106,7 @@ func putGround(ctx context.Context, s Store, st *Standing, g GroundFiles) error 
 		case err == nil && sameGround(o, there.Data):
 			continue
 		case err == nil && version > 0 && g.genuine(version, there.Data):
-			return fmt.Errorf("%s at the site has other content, and a trust version never changes: "+
-				"install the site's, or sign your change as version %d", o.Name, version+1)
+			return &TrustForkError{o.Name, version}
 		}
 		replaceTrust = replaceTrust || o.Name == trustFile && err == nil
 		o.Tag = there.Tag

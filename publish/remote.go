@@ -35,7 +35,7 @@ type note struct {
 	Schema      string `json:"schema"`
 	At          string `json:"at"`                 // SHA-256 of Where: a copy of the site elsewhere says nothing about that store
 	Conditional bool   `json:"conditional_writes"` // If-None-Match and If-Match are heeded
-	Ground      string `json:"ground"`             // sumOfObjects of the trust and keys last put; "": not all are there
+	Ground      string `json:"ground"`             // GroundSum of the trust and keys last put; "": not all are there
 	Probe       int    `json:"probe,omitempty"`    // being found out; afterwards 0
 
 	tag string
@@ -164,7 +164,7 @@ func (st *Standing) ground(ctx context.Context, s Store, g GroundFiles) error {
 	if st.note == nil {
 		return putGround(ctx, s, st, g)
 	}
-	sum := sumOfObjects(g.Objects)
+	sum := GroundSum(g.Objects)
 	if st.note.Ground == sum {
 		return nil
 	}
@@ -181,7 +181,8 @@ func (st *Standing) ground(ctx context.Context, s Store, g GroundFiles) error {
 	return st.note.save(ctx, s)
 }
 
-func sumOfObjects(objects []Object) string {
+// GroundSum tells one ground from another: names and SHA-256 of contents, of trust documents that of the payload.
+func GroundSum(objects []Object) string {
 	h := sha256.New()
 	for _, o := range objects {
 		data := o.Data

@@ -51,7 +51,7 @@ func (p *publisher) build() error {
 	if err := fresh(r, p.Now()); err != nil {
 		return err
 	}
-	s, err := look(ctx, p.cfg.Publish[0])
+	s, err := p.atSite(ctx)
 	if err != nil {
 		return err
 	}
@@ -219,11 +219,11 @@ func (p *publisher) publishDir(dir string) error {
 	if err != nil {
 		return console.Hinted(fmt.Errorf("bundle: %w", err), "make it with: tidemark sign %s", dir)
 	}
-	rel, err := p.pack(bundle)
+	s, err := p.atSite(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := look(ctx, p.cfg.Publish[0])
+	rel, err := p.pack(bundle)
 	if err != nil {
 		return err
 	}

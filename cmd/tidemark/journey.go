@@ -50,11 +50,11 @@ func (p *publisher) publishRun(ctx context.Context, force, bootstrap bool) (*out
 
 // begin finds the site and what was published last, and finishes what an earlier run left.
 func (p *publisher) begin(ctx context.Context, bootstrap bool) (*site, *predecessor, error) {
-	if err := p.keysThere(); err != nil {
+	s, err := p.atSite(ctx) // first: new trust and keys go up whatever else fails
+	if err != nil {
 		return nil, nil, err
 	}
-	s, err := look(ctx, p.cfg.Publish[0])
-	if err != nil {
+	if err := p.keysThere(); err != nil {
 		return nil, nil, err
 	}
 	prev, err := p.predecessor(ctx, s, bootstrap)
@@ -88,7 +88,7 @@ func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	if r.partial() {
 		p.keepMasterTrouble(o.decision.Trees)
 	}
-	o.trouble = append(masterTrouble(r.readings), refusedMasters(r.readings, o.decision.Trees, p.Now())...)
+	o.trouble = append(append(p.early, masterTrouble(r.readings)...), refusedMasters(r.readings, o.decision.Trees, p.Now())...)
 	var due bool
 	var err error
 	if due, o.why, err = p.due(r, o.decision); err != nil {
@@ -177,6 +177,10 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 		return false, "", err
 	case s.standing.Pointer == nil:
 		return true, "the site is empty", nil
+	case prev.outdated || s.bundle != nil && s.opened == nil:
+		return true, fmt.Sprintf("what is published does not verify under trust version %d", p.trust.Version), nil
+	case prev.manifest.TrustVersion != p.trust.Version:
+		return true, fmt.Sprintf("trust version %d is new", p.trust.Version), nil
 	case s.standing.Pointer.Serial < prev.manifest.Serial:
 		return true, "the site was set back", nil
 	case p.ahead(prev) && p.Bool("bootstrap"):
@@ -266,14 +270,26 @@ func (p *publisher) nextSerial(ctx context.Context, prev *predecessor, s *site) 
 			if err != nil {
 				return 0, console.Hinted(fmt.Errorf("a new beginning must know what the copies hold: %w", err), "bring the copy back, or take it out of publish:")
 			}
-			highest = max(highest, c.standing.Serial())
+			if p.openSite(ctx, c); !c.standing.Void {
+				highest = max(highest, c.standing.Serial())
+			}
 		}
 	}
+	if s.standing.Void {
+		return publish.FirstFree(ctx, s.store, max(highest+1, p.trust.MinSerial))
+	}
 	reserved, err := publish.Reservations(ctx, s.store, s.standing, highest)
+	if errors.Is(err, publish.ErrReserved) { // whoever took them all
+		return publish.FirstFree(ctx, s.store, max(highest, s.standing.Serial(), p.trust.MinSerial)+1)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("look for reserved serials: %w", err)
 	}
-	return publish.NextSerial(s.standing.Serial(), highest, p.trust.MinSerial, reserved...)
+	next, err := publish.NextSerial(s.standing.Serial(), highest, p.trust.MinSerial, reserved...)
+	if err != nil {
+		return 0, console.Hinted(err, "whoever took the last ones had your keys: revoke them, and begin the serials anew: tidemark trust new --reset-serial --min-serial N")
+	}
+	return next, nil
 }
 
 // reservedFor is how long a reserved serial is left to the run that reserved it.
@@ -293,7 +309,7 @@ func (p *publisher) finishReserved(ctx context.Context, s *site) error {
 	for i := len(reserved) - 1; i >= 0; i-- {
 		r := reserved[i]
 		o, _, err := client.Open(r.Bundle, client.Options{Network: p.cfg.Network, Trust: p.trust, Now: p.Now()})
-		if err != nil || p.Now().Sub(o.Manifest.Issued.Time) < reservedFor {
+		if err != nil || !p.sinceReset(o.Manifest) || p.Now().Sub(o.Manifest.Issued.Time) < reservedFor {
 			continue
 		}
 		if err := publish.Finish(ctx, s.store, s.standing, r.Serial, p.verify); err != nil {

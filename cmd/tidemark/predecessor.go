@@ -17,6 +17,7 @@ type predecessor struct {
 	manifest *manifest.Manifest
 	payload  []byte
 	bundle   []byte
+	outdated bool // it does not verify under today's trust: it may be built upon, and is never put back
 }
 
 // previous is its manifest, nil for a first publication.
@@ -65,7 +66,7 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 // beginning is nil when there may well be no predecessor.
 func (p *publisher) beginning(s *site, cause error, bootstrap bool) error {
 	st, known, err := p.state.site()
-	if err != nil || bootstrap || (cause == nil && known && st.Published == 0) {
+	if err != nil || bootstrap || (cause == nil || s.standing.Void) && known && (st.Published == 0 || p.forgotten) {
 		return err
 	}
 	if r := (*client.Refused)(nil); errors.As(cause, &r) && r.Reason == client.FutureDated {
@@ -86,15 +87,10 @@ func (p *publisher) published(ctx context.Context, s *site, own *predecessor) (*
 	if own != nil && at.Serial == own.manifest.Serial && at.SHA256 == manifest.SHA256(own.payload) {
 		return own, nil // verified when it was published, perhaps under an earlier trust
 	}
-	b, err := s.standing.Predecessor(ctx, s.store)
-	if err != nil {
-		return nil, fmt.Errorf("what is published cannot be read: %w", err)
+	if err := p.openSite(ctx, s); err != nil {
+		return nil, err
 	}
-	o, err := p.openOld(b)
-	if err != nil {
-		return nil, fmt.Errorf("what is published does not verify: %w", err)
-	}
-	return opened(o), nil
+	return opened(s.opened), nil
 }
 
 func (p *publisher) openOld(b []byte) (*client.Opened, error) {
@@ -110,7 +106,7 @@ func (p *publisher) ownCopy() (*predecessor, error) {
 		return nil, err
 	}
 	b, err := p.state.read(ownFile)
-	if err != nil || b == nil {
+	if err != nil || b == nil || p.forgotten {
 		return nil, err
 	}
 	if o, err := p.openOld(b); err == nil {
@@ -128,7 +124,7 @@ func (p *publisher) ownCopy() (*predecessor, error) {
 		p.Warn("own copy %s is not usable: %v", p.state.path(ownFile), err)
 		return nil, nil
 	}
-	return &predecessor{manifest: m, payload: files[client.ManifestFile], bundle: b}, nil
+	return &predecessor{manifest: m, payload: files[client.ManifestFile], bundle: b, outdated: true}, nil
 }
 
 // ownFile is the state's copy of the bundle that was published last.
@@ -154,7 +150,7 @@ func (p *publisher) keep(o *predecessor) error {
 // whole puts back what is missing of a site whose pointer names the own copy. A directory is looked through at every run; of a
 // bucket, where each look is a request, only the completion mark is asked.
 func (p *publisher) whole(ctx context.Context, s *site, own *predecessor) error {
-	if p.readOnly() || s.Dir == "" && s.standing.Complete() {
+	if p.readOnly() || own.outdated || s.Dir == "" && s.standing.Complete() {
 		return nil
 	}
 	if !s.standing.Complete() {
@@ -173,6 +169,10 @@ func (p *publisher) whole(ctx context.Context, s *site, own *predecessor) error 
 // that is revoked now) is left to the publication that follows.
 func (p *publisher) restore(ctx context.Context, s *site, own *predecessor) error {
 	if p.readOnly() {
+		return nil
+	}
+	if s.standing.Serial() > own.manifest.Serial && !s.standing.Void {
+		p.Log.Info("the own copy is not published again: readers may have seen a later serial", "serial", s.standing.Serial())
 		return nil
 	}
 	rel, err := p.pack(own.bundle)

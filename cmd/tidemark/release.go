@@ -167,6 +167,13 @@ func (p *publisher) ground() ([]publish.Object, error) {
 	for _, name := range sortedKeys(exported) {
 		objects = append(objects, publish.NewObject("keys/"+name, exported[name]))
 	}
+	directory, err := keys.WKD(p.trust, p.Now())
+	if err != nil {
+		return nil, fmt.Errorf("export public keys: %w", err)
+	}
+	for _, name := range sortedKeys(directory) {
+		objects = append(objects, publish.NewObject(name, directory[name]))
+	}
 	for _, name := range schema.Names() {
 		b, err := schema.Get(name)
 		if err != nil {

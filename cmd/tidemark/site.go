@@ -11,6 +11,7 @@ import (
 	"tidemark/config"
 	"tidemark/internal/console"
 	"tidemark/internal/strictjson"
+	"tidemark/manifest"
 	"tidemark/publish"
 	"tidemark/publish/cloudfront"
 	"tidemark/publish/s3"
@@ -23,6 +24,11 @@ type site struct {
 	store    publish.Store
 	standing *publish.Standing
 	damaged  error // the pointer or the mark lies there and cannot be read
+
+	ours   bool           // the pointer names the state's own copy
+	bundle []byte         // what the pointer names, once it was read
+	opened *client.Opened // the same, once it has verified
+	anew   bool           // what the pointer named was void: caches may hold a higher serial than is published
 }
 
 // look opens a target and reads its pointer and mark: two requests.
@@ -75,7 +81,11 @@ func (p *publisher) await(ctx context.Context, s *site, name string, want []byte
 		return err
 	}
 	fetch := func(ctx context.Context, name string) ([]byte, error) { return origin.Fetch(ctx, name, sign.MaxBundle) }
-	err = publish.Await(ctx, fetch, name, want, patience)
+	wait := publish.Await
+	if s.anew {
+		wait = publish.AwaitAnew
+	}
+	err = wait(ctx, fetch, name, want, patience)
 	if d := (*publish.DifferentError)(nil); errors.As(err, &d) {
 		return console.Exit(console.Refused, fmt.Errorf("%s: %w", s.URL, err), "look for a cache or a web server that changes files, then run again")
 	}
@@ -161,28 +171,43 @@ func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
 	if err != nil {
 		return err
 	}
+	if at := s.standing.Pointer; at != nil && at.SHA256 != manifest.SHA256(own.payload) && at.Serial >= own.manifest.Serial {
+		if err := p.openSite(ctx, s); err != nil && s.bundle != nil {
+			p.Warn("copy %s: %v; it is overwritten", s, err)
+			s.standing.Void, s.anew = true, true
+		}
+	}
 	switch there := s.standing.Serial(); {
+	case s.standing.Void:
+		err = p.feed(ctx, s, b)
 	case there > own.manifest.Serial:
 		return fmt.Errorf("it is at serial %d, ahead of the authority's %d: it is left alone; remove it if the authority is right", there, own.manifest.Serial)
 	case there == own.manifest.Serial && s.damaged == nil:
 		err = p.whole(ctx, s, own)
 	default:
-		rel, perr := p.pack(b)
-		if perr != nil {
-			return perr
-		}
-		if err = publish.Foreign(ctx, s.store, s.standing); err == nil {
-			err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
-			p.heedWarning(s)
-		}
-		if err == nil {
-			err = errors.Join(p.announce(ctx, s, rel)...)
-		}
+		err = p.feed(ctx, s, b)
 	}
 	if err != nil {
 		return err
 	}
 	return p.clean(ctx, s)
+}
+
+// feed publishes the own copy at a copy of the site.
+func (p *publisher) feed(ctx context.Context, s *site, own []byte) error {
+	rel, err := p.pack(own)
+	if err != nil {
+		return err
+	}
+	if err := publish.Foreign(ctx, s.store, s.standing); err != nil {
+		return err
+	}
+	err = publish.Push(ctx, s.store, s.standing, *rel, p.readBack(ctx, s, rel.Serial))
+	p.heedWarning(s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.announce(ctx, s, rel)...)
 }
 
 // cleanEvery is how often old serials are removed from a bucket, where it costs requests.

@@ -49,6 +49,9 @@ type siteState struct {
 
 	Renewed *life `json:"renewed,omitempty"` // when what is published was given its end
 
+	ResetBy []string               `json:"reset_by,omitempty"` // SHA-256 of the trust payloads whose reset_serial was obeyed
+	Ground  map[string]groundState `json:"ground,omitempty"`   // by target: trust and keys as put last
+
 	CleanedAt map[string]strictjson.Time `json:"cleaned_at,omitempty"` // by target: when old serials were removed
 }
 

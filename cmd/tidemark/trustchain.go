@@ -34,16 +34,16 @@ import (
 // clients do: another host may have renewed the trust.
 
 const (
-	trustDir  = "trust"         // in the state directory
+	trustDir  = "trust"          // in the state directory
 	trustWalk = 10 * time.Minute // for all steps of one walk
 	trustMost = 1000             // steps of one walk
 )
 
 // trustChain is what newestTrust found.
 type trustChain struct {
-	pin     *trustStep           // the installed trust.json
-	steps   map[int64]*trustStep // those kept in the state that can be read
-	toldBehind int64 // the version of which tellBehind has told
+	pin        *trustStep           // the installed trust.json
+	steps      map[int64]*trustStep // those kept in the state that can be read
+	toldBehind int64                // the version of which tellBehind has told
 }
 
 // trustStep is one version.
