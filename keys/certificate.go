@@ -59,25 +59,53 @@ func PacketConfig(now time.Time) *packet.Config {
 	}
 }
 
-// ReadCertificate reads exactly one public certificate, armored or binary.
+// ReadCertificate reads exactly one public certificate, armored or binary. One that carries its own revocation is refused.
 func ReadCertificate(b []byte) (*Certificate, error) {
+	packets, err := certificatePackets(b)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	return newCertificate(packets, (*Certificate).describe)
+}
+
+// readRevoked reads a certificate that carries its own revocation, and only such a one. Nothing but its fingerprint is described.
+func readRevoked(b []byte) (*Certificate, error) {
+	packets, err := certificatePackets(b)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	return newCertificate(packets, func(c *Certificate, e *openpgp.Entity) error {
+		c.Primary.Fingerprint = Fingerprint(e.PrimaryKey.Fingerprint)
+		if !revokesItself(e) {
+			return fmt.Errorf("certificate %s: carries no revocation of its own", c.Primary.Fingerprint)
+		}
+		return nil
+	})
+}
+
+// revokesItself reports whether the primary key has signed its own revocation, for whatever reason: that a key was merely
+// retired says nothing about signatures that a thief dates back.
+func revokesItself(e *openpgp.Entity) bool {
+	if e.Revoked(time.Time{}) { // judges each revocation signature, too
+		return true
+	}
+	return slices.ContainsFunc(e.Revocations, func(r *packet.VerifiableSignature) bool { return r.Valid != nil && *r.Valid })
+}
+
+func certificatePackets(b []byte) ([]Packet, error) {
 	if len(b) > MaxCertificate {
-		return nil, fmt.Errorf("certificate: more than %d bytes; try gpg --export-options export-minimal", MaxCertificate)
+		return nil, fmt.Errorf("more than %d bytes; try gpg --export-options export-minimal", MaxCertificate)
 	}
 	if bytes.HasPrefix(b, []byte("-----BEGIN "+ArmorPrivate)) {
-		return nil, errors.New("certificate: this is a private key; give its public part (gpg --armor --export)")
+		return nil, errors.New("this is a private key; give its public part (gpg --armor --export)")
 	}
 	if bytes.HasPrefix(b, []byte("-----BEGIN ")) {
 		var err error
 		if b, err = dearmor(b, ArmorPublic, false); err != nil {
-			return nil, fmt.Errorf("certificate: %w", err)
+			return nil, err
 		}
 	}
-	packets, err := SplitPackets(b, maxPackets)
-	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
-	}
-	return newCertificate(packets)
+	return SplitPackets(b, maxPackets)
 }
 
 // CertificateOf takes the public part of a key that was read or made.
@@ -89,7 +117,7 @@ func CertificateOf(e *openpgp.Entity) (*Certificate, error) {
 	return ReadCertificate(b)
 }
 
-func newCertificate(packets []Packet) (c *Certificate, err error) {
+func newCertificate(packets []Packet, describe func(*Certificate, *openpgp.Entity) error) (c *Certificate, err error) {
 	// The library has met hostile packets that made it panic.
 	defer func() {
 		if r := recover(); r != nil {
@@ -104,7 +132,7 @@ func newCertificate(packets []Packet) (c *Certificate, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.describe(e); err != nil {
+	if err := describe(c, e); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -23,6 +23,9 @@ func (c *Certificate) describe(e *openpgp.Entity) error {
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", Fingerprint(e.PrimaryKey.Fingerprint), c.explainSelf(err))
 	}
+	if revokesItself(e) {
+		return fmt.Errorf("certificate %s: is revoked, by its own key", Fingerprint(e.PrimaryKey.Fingerprint))
+	}
 	c.Primary = pgpKey(e.PrimaryKey, self)
 	if direct, err := e.LatestValidDirectSignature(time.Time{}, config); err == nil {
 		c.Primary.End = Earliest(c.Primary.End, lifeEnd(e.PrimaryKey, direct))

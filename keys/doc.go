@@ -43,9 +43,50 @@
 // [Trust.Check] judges one document alone, sign.NextTrust a step from one
 // version to the next.
 //
+// # The next version
+//
+// [Trust.Successor] begins a draft; PutKey, DropKey, RevokeKey, EndKey, PutRoot and DropRoot edit it; [Trust.Encode] checks it and writes the
+// exact bytes that the root holders sign:
+//
+//	next := old.Successor(now, 365*24*time.Hour)
+//	id, err := next.PutKey("publisher", certificate)
+//	err = next.RevokeKey("9B627514EE")
+//	draft, err := next.Encode()
+//
+// [Diff] tells a holder what a signature would agree to. Each [Change] has a code:
+//
+//	schema network version issued expires            the head
+//	root-threshold root-added root-removed root-holder root-public root-order root-whole
+//	threshold required key-added key-removed key-revoked key-unrevoked key-renewed
+//	key-end key-signing key-holder key-kind key-order
+//	overlap      the keys that stay cannot sign what mirrors accept: today's manifest is refused at once
+//	alone        one holder alone can sign trust documents and manifests
+//	min-serial reset-serial
+//	other        a difference that this program cannot name (none is known)
+//
+// An alarm is for what helps a thief or stops mirrors: a threshold that falls, or that one holder can meet; no root holder or no root
+// key in common; a root key that goes online, or an online key that becomes a root key; one key under another name or id; a
+// revoked key that comes back; a key that may sign today and is refused at once; an end in the past, before the old one's, within 90 days, or more than
+// three years ahead; reset_serial. An entry that revokes a key is best kept: without it the key stays refused, as an
+// unknown one, but no alarm is raised when it comes back.
+//
+// [Words] spells a fingerprint by the PGP word list, to be compared by telephone: E582 94F2 is "topmost Istanbul Pluto vagabond".
+//
 // # Files for other tools
 //
 // [Export] writes the keys of the manifest role that may sign at an instant as <network>.asc (one armored
 // block: gpg --import, sqv), <network>.gpg (binary: gpgv), <network>.pub
-// (minisign) and <network>.pem (the same Ed25519 key for openssl).
+// (minisign) and <network>.pem (the same Ed25519 key for openssl); and <network>.txt, the [Sheet], for people.
+//
+// gpgv takes whatever a key of its keyring signed, even one that has ended, and some tools take what a retired key signed before.
+// So a revoked or ended key is in neither ring. But a keyring that was made by gpg --import does not lose a
+// key by importing others: when the certificate of a revoked entry carries its own revocation (PutKey takes such a certificate),
+// <network>.revoked.asc hands that on, to be imported and for nothing else. Where nobody has the revocation certificate,
+// the key must be deleted by hand; <network>.txt names it.
+//
+// [WKD] writes the OpenPGP keys as a Web Key Directory, by the mail addresses in their user ids:
+//
+//	.well-known/openpgpkey/example.org/hu/iy9q119eutrkn8s1mk4r39qejnbu3n5q    Joe.Doe@Example.ORG, at openpgpkey.example.org
+//	.well-known/openpgpkey/hu/iy9q119eutrkn8s1mk4r39qejnbu3n5q                at example.org itself
+//	.well-known/openpgpkey/example.org/policy, .well-known/openpgpkey/policy  empty, as the draft asks
 package keys

@@ -35,7 +35,8 @@ func (t *Trust) Successor(now time.Time, life time.Duration) *Trust {
 // PutKey adds a key to the manifest role, or renews the one of the same id (a certificate that was extended, or has a new
 // subkey). public is a minisign .pub file, its one line "RW…", or an OpenPGP certificate, armored or not, all whose keys that can
 // sign may sign. It returns the key's id. A renewed key has no not_after any more, until EndKey gives it one; a revoked one is
-// not renewed.
+// not renewed. A certificate that carries its own revocation revokes the entry of the same id, or completes its revocation:
+// Export then hands the revocation on.
 func (t *Trust) PutKey(holder string, public []byte) (id string, err error) {
 	if err := ident.Check(holder); err != nil {
 		return "", fmt.Errorf("holder of a key: %w", err)
@@ -50,6 +51,10 @@ func (t *Trust) PutKey(holder string, public []byte) (id string, err error) {
 	}
 	i := slices.IndexFunc(t.Manifest.Keys, func(m ManifestKey) bool { return m.Key == k.Key })
 	switch {
+	case k.Revoked && i < 0:
+		return "", fmt.Errorf("certificate %s is revoked, by its own key, and cannot be added: make a new key for %s", k.Key, holder)
+	case k.Revoked:
+		t.Manifest.Keys[i].Public, t.Manifest.Keys[i].Revoked = k.Public, true
 	case i < 0:
 		t.Manifest.Keys = append(t.Manifest.Keys, k)
 	case t.Manifest.Keys[i].Revoked:
@@ -66,14 +71,19 @@ func readManifestKey(public []byte) (ManifestKey, error) {
 		return ManifestKey{Kind: Minisign, Key: m.ID, Public: m.String()}, err
 	}
 	cert, err := ReadCertificate(public)
+	revoked := false
 	if err != nil {
-		return ManifestKey{}, err
+		gone, notEven := readRevoked(public)
+		if notEven != nil {
+			return ManifestKey{}, err
+		}
+		cert, revoked = gone, true
 	}
 	armored, err := cert.Armored()
 	if err != nil {
 		return ManifestKey{}, err
 	}
-	return ManifestKey{Kind: OpenPGP, Key: cert.Primary.Fingerprint, Public: string(armored), Signing: cert.SigningFingerprints()}, nil
+	return ManifestKey{Kind: OpenPGP, Key: cert.Primary.Fingerprint, Public: string(armored), Signing: cert.SigningFingerprints(), Revoked: revoked}, nil
 }
 
 func looksLikeMinisign(public []byte) bool {

@@ -16,34 +16,51 @@ func Export(t *Trust, now time.Time, before ...*Trust) (map[string][]byte, error
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{}
-	var ring []byte
+	files := map[string][]byte{t.Network + ".txt": Sheet(t, now, before...)}
+	var ring, revoked []byte
 	for _, k := range t.Manifest.Keys {
-		if !k.live(now) {
-			continue
-		}
-		if k.Kind == Minisign {
+		switch {
+		case k.Revoked:
+			revoked = append(revoked, k.revocation()...)
+		case !k.live(now):
+		case k.Kind == Minisign:
 			if err := exportMinisign(files, t.Network, k.Public); err != nil {
 				return nil, err
 			}
+		default:
+			cert, err := ReadCertificate([]byte(k.Public))
+			if err != nil {
+				return nil, err
+			}
+			ring = append(ring, cert.only(k.signingAt(now))...)
+		}
+	}
+	if len(ring) > 0 {
+		files[t.Network+".gpg"] = ring
+	}
+	for name, packets := range map[string][]byte{t.Network + ".asc": ring, t.Network + ".revoked.asc": revoked} {
+		if len(packets) == 0 {
 			continue
 		}
-		cert, err := ReadCertificate([]byte(k.Public))
+		armored, err := Armor(ArmorPublic, packets)
 		if err != nil {
 			return nil, err
 		}
-		ring = append(ring, cert.only(k.signingAt(now))...)
+		files[name] = armored
 	}
-	files[t.Network+".txt"] = Sheet(t, now, before...)
-	if len(ring) == 0 {
-		return files, nil
-	}
-	armored, err := Armor(ArmorPublic, ring)
-	if err != nil {
-		return nil, err
-	}
-	files[t.Network+".gpg"], files[t.Network+".asc"] = ring, armored
 	return files, nil
+}
+
+// revocation is the certificate of a revoked entry without its subkeys, when it carries its own revocation; else nothing.
+func (k ManifestKey) revocation() []byte {
+	if k.Kind != OpenPGP {
+		return nil
+	}
+	cert, err := readRevoked([]byte(k.Public))
+	if err != nil || cert.Primary.Fingerprint != k.Key {
+		return nil
+	}
+	return cert.only(nil)
 }
 
 // signingAt lists the keys of an OpenPGP entry that may sign at now. gpgv takes what a key signs that has ended: one that

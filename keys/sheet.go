@@ -18,12 +18,12 @@ func Sheet(t *Trust, now time.Time, before ...*Trust) []byte {
 	s.line("Trust document: version %d, issued %s, ends %s.", t.Version, date(t.Issued.Time), date(t.Expires.Time))
 	s.line("To compare: read the words to each other, by telephone or face to face.")
 	s.line("")
-	s.line("Manifests: signatures of %d of the holders, of these kinds: %s", t.Manifest.Threshold, kinds(t.Manifest.Required))
+	s.line("Manifests: %d of the holders must sign, with %s", t.Manifest.Threshold, kinds(t.Manifest.Required))
 	for _, k := range t.Manifest.Keys {
 		s.manifestKey(k)
 	}
 	s.line("")
-	s.line("Trust documents (root): signatures of %d of the holders", t.Root.Threshold)
+	s.line("Trust documents: %d of the root holders must sign", t.Root.Threshold)
 	for _, k := range t.Root.Keys {
 		s.line("")
 		s.line("%s: minisign key %s, %s", k.Holder, k.Key, s.since(func(t *Trust) bool { return slices.Contains(t.Root.Keys, k) }))
@@ -53,6 +53,9 @@ func (s *sheet) manifestKey(k ManifestKey) {
 	case k.Revoked:
 		s.line("REVOKED: the %s key %s of %s, %s", k.Kind, k.Key, k.Holder, since)
 		s.line("  Nothing that it signs, or ever signed, counts. Remove it from every keyring.")
+		if k.revocation() != nil {
+			s.line("  gpg --import %s.revoked.asc marks it as revoked where it was imported.", s.t.Network)
+		}
 		return
 	case !k.live(s.now):
 		s.line("Ended: the %s key %s of %s, %s%s", k.Kind, k.Key, k.Holder, since, until(k.End()))
@@ -112,17 +115,21 @@ func (s *sheet) fingerprint(f string) {
 	s.bytes(b)
 }
 
-// bytes writes ten bytes a line in hex, then eight words a line.
+// bytes writes groups of four hex digits, and words, each two bytes one pair: a line has four words.
 func (s *sheet) bytes(b []byte) {
-	for part := range slices.Chunk(b, 16) {
+	perLine := 16
+	if len(b) == 20 {
+		perLine = len(b) // a fingerprint
+	}
+	for part := range slices.Chunk(b, perLine) {
 		var groups []string
 		for two := range slices.Chunk(part, 2) {
 			groups = append(groups, fmt.Sprintf("%X", two))
 		}
 		s.line("    %s", strings.Join(groups, " "))
 	}
-	for part := range slices.Chunk(Words(b), 6) {
-		s.line("      %s", strings.Join(part, " "))
+	for words := range slices.Chunk(Words(b), 4) {
+		s.line("      %s", strings.Join(words, " "))
 	}
 }
 
