@@ -2,7 +2,6 @@ package threats
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func defences() []defence {
 	return slices.Concat(siteDefences(), keyDefences(), sourceDefences(), otherDefences())
 }
 
-// pattern is the name as the go command's -run takes it.
+// pattern is the name as the test binary's -test.run takes it.
 func pattern(test string) string {
 	parts := strings.Split(test[len(packageOf(test))+1:], "/")
 	for i, p := range parts {
@@ -46,18 +45,54 @@ func pattern(test string) string {
 	return strings.Join(parts, "/")
 }
 
-// goTest runs one test. It may be one whose result the go command has kept.
-func goTest(ctx context.Context, test string, flags ...string) (string, error) {
-	args := slices.Concat([]string{"test", "-vet=off", "-timeout=5m", "-v", "-run", pattern(test)}, flags, []string{"./" + packageOf(test)})
-	c := exec.CommandContext(ctx, "go", args...)
+// build makes the test binary of a package, with files replaced as overlay says ("": none). What is wrong, in words; "": nothing.
+func build(t *testing.T, pkg, overlay string) (binary, fault string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), filepath.Base(pkg)+".test")
+	args := []string{"test", "-c", "-vet=off", "-o", binary}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	c := exec.CommandContext(t.Context(), "go", append(args, "./"+pkg)...)
 	c.Dir = root
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Sprintf("does not compile: %v\n%s", err, tail(string(out)))
+	}
+	return binary, ""
+}
+
+// run runs one test of a binary.
+func run(t *testing.T, binary, test string) (string, error) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), binary, "-test.run", pattern(test), "-test.v", "-test.timeout=5m", "-test.paniconexit0")
+	c.Dir = filepath.Join(root, packageOf(test))
 	c.WaitDelay = time.Minute
 	c.Env = append(os.Environ(), "TIDEMARK_SOAK=")
 	out, err := c.CombinedOutput()
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
 	return string(out), err
+}
+
+// group are the defences that one change takes out, and that one package's tests must see.
+type group struct {
+	pkg  string
+	list []defence
+}
+
+// groups sorts the defences chosen: each change is compiled once for a package.
+func groups(only *regexp.Regexp) (all []*group) {
+	index := map[string]*group{}
+	for _, d := range defences() {
+		if !only.MatchString(d.row + " " + d.test) {
+			continue
+		}
+		key := fmt.Sprint(packageOf(d.test), d.edits())
+		if index[key] == nil {
+			index[key] = &group{pkg: packageOf(d.test)}
+			all = append(all, index[key])
+		}
+		index[key].list = append(index[key].list, d)
+	}
+	return all
 }
 
 // TestSoakDefences takes out each defence in turn. What the row's test says then is a failure: not of the build, of the
@@ -66,41 +101,51 @@ func TestSoakDefences(t *testing.T) {
 	if os.Getenv("TIDEMARK_SOAK") == "" {
 		t.Skip("takes minutes: run with TIDEMARK_SOAK=1 (make defences)")
 	}
-	only := regexp.MustCompile(os.Getenv("DEFENCES"))
 	two := make(chan struct{}, 2) // more would not be faster: each one compiles
-	sound := map[string]func() string{}
-	for _, d := range defences() {
-		if sound[d.test] == nil {
-			sound[d.test] = sync.OnceValue(func() string { return passes(t.Context(), d.test) })
+	whole := map[string]func() (string, string){}
+	list := groups(regexp.MustCompile(os.Getenv("DEFENCES")))
+	for _, g := range list {
+		if whole[g.pkg] == nil {
+			type built struct{ binary, fault string }
+			once := sync.OnceValue(func() built { b, f := build(t, g.pkg, ""); return built{b, f} })
+			whole[g.pkg] = func() (string, string) { b := once(); return b.binary, b.fault }
 		}
 	}
-	for _, d := range defences() {
-		name := d.row + " " + strings.ReplaceAll(d.test, "/", ": ")
-		if !only.MatchString(name) {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
+	for _, g := range list {
+		t.Run(g.list[0].row, func(t *testing.T) {
 			t.Parallel()
 			two <- struct{}{}
 			defer func() { <-two }()
-			if fault := sound[d.test](); fault != "" {
-				t.Fatal(fault)
+			sound, fault := whole[g.pkg]()
+			if fault != "" {
+				t.Fatalf("%s as it is %s", g.pkg, fault)
 			}
-			out, err := goTest(t.Context(), d.test, "-count=1", "-overlay", overlay(t, d))
-			if problem := taken(d, out, err); problem != "" {
-				t.Errorf("%s without %q: %s\n%s", d.test, d.old, problem, tail(out))
+			changed, fault := build(t, g.pkg, overlay(t, g.list[0]))
+			if fault != "" {
+				t.Fatalf("%s: %s without %q %s", g.list[0].row, g.pkg, g.list[0].old, fault)
+			}
+			for _, d := range g.list {
+				t.Run(d.row+" "+strings.ReplaceAll(d.test, "/", ": "), func(t *testing.T) {
+					shown(t, d, sound, changed)
+				})
 			}
 		})
 	}
 }
 
-// passes says what is wrong with a test of the code as it is.
-func passes(ctx context.Context, test string) string {
-	out, err := goTest(ctx, test)
-	if name := test[len(packageOf(test))+1:]; err != nil || !strings.Contains(out, "--- PASS: "+name+" (") {
-		return fmt.Sprintf("%s does not pass as the code is: %v\n%s", test, err, tail(out))
+// shown wants that the test passes in the one binary, and fails in the other.
+func shown(t *testing.T, d defence, sound, changed string) {
+	t.Helper()
+	out, err := run(t, sound, d.test)
+	if name := d.test[len(packageOf(d.test))+1:]; err != nil || !strings.Contains(out, "--- PASS: "+name+" (") {
+		t.Fatalf("%s does not pass as the code is: %v\n%s", d.test, err, tail(out))
 	}
-	return ""
+	out, err = run(t, changed, d.test)
+	if problem := taken(d, out, err); problem != "" {
+		t.Errorf("%s without %q: %s\n%s", d.test, d.old, problem, tail(out))
+		return
+	}
+	t.Logf("%s fails without %q in %s", d.test, d.old, d.file)
 }
 
 // taken says why out is not that of a test that saw the defence gone; "" it is.
@@ -111,8 +156,6 @@ func taken(d defence, out string, err error) string {
 		return ""
 	case err == nil:
 		return "it passes still"
-	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
-		return "the changed program does not compile"
 	case strings.Contains(out, "panic: test timed out"):
 		return "it does not end"
 	case strings.Contains(out, "\npanic: "):
