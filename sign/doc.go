@@ -71,7 +71,14 @@
 //
 // # The trust chain
 //
-// [OpenTrust] reads a pinned trust.json; [NextTrust] the one after it, signed
-// by the root thresholds of both. Root holders sign with this package's
-// minisign signer or with minisign itself, over the payload's file.
+// [OpenTrust] reads a pinned trust.json; [NextTrust] the one after it, by the rules of TUF's root role
+// (https://theupdateframework.github.io/specification/, 5.3): of the same network, its version higher by exactly one, signed by the root
+// thresholds of both. What the old root did not sign is not parsed. Within a version a holder has one vote, however
+// many keys sign; a key that stands in both versions, if only under another holder's name, votes once in each.
+// Two keys of one id, one in each version, do not stand for each other. When a version ended is not asked here: who walks a chain enforces the end
+// of its last version only.
+//
+// Root holders sign with this package's minisign signer or with minisign itself, over the payload's file. [Count] says
+// how far a draft is, by the same votes, and takes any number of signatures; [Seal] makes the trust.json of those
+// that count: one a key, and when they are more than an envelope has, the smallest set that meets both thresholds.
 package sign
