@@ -20,7 +20,7 @@ func keyDefences() []defence {
 		{"K6", "sign.TestVerify_RevokedCertificate", "sign/pgpverify.go", "return j.alive(e, signer, s.CreationTime)", "return nil", nil},
 		{"K7", "keys.TestTrust_Check", check, "if at, ok := c.seen[m]; ok && at != where {", "if at, ok := c.seen[m]; ok && at == where {", nil},
 		{"K8", "keys.TestTrust_Check_SameModulus", check, "c.once(where, cert.material...)", "", nil},
-		{"K9", "keys.TestExport_Ended", "keys/export.go", "if !k.live(now) {", "if k.Revoked {", nil},
+		{"K9", "keys.TestExport_Ended", "keys/export.go", "case !k.live(now):", "case false:", nil},
 		{"K10", "client.TestLook_TrustWalkedOnceADay", "client/ask.go", "over(l.memory.TrustChecked, day, l.now)", "false", nil},
 		{"A1", attack + "SourceURL_Exit4/Newline_AfterModule", url, "c < 0x21 || c > 0x7e ||", "c > 0x7e ||", nil},
 		{"A1", "internal/rsyncurl.TestParse_Refused", url, `if strings.Contains(s, "..") {`, "if false {", nil},
