@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,8 +13,11 @@ import (
 	"tidemark/sign"
 )
 
+// place is a text of the page, and what stands for it here.
+type place struct{ page, here string }
+
 // places are what the page calls otherwise than it lies here. W is the world's directory, M the machine's.
-var places = []struct{ page, here string }{
+var places = []place{
 	{"/media/stick", "W/stick"},
 	{"/etc/tidemark", "M"},
 	{"/tmp/new-machine", "W/new"},
@@ -33,7 +37,7 @@ var capitals = regexp.MustCompile(`\b(OLDFINGERPRINT|NEWFINGERPRINT|FINGERPRINT|
 // replace puts the world's values into a line of the page.
 func (w *world) replace(t testing.TB, machine, text string) string {
 	t.Helper()
-	for _, p := range places {
+	for _, p := range slices.Concat(places, w.places) {
 		here := strings.NewReplacer("W/", w.dir+"/", "M", w.machine(machine)).Replace(p.here)
 		text = strings.ReplaceAll(text, p.page, here)
 	}

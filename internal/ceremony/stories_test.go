@@ -50,5 +50,3 @@ func lowAgain(t *testing.T, w *world) {
 	}
 	w.thief.refused(t, w, "mirror")
 }
-
-func agents(*testing.T, *world) {}

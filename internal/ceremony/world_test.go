@@ -24,6 +24,8 @@ type world struct {
 	env   []string // beside what every command has
 	inUse string   // fingerprint of the OpenPGP primary that signs now; "": the first one
 	thief thief    // of the ceremony at hand
+
+	places []place // beside those of all worlds
 }
 
 // newWorld makes empty machines. The paths are short: gpg-agent's sockets lie below them.
