@@ -69,15 +69,15 @@ type paper struct {
 type trustCheckDocument struct {
 	Schema string `json:"schema"`
 	trustDescription
-	Roles      []tally `json:"roles"` // the version before, if it must sign, then its own
-	Signatures []paper `json:"signatures"`
-	Complete   bool    `json:"complete"`
-	Written    string  `json:"written,omitempty"` // the trust.json
-	Next       string  `json:"next"`              // what to type, or to do
+	Roles      []rootTally `json:"roles"` // the version before, if it must sign, then its own
+	Signatures []paper     `json:"signatures"`
+	Complete   bool        `json:"complete"`
+	Written    string      `json:"written,omitempty"` // the trust.json
+	Next       string      `json:"next"`              // what to type, or to do
 }
 
-// tally is one root role's say.
-type tally struct {
+// rootTally is one root role's say.
+type rootTally struct {
 	Version   int64    `json:"version"`
 	Threshold int      `json:"threshold"`
 	Signed    []string `json:"signed"`
@@ -183,9 +183,9 @@ func beside(draft string) (names []string, err error) {
 	return names, nil
 }
 
-func (b *balloting) roles() (list []tally) {
+func (b *balloting) roles() (list []rootTally) {
 	add := func(t sign.Tally) {
-		list = append(list, tally{Version: t.Version, Threshold: t.Threshold, Signed: append([]string{}, t.Signed...), Missing: append([]string{}, t.Missing...), Enough: t.Enough()})
+		list = append(list, rootTally{Version: t.Version, Threshold: t.Threshold, Signed: append([]string{}, t.Signed...), Missing: append([]string{}, t.Missing...), Enough: t.Enough()})
 	}
 	if before(b.old, b.newChain) != nil {
 		add(b.ballot.Old)
@@ -252,7 +252,7 @@ func (b *balloting) next(doc trustCheckDocument) string {
 }
 
 // missing are the holders of roles that have not enough signatures.
-func missing(roles []tally) (names []string) {
+func missing(roles []rootTally) (names []string) {
 	for _, r := range roles {
 		if !r.Enough {
 			names = append(names, r.Missing...)
@@ -261,7 +261,7 @@ func missing(roles []tally) (names []string) {
 	return distinct(names)
 }
 
-func lacking(roles []tally) string {
+func lacking(roles []rootTally) string {
 	var words []string
 	for _, r := range roles {
 		if !r.Enough {

@@ -13,7 +13,7 @@ import (
 type trustHealthDocument struct {
 	Schema string `json:"schema"`
 	trustDescription
-	Roles     []tally      `json:"roles"`
+	Roles     []rootTally  `json:"roles"`
 	Chain     string       `json:"chain"`     // in words: its place in what was published
 	Published int64        `json:"published"` // the newest version that the state has; 0: none
 	Warnings  []string     `json:"warnings"`  // ends within 90 days
@@ -40,7 +40,7 @@ func checkInstalled(c *console.Call) error {
 		return console.Exit(console.Refused, fmt.Errorf("%s: %w", harmless(i.file), err), "restore it from a copy")
 	}
 	doc := trustHealthDocument{Schema: "tidemark/trust-health/v1", trustDescription: described(i.doc), Warnings: endings(i.doc.trust, c.Now()), Keys: spelled(i.doc.trust)}
-	doc.Roles = []tally{{Version: ballot.New.Version, Threshold: ballot.New.Threshold, Signed: append([]string{}, ballot.New.Signed...), Missing: append([]string{}, ballot.New.Missing...), Enough: ballot.New.Enough()}}
+	doc.Roles = []rootTally{{Version: ballot.New.Version, Threshold: ballot.New.Threshold, Signed: append([]string{}, ballot.New.Signed...), Missing: append([]string{}, ballot.New.Missing...), Enough: ballot.New.Enough()}}
 	d := describe(c, true)
 	d.document(i.doc)
 	c.Say("Signed by %s, %d needed.", strings.Join(ballot.New.Signed, ", "), ballot.New.Threshold)

@@ -99,7 +99,7 @@ func (d describer) document(f *trustFile) {
 		d.alarm("%s: %v", harmless(f.name), errHidden)
 	}
 	d.Say("  issued   %s", console.Clock(t.Issued.Time))
-	d.Say("  ends     %s, %s", console.Clock(t.Expires.Time), until(t.Expires.Time, now))
+	d.Say("  ends     %s, %s", console.Clock(t.Expires.Time), timeLeft(t.Expires.Time, now))
 	d.Say("  serials  from %d on", t.MinSerial)
 	if t.ResetSerial {
 		d.Say("  reset    every mirror forgets the serials that it has seen (reset_serial)")
@@ -118,7 +118,7 @@ func (d describer) document(f *trustFile) {
 func (d describer) key(k keys.ManifestKey, now time.Time) {
 	life := "never ends"
 	if end := k.End(); end != nil {
-		life = "ends " + console.Clock(*end) + ", " + until(*end, now)
+		life = "ends " + console.Clock(*end) + ", " + timeLeft(*end, now)
 	}
 	if k.Revoked {
 		life = "REVOKED: nothing it signs counts"
@@ -185,8 +185,8 @@ func (d describer) signing(f *trustFile) {
 	}
 }
 
-// until says how far an instant is.
-func until(t, now time.Time) string {
+// timeLeft says how far an instant is.
+func timeLeft(t, now time.Time) string {
 	if !now.Before(t) {
 		return "which is over"
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"lab":         labCommand,
 			"fingerprint": fingerprint,
 			"rotate":      rotate,
+			"online":      onlineKey,
 		}),
 	})
 }
@@ -131,6 +133,19 @@ func fingerprint(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no fingerprint there")
+}
+
+// onlineKey puts the first minisign key that signs manifests, of `keys list --json`, into a variable.
+func onlineKey(ts *testscript.TestScript, neg bool, args []string) {
+	var d keysDocument
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &d))
+	for _, k := range d.Keys {
+		if k.Role == "manifest" && k.Kind == keys.Minisign {
+			ts.Setenv(args[1], k.Key)
+			return
+		}
+	}
+	ts.Fatalf("no minisign key there")
 }
 
 // rotate makes the next trust version, signed by two root keys, in which a new Ed25519 key replaces the old one:
