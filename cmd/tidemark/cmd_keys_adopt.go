@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,7 +16,6 @@ import (
 	"tidemark/internal/console"
 	"tidemark/keys"
 	"tidemark/sign"
-	"tidemark/sign/kms"
 	"tidemark/sign/sshagent"
 )
 
@@ -61,7 +63,11 @@ func adoptKey(c *console.Call) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context.Context, signPatience)
 	defer cancel()
-	a, err := form(ctx, c, file)
+	at, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	a, err := form(ctx, c, at)
 	if err != nil {
 		return err
 	}
@@ -87,6 +93,7 @@ type adoptDocument struct {
 	DryRun        bool      `json:"dry_run,omitempty"`
 }
 
+// adoptFunc finds the key; file is where its public half will lie, as the configuration is to name it.
 type adoptFunc func(ctx context.Context, c *console.Call, file string) (*adopted, error)
 
 // adoptForm insists on one place, and on the flags that belong to it.
@@ -122,7 +129,12 @@ func adoptForm(c *console.Call) (adoptFunc, error) {
 }
 
 func adoptGPG(ctx context.Context, c *console.Call, _ string) (*adopted, error) {
-	k := configuredKey{config.SigningKey{GPG: &config.GPGKey{Fingerprint: c.String("gpg"), Home: c.String("gpg-home")}}, keys.OpenPGP}
+	id := strings.ToUpper(strings.ReplaceAll(c.String("gpg"), " ", "")) // gpg prints it with spaces
+	home, err := absolute(c.String("gpg-home"))
+	if err != nil {
+		return nil, err
+	}
+	k := configuredKey{config.SigningKey{GPG: &config.GPGKey{Fingerprint: id, Home: home}}, keys.OpenPGP}
 	s, err := sign.GPG(ctx, sign.GPGOptions{Fingerprint: k.GPG.Fingerprint, Home: k.GPG.Home, Now: c.Now()})
 	if err != nil {
 		return nil, console.Hinted(err, "%s", k.hint())
@@ -134,16 +146,25 @@ func adoptGPG(ctx context.Context, c *console.Call, _ string) (*adopted, error) 
 	return &adopted{keys.OpenPGP, s.Key().Key, []byte(s.Key().Public), line + "}"}, nil
 }
 
+// absolute makes a path fit for a configuration that lies elsewhere; "" stays.
+func absolute(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	return filepath.Abs(path)
+}
+
 func adoptAgent(ctx context.Context, c *console.Call, file string) (*adopted, error) {
 	public, err := console.ReadFile(c.String("ssh-agent"), maxKeyFile)
 	if err != nil {
 		return nil, console.Hinted(fmt.Errorf("public key: %w", err), "name the public file of the key: ssh-add -L prints them all")
 	}
-	k := configuredKey{config.SigningKey{SSHAgent: c.String("socket")}, keys.Minisign}
-	if k.SSHAgent == "" {
-		k.SSHAgent = config.AgentOfEnvironment
+	socket, err := absolute(c.String("socket"))
+	if err != nil {
+		return nil, err
 	}
-	socket, err := k.agentSocket()
+	k := configuredKey{config.SigningKey{SSHAgent: cmp.Or(socket, config.AgentOfEnvironment)}, keys.Minisign}
+	socket, err = k.agentSocket()
 	if err != nil {
 		return nil, console.Hinted(err, "name the agent's socket: --socket SOCKET")
 	}
@@ -163,15 +184,19 @@ func adoptMinisign(r sign.Remote, line string) (*adopted, error) {
 }
 
 func adoptKMS(ctx context.Context, c *console.Call, file string) (*adopted, error) {
-	k := configuredKey{config.SigningKey{KMS: &config.KMSKey{Key: c.String("kms")}}, keys.OpenPGP}
-	r, err := kms.Open(ctx, kms.Options{Key: k.KMS.Key, Region: c.String("region"), Endpoint: c.String("endpoint"), CA: c.String("ca")})
+	ca, err := absolute(c.String("ca"))
+	if err != nil {
+		return nil, err
+	}
+	k := configuredKey{config.SigningKey{KMS: &config.KMSKey{Key: c.String("kms"), Region: c.String("region"), Endpoint: c.String("endpoint"), CA: ca}}, keys.OpenPGP}
+	r, err := k.remote(ctx, nil)
 	if err != nil {
 		return nil, console.Hinted(err, "%s", k.hint())
 	}
 	more := ""
-	for _, f := range []string{"region", "endpoint", "ca"} {
-		if v := c.String(f); v != "" {
-			more += ", " + f + ": " + v
+	for _, f := range [][2]string{{"region", k.KMS.Region}, {"endpoint", k.KMS.Endpoint}, {"ca", ca}} {
+		if f[1] != "" {
+			more += ", " + f[0] + ": " + f[1]
 		}
 	}
 	line := fmt.Sprintf("{kms: {key: %s%s}, public: %s}", k.KMS.Key, more, file)
