@@ -92,8 +92,10 @@ func refusedHint(r client.Reason) string {
 		return "the tree is untouched; check this machine's clock (timedatectl); if it is right, nothing newer is published: tell the network's operators"
 	case client.FutureDated:
 		return "set the clock right (timedatectl), then run again"
-	case client.TrustExpired, client.TrustTooOld:
-		return "get the newest trust document: tidemark-mirror trust update"
+	case client.TrustExpired:
+		return "ask for the next one: tidemark-mirror trust update; if there is none, ask the network's operators for their newest trust.json, compare its root keys with what they tell you elsewhere (tidemark-mirror trust show trust.json), and put it where trust: in mirror.yaml says"
+	case client.TrustTooOld:
+		return "the tree is untouched; ask for it again: tidemark-mirror trust update; if it is refused, or not there, tell the network's operators"
 	case client.WrongNetwork:
 		return "check network:, url: and trust: in the configuration"
 	case client.Redirect:

@@ -170,7 +170,7 @@ func (i *initializer) tell(cfg *config.Mirror, owner stateOwner) error {
 	if cfg.Auto != "" {
 		i.Say("  found     %s", cfg.Auto)
 	}
-	i.Say("  trust     version %d, ends %s; compare its root keys with what the network tells you elsewhere:", i.trust.Version, console.Clock(i.trust.Expires.Time))
+	i.Say("  trust     version %d, ends %s; compare its root keys with what the network tells you elsewhere (in words: tidemark-mirror trust show %s):", i.trust.Version, console.Clock(i.trust.Expires.Time), shellWord(cfg.Trust))
 	for _, k := range i.trust.Root.Keys {
 		i.Say("            %s %s", k.Key, k.Holder)
 	}

@@ -113,7 +113,7 @@ func (m *mirror) status() error {
 		d.Manifest = &keptManifest{Serial: now.Serial, Issued: now.Issued, Expires: now.Expires}
 		d.Notices = notices(view.All)
 	}
-	d.warnTrustEnd()
+	d.warnTrustEnd(trust)
 	d.Key, d.Checkin = m.publicKey(), m.checkinStatus()
 	if d.Beacon = m.beaconStatus(); d.Beacon != nil && view != nil {
 		d.Notices = slices.DeleteFunc(d.Notices, func(n notice) bool { return n.Kind == client.NoteOld && d.Beacon.explains(view.Opened.Manifest) })
@@ -126,17 +126,13 @@ func (m *mirror) status() error {
 	return m.Document(d)
 }
 
-// warnTrustEnd warns 90 days before the trust document ends; within the last 30, looking for news warns of it.
-func (d *statusDocument) warnTrustEnd() {
-	known := slices.ContainsFunc(d.Notices, func(n notice) bool { return n.Kind == client.NoteTrustEnds })
-	if known || d.Trust.Expires.Sub(d.At.Time) > trustWarning {
-		return
+// warnTrustEnd warns from 90 days before the trust document ends, and once it has, also where no manifest is in force.
+func (d *statusDocument) warnTrustEnd(t *keys.Trust) {
+	d.Notices = slices.DeleteFunc(d.Notices, func(n notice) bool { return n.Kind == client.NoteTrustEnds })
+	if n := client.TrustEnds(t, d.At.Time); n != nil {
+		d.Notices = append(d.Notices, notice{Kind: n.Kind, Text: n.Text, Hint: "see whether there is a newer one: tidemark-mirror trust update; else " + n.Hint})
 	}
-	d.Notices = append(d.Notices, notice{Kind: client.NoteTrustEnds, Hint: "see whether there is a newer one: tidemark-mirror trust update",
-		Text: fmt.Sprintf("version %d of the trust document ends at %s", d.Trust.Version, console.Clock(d.Trust.Expires.Time))})
 }
-
-const trustWarning = 90 * 24 * time.Hour
 
 func (m *mirror) treeStatuses(view *client.View) ([]treeStatus, error) {
 	behind, err := m.memory.behind()
@@ -185,6 +181,9 @@ func (m *mirror) tellStatus(d statusDocument, trust *keys.Trust) {
 		m.Say("  manifest  none in force: %s", d.Problem)
 	}
 	m.Say("  trust     version %d, ends %s (in %s)", trust.Version, console.Clock(trust.Expires.Time), console.Span(trust.Expires.Sub(d.At.Time)))
+	for _, k := range trust.Root.Keys {
+		m.Say("            root key %s %s", k.Key, k.Holder)
+	}
 	if d.Beacon != nil {
 		m.Say("  beacon    %s", d.Beacon)
 	}

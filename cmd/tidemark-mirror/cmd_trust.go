@@ -22,7 +22,8 @@ is left as it is.
 Exit codes: 0 done; 1 the origin cannot be reached; 4 a step was refused, or the newest version has expired.
 
 Example:
-  tidemark-mirror trust update`, updateTrust))
+  tidemark-mirror trust update`, updateTrust),
+		e.Command("show", "who may sign, with fingerprints in words, to be compared", "[FILE]", nil, aboutTrustShow, showTrust))
 }
 
 // trustDocument is `trust update --json`.

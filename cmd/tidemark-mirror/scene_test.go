@@ -35,6 +35,7 @@ type scene struct {
 	master *lab.Tree
 	offers map[string]manifest.Source
 	url    string   // of the origin; "": the directory
+	trust  string   // the file that is pinned; "": the publisher's newest
 	after  string   // more trees of mirror.yaml
 	lines  []string // of mirror.yaml
 	tree   []string // of its tree
@@ -238,7 +239,7 @@ func (s *scene) announce(change func(*manifest.Manifest)) {
 // configure writes mirror.yaml.
 func (s *scene) configure() {
 	s.Helper()
-	text := fmt.Sprintf("network: centos\nid: %s\nurl: %s\ntrust: %s\nstate: %s\n", mirrorID, cmp.Or(s.url, s.pub.Site), s.pub.TrustFile, s.path("state"))
+	text := fmt.Sprintf("network: centos\nid: %s\nurl: %s\ntrust: %s\nstate: %s\n", mirrorID, cmp.Or(s.url, s.pub.Site), cmp.Or(s.trust, s.pub.TrustFile), s.path("state"))
 	text += strings.Join(s.lines, "\n") + "\ntrees:\n  centos:\n    path: " + s.path("disk/mirror") + "\n"
 	for _, line := range s.tree {
 		text += "    " + line + "\n"
@@ -250,7 +251,11 @@ func (s *scene) configure() {
 func (s *scene) command(args ...string) *exec.Cmd {
 	s.Helper()
 	s.configure()
-	args = append([]string{args[0], "--config", s.config}, args[1:]...)
+	n := 1 // words of the command
+	if args[0] == "trust" {
+		n = 2
+	}
+	args = slices.Concat(args[:n], []string{"--config", s.config}, args[n:])
 	args = slices.Concat(s.enter, []string{"tidemark-mirror"}, args)
 	c := exec.CommandContext(s.Context(), args[0], args[1:]...)
 	c.Env = append(os.Environ(), s.env...)
