@@ -114,8 +114,17 @@ func TestLoadPublisher_Full(t *testing.T) {
 			OpenPGP: []SigningKey{
 				{File: dir + "/keys/openpgp.asc", PassphraseFile: "/run/credentials/tidemark/pgp"},
 				{File: dir + "/keys/second.asc", PassphraseEnv: "SECOND_PASS"},
+				{GPG: &GPGKey{Fingerprint: "0123456789ABCDEF0123456789ABCDEF01234567", Home: dir + "/gnupg"}, Credential: "card"},
+				{GPG: &GPGKey{Fingerprint: "76543210FEDCBA9876543210FEDCBA9876543210"}},
+				{KMS: &KMSKey{Key: "arn:aws:kms:eu-north-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", Region: "eu-north-1", Endpoint: "https://kms.example.org", CA: dir + "/kms.pem"},
+					Public: dir + "/keys/kms.asc"},
 			},
-			Ed25519: []SigningKey{{File: dir + "/keys/ed25519.key", Credential: "ed25519"}},
+			Ed25519: []SigningKey{
+				{File: dir + "/keys/ed25519.key", Credential: "ed25519"},
+				{SSHAgent: "/run/tidemark/agent", Public: dir + "/keys/token.pub"},
+				{SSHAgent: AgentOfEnvironment, Public: dir + "/keys/other.pub"},
+				{KMS: &KMSKey{Key: "alias/centos"}, Public: dir + "/keys/kms.pub"},
+			},
 		},
 		Trust:   dir + "/trust.json",
 		Publish: []Target{{Dir: dir + "/site", URL: "https://mirrors.example.org/centos/"}, {Dir: "/srv/www/copy"}},
@@ -287,6 +296,33 @@ func TestTemplate_Blocks(t *testing.T) {
 		one := strings.Replace(strings.Replace(block, "  rfc2136:", "  # rfc2136:", 1), "  # "+key+":", "  "+key+":", 1)
 		if p := load(strings.Replace(uncommented(template), block, one, 1)); p.Beacon.RFC2136 != nil || !taken(p.Beacon) {
 			t.Errorf("%s was not taken in:\n%s", key, one)
+		}
+	}
+}
+
+// The other places of a key that the template shows can each be the one.
+func TestTemplate_KeysElsewhere(t *testing.T) {
+	text := string(Template(TemplateValues{Network: "centos"}))
+	file := writeConfig(t, "")
+	examples := regexp.MustCompile(`(?m)^# # ((openpgp|ed25519): .*)$`).FindAllStringSubmatch(text, -1)
+	if len(examples) != 3 {
+		t.Fatalf("found %q", examples)
+	}
+	for _, e := range examples {
+		one := strings.Replace(e[1], "FINGERPRINT", strings.Repeat("0123456789", 4), 1)
+		write(t, file, regexp.MustCompile(`(?m)^  `+e[2]+`: .*$`).ReplaceAll([]byte(text), []byte("  "+one)))
+		p, err := LoadPublisher(file)
+		if err != nil {
+			t.Fatalf("%s: %v", one, err)
+		}
+		elsewhere := 0
+		for _, k := range p.Sign.all() {
+			if k.File == "" {
+				elsewhere++
+			}
+		}
+		if elsewhere != 1 {
+			t.Errorf("%s was not taken in: %+v", one, p.Sign)
 		}
 	}
 }

@@ -62,6 +62,15 @@
 //	route53: {zone: Z0123456789EXAMPLE}                                         # endpoint: another address of the API
 //	zone_file: {path: /var/lib/bind/tidemark.inc, reload: [/usr/sbin/rndc, reload, example.org]}   # reload: argv, no shell
 //
+// A signing key lives in one of these places; all but key name what holds it, and nothing secret:
+//
+//	{key: keys/openpgp.asc, passphrase_file: pass}                # a file; passphrase_file, passphrase_env or credential
+//	{gpg: 0123…4567, gpg_home: /var/lib/tidemark/gnupg}           # openpgp: gpg-agent, a smartcard; with a passphrase_…, too
+//	{ssh_agent: /run/tidemark/agent.sock, public: keys/token.pub} # ed25519; env: the agent of SSH_AUTH_SOCK
+//	{kms: {key: alias/centos, region: eu-north-1, endpoint: https://…, ca: kms.pem}, public: keys/kms.asc}    # or kms: alias/centos
+//
+// gpg is a whole fingerprint, with or without the spaces that gpg prints; public is what `tidemark keys adopt` wrote.
+//
 // Both records' names are inside rfc2136's zone. A publish target is a directory, or a bucket:
 //
 //	publish:

@@ -58,6 +58,17 @@ func usable(t *testing.T, p *Publisher) {
 	if len(p.Sign.OpenPGP) == 0 || len(p.Sign.Ed25519) == 0 || len(p.Trees) == 0 || p.Keep < p.Validity+keepMargin || p.Validity < minValidity {
 		t.Errorf("not fit for use: %+v", p)
 	}
+	for _, k := range p.Sign.all() {
+		places := 0
+		for _, given := range []bool{k.File != "", k.GPG != nil, k.SSHAgent != "", k.KMS != nil} {
+			if given {
+				places++
+			}
+		}
+		if places != 1 || k.String() == "" || (k.Public != "") != (k.SSHAgent != "" || k.KMS != nil) || k.Public != "" && !filepath.IsAbs(k.Public) {
+			t.Errorf("a key that lives in %d places, or without its public half: %+v", places, k)
+		}
+	}
 	for name, tree := range p.Trees {
 		if tree.Master == "" || tree.TimeFile == "" || len(tree.Anchors) == 0 || tree.MaxWait <= 0 {
 			t.Errorf("tree %s is not fit for use: %+v", name, tree)

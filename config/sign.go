@@ -49,8 +49,12 @@ func (c *checker) keys(field string, list []keyFile, kind string) []SigningKey {
 			continue
 		}
 		k := c.key(f, kind)
-		if name := k.String(); name != "" && seen[name] {
-			c.doc.Refuse(f.At(f.forms()[0]), "remove one of the two", "the %s is given twice", strings.TrimPrefix("key "+name, "key key "))
+		name := k.String()
+		if k.File != "" {
+			name = "key " + name
+		}
+		if name != "" && seen[name] {
+			c.doc.Refuse(f.At(f.forms()[0]), "remove one of the two", "the %s is given twice", name)
 		} else {
 			seen[name] = true
 		}
@@ -138,7 +142,7 @@ func (c *checker) agent(f keyFile, kind string) string {
 	case kind != ed25519:
 		c.doc.Refuse(field, "move it to sign.ed25519", "an ssh-agent makes Ed25519 signatures, expected an %s key", kind)
 	case s == AgentOfEnvironment:
-	case s != "" && !filepath.IsAbs(s) && !strings.HasPrefix(s, "~") && !strings.HasPrefix(s, "$") && !strings.Contains(s, "://"):
+	case s != "" && !filepath.IsAbs(s):
 		c.doc.Refuse(field, "write the path out, or env for the agent of SSH_AUTH_SOCK", "found %.120q, expected the absolute path of an agent's socket", s)
 	case len(s) > longestSocket:
 		c.doc.Refuse(field, "let the agent make it elsewhere: ssh-agent -a SOCKET", "found a path of %d bytes, expected at most %d: the system takes no longer one for a socket", len(s), longestSocket)

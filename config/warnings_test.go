@@ -1,12 +1,14 @@
 package config
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // secretKey has the form of a minisign secret key without a passphrase; its bytes are zeros.
@@ -72,6 +74,49 @@ func TestWarnings(t *testing.T) {
 	p.Publish[0].URL = "http://127.0.0.1:8080/"
 	if n := len(p.Warnings()); n != 5 {
 		t.Errorf("%d warnings with an address of loopback, want 5", n)
+	}
+}
+
+// A key that lives elsewhere is as private as its place: gpg's home, and the agent's socket in a directory that others get into.
+func TestWarnings_KeysElsewhere(t *testing.T) {
+	dir, err := os.MkdirTemp("", "w") // a socket has a short path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	home, socket := filepath.Join(dir, "gnupg"), filepath.Join(dir, "agent")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	p := &Publisher{File: filepath.Join(dir, "none.yaml"), Sign: Sign{
+		OpenPGP: []SigningKey{{GPG: &GPGKey{Home: home}}, {KMS: &KMSKey{Endpoint: "http://kms.example.org"}}, {GPG: &GPGKey{}}},
+		Ed25519: []SigningKey{{SSHAgent: socket}, {SSHAgent: AgentOfEnvironment}},
+	}}
+	for _, c := range []struct {
+		dir, home, socket os.FileMode
+		want              []string
+	}{
+		{0o700, 0o700, 0o600, nil},
+		{0o700, 0o700, 0o666, nil}, // nobody gets to it
+		{0o755, 0o700, 0o600, nil},
+		{0o755, 0o700, 0o622, []string{"agent lets others than its owner sign (mode 0622)"}},
+		{0o700, 0o750, 0o600, []string{"gnupg may be looked into by others than its owner (mode 0750)"}},
+	} {
+		chmod(t, dir, c.dir)
+		chmod(t, home, c.home)
+		chmod(t, socket, c.socket)
+		var got []string
+		for _, w := range p.Warnings() {
+			got = append(got, strings.ReplaceAll(w.Text, dir+"/", ""))
+		}
+		if diff := cmp.Diff(append(c.want, "http://kms.example.org is not encrypted"), got, cmpopts.SortSlices(strings.Compare)); diff != "" {
+			t.Errorf("%o %o %o (-want +got):\n%s", c.dir, c.home, c.socket, diff)
+		}
 	}
 }
 
