@@ -55,13 +55,13 @@ func (g gpgProgram) run(ctx context.Context, c gpgCall) ([]byte, error) {
 	case out.over:
 		return nil, fmt.Errorf("%w: more than %d bytes", errTooLong, c.most)
 	case err == nil:
-		return out.Bytes(), nil
+		return out.kept, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("gpg was ended before it was done%s: %w", gpgWaitedFor(statuses), ctx.Err())
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, fmt.Errorf("%w: apt-get install gnupg", err)
 	}
-	return nil, explainGPG(err, statuses, words.String())
+	return nil, explainGPG(err, statuses, string(words.kept))
 }
 
 // runWithPipes gives gpg its file descriptors 3, for statuses, and 4, with the passphrase: arguments and environment can be
@@ -99,7 +99,7 @@ func runWithPipes(cmd *exec.Cmd, passphrase []byte) (string, error) {
 		read.SetReadDeadline(time.Unix(1, 0))
 		<-done
 	}
-	return statuses.String(), err
+	return string(statuses.kept), err
 }
 
 // filledPipe holds what a pipe takes at once: at least 4 KiB and a bit, on Linux 64 KiB.
@@ -127,24 +127,22 @@ func gpgEnv() []string {
 	return env
 }
 
-// bounded keeps so many bytes; the rest is cut away, or refused, which ends the program that writes.
+// bounded keeps so many bytes; the rest is cut away, or refused, which ends the program that writes. The buffer is not
+// embedded: io.Copy would find its ReadFrom, which has no bounds.
 type bounded struct {
-	bytes.Buffer
+	kept []byte
 	most int
 	cut  bool
 	over bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	room := b.most - b.Len()
-	if len(p) <= room {
-		return b.Buffer.Write(p)
-	}
-	b.over = !b.cut
-	b.Buffer.Write(p[:room])
-	if b.cut {
+	room := min(b.most-len(b.kept), len(p))
+	b.kept = append(b.kept, p[:room]...)
+	if room == len(p) || b.cut {
 		return len(p), nil
 	}
+	b.over = true
 	return room, errTooLong
 }
 
