@@ -108,11 +108,9 @@ func (d *differ) rootRemoved(k RootKey) {
 
 // rootWhole warns when nothing of the old root stays.
 func (d *differ) rootWhole() {
-	if d.first {
-		return
-	}
 	o, n := d.old.Root, d.next.Root
 	switch {
+	case len(o.Keys) == 0: // a first version
 	case len(common(o.holders(), n.holders())) == 0:
 		d.alarm("root-whole", fmt.Sprintf("The root is new as a whole: %s instead of %s.", names(without(n.holders(), nil)), names(without(o.holders(), nil))),
 			"no holder of the old root is in the new one: this is how a stolen root would be taken over")

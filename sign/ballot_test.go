@@ -306,6 +306,15 @@ func holdersOf(list []ballotSignature) (old, new []string) {
 	return old, new
 }
 
+// Whoever takes the first pair that offers itself needs three signatures here.
+func TestBallot_Fewest_Augments(t *testing.T) {
+	b := &Ballot{good: []ballotSignature{{old: "o1", new: "n1"}, {old: "o1", new: "n2"}, {old: "o2", new: "n1"}}}
+	b.Old, b.New = Tally{Threshold: 2, Signed: []string{"o1", "o2"}}, Tally{Threshold: 2, Signed: []string{"n1", "n2"}}
+	if got := b.fewest(); len(got) != 2 {
+		t.Errorf("%v, two suffice", got)
+	}
+}
+
 // Two different keys with one id, one in each version: each counts where its key stands, and neither hides the other.
 func TestCount_SameIDTwoKeys(t *testing.T) {
 	a, b, c := newHolder(t, "alice"), newHolder(t, "bob"), newHolder(t, "carol")
