@@ -28,9 +28,9 @@ func TestRefused_Exit4(t *testing.T) {
 	}{
 		"a flipped byte":      {func(t *testing.T) { w.edit(t, "manifest.json", "\"admit\": 1000000", "\"admit\": 1000001") }, "not signed"},
 		"a byte added":        {func(t *testing.T) { w.edit(t, "manifest.json", "}\n", "}\n\n") }, "not signed"},
-		"key of a stranger":   {func(t *testing.T) { w.stranger(t) }, "not signed"},
+		"key of a stranger":   {func(t *testing.T) { w.stranger(t); w.lay(t, "manifest.bundle.json", "") }, "if the network has changed its key"},
 		"no signature":        {func(t *testing.T) { w.lay(t, "manifest.json.asc", "") }, "not signed"},
-		"two signatures":      {func(t *testing.T) { w.twice(t) }, "not signed"},
+		"two signatures":      {func(t *testing.T) { w.twice(t); w.lay(t, "manifest.bundle.json", "") }, "not signed"},
 		"a signature of text": {func(t *testing.T) { w.textMode(t) }, "not signed"},
 		"a torn pair": {func(t *testing.T) {
 			old := read(t, w.site("manifest.json.asc"))

@@ -25,6 +25,9 @@
 #
 #   37 * * * *  /usr/local/bin/tidemark-mirror.sh          # it waits for its turn inside the hour, see WAIT
 #
+# When the network changes its key, it signs with both for a while: either keyring goes on (see docs/mirror.md for what to do). A
+# key that was revoked counts as long as it is in KEYRING, which is why it has to be replaced by hand then.
+#
 # What it checks: the OpenPGP signature, made by a key of KEYRING over the whole document; schema and network; serial
 # (never older than seen; equal with other content is a fork: both are kept); issued and expires (5 minutes of skew); all
 # that it takes from the document, by strict patterns; that DIR is the tree's; the source's metadata before the tree is
@@ -151,6 +154,17 @@ signed() { # signed ASC DOCUMENT: one good signature of KEYRING over the bytes. 
 		$2 ~ /^(BADSIG|ERRSIG|EXPKEYSIG|REVKEYSIG|NODATA|UNEXPECTED)$/ { bad++ }
 		END { exit !(good == 1 && valid == 1 && !bad) }' "$tmp/status"
 }
+# another: the signature beside the document is by a key that KEYRING has not, as when the network changes its key. The bundle
+# has all of them: the first by a key of KEYRING takes its place.
+another() {
+	unknown=$(awk '$1 == "[GNUPG:]" && $2 == "NO_PUBKEY" { print $3; exit }' "$tmp/status" | tr -cd 0-9A-F)
+	[ -n "$unknown" ] && get "${path}manifest.bundle.json" "$tmp/bundle" 12582912 && mv -f "$tmp/new.asc" "$tmp/first.asc" || return
+	for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+		jq -j --argjson n $n '[.signatures[] | select(.kind == "openpgp") | .value][$n] // empty' "$tmp/bundle" >"$tmp/new.asc" 2>/dev/null && [ -s "$tmp/new.asc" ] || break
+		signed "$tmp/new.asc" "$tmp/new.json" && return
+	done
+	return 1
+}
 # facts DOCUMENT: all that is used of it, one fact a line, into $tmp/facts. Then every line is checked: what is not listed
 # here reaches neither this shell nor rsync. Absent fields are written "-".
 facts() {
@@ -252,7 +266,7 @@ look() {
 	read -r seen sum 2>/dev/null <"$STATE/seen"
 	if get latest.txt "$tmp/latest" 64 && path=$(sed -n '1s|^\(m/[0-9]\{1,16\}/\)$|\1|p' "$tmp/latest") && [ -n "$path" ] &&
 		get "${path}manifest.json.asc" "$tmp/new.asc" 65536; then
-		if [ -n "$seen" ] && cmp -s "$tmp/new.asc" "$STATE/$seen.asc" && signed "$STATE/$seen.asc" "$STATE/$seen.json"; then
+		if [ -n "$seen" ] && { cmp -s "$tmp/new.asc" "$STATE/$seen.asc" || cmp -s "$tmp/new.asc" "$STATE/$seen.first"; } && signed "$STATE/$seen.asc" "$STATE/$seen.json"; then
 			served=same
 			rm -f "$STATE/older" "$STATE/told-refused"
 		elif get "${path}manifest.json" "$tmp/new.json" 8388608; then
@@ -276,9 +290,11 @@ look() {
 	[ -z "$why" ] || note "serial $serial stays in force: $why"
 }
 judge() { # is $tmp/new a document to go on with? Sets seen, or refused
-	served=new
-	if ! signed "$tmp/new.asc" "$tmp/new.json"; then
+	served=new unknown=''
+	rm -f "$tmp/first.asc"
+	if ! signed "$tmp/new.asc" "$tmp/new.json" && ! another; then
 		refused="what $URL$path serves is not signed by a key of $KEYRING: $(tail -n 1 "$tmp/why")"
+		[ -z "$unknown" ] || refused="$refused; the key $unknown is not in it: if the network has changed its key, get keys/$NETWORK.gpg from its site, compare the fingerprints (keys/$NETWORK.txt has them in words) with what the network says elsewhere, and put it at $KEYRING"
 	elif ! facts "$tmp/new.json"; then
 		refused="what $URL$path serves is signed, but: $(tail -n 1 "$tmp/why")"
 	else
@@ -301,8 +317,10 @@ judge() { # is $tmp/new a document to go on with? Sets seen, or refused
 		elif [ "$now" -gt $((expires + 300)) ]; then
 			refused="what $URL serves has expired: serial $serial"
 		else # the name in `seen` is what counts: the files come before it
+			rm -f "$STATE/$serial.first"
+			[ ! -e "$tmp/first.asc" ] || mv -f "$tmp/first.asc" "$STATE/$serial.first" || die 1 "writing in $STATE"
 			mv -f "$tmp/new.json" "$STATE/$serial.json" && mv -f "$tmp/new.asc" "$STATE/$serial.asc" && save seen "$serial $new" || die 1 "writing in $STATE"
-			[ -z "$seen" ] || [ "$seen" = "$serial" ] || rm -f "$STATE/$seen.json" "$STATE/$seen.asc"
+			[ -z "$seen" ] || [ "$seen" = "$serial" ] || rm -f "$STATE/$seen.json" "$STATE/$seen.asc" "$STATE/$seen.first"
 			rm -f "$STATE/older" "$STATE/told-refused" "$STATE/told-expired"
 			seen=$serial
 		fi
