@@ -71,12 +71,24 @@
 // verified again (sign.NextTrust), so a pinned one that was replaced is obeyed at once. trust/<N+1>.json is asked for, one
 // step at a time until it is not there, once a day; when a bundle's signatures do not verify; when the trust held has
 // expired; and when a bundle names a higher version. Expiry is judged at the end of the chain alone. A step that does
-// not follow ends the walk with a notice, as does a site that fails; what was accepted before stays so. Where nothing is in
+// not follow ends the walk with a notice, as does a site that fails; what was accepted before stays so, and a walk that was
+// killed goes on from there. Where two documents of one version were signed, the one that came first stays, and a site that
+// goes by the other is told. Where nothing is in
 // force, the error tells it instead. A named version comes before the serials, which it may start anew; when it is not to be
-// had, the document is Refused: trust-too-old, or fork if it is one. A document with reset_serial makes the reader forget the
+// had, the document is Refused: trust-too-old, or fork if it is one.
+//
+// What is revoked counts for nothing as soon as the version that says so is held, the kept bundle and beacons included. Until
+// then, at most a day, or, where whoever has the site hides the next version for ever (404), until the one held expires, the
+// key goes on: nobody can prove that there is none.
+//
+// A document with reset_serial makes the reader forget the
 // serials seen, once, down to the min_serial of the newest version accepted, and drop the kept bundle, whose serial would
 // else be remembered again. It is the document that is obeyed once, not its version: a network that lost its root keys begins
-// another chain, at any version, and pinning that is enough. [UpdateTrust] walks at once; [HeldTrust] asks nobody.
+// another chain, at any version, and pinning that is enough. A document pinned by hand may leave out the one with the reset:
+// when the serials of the site look like a rollback, the versions between the newest held before and the pinned one are fetched,
+// and where they lead from the one to the other (which takes the signatures of both, as ever) their reset is obeyed; else all stays
+// as it is. [UpdateTrust] walks at once; [HeldTrust] asks nobody. [TrustEnds] warns before the end: Look tells it once for each version
+// from 90 days on, and once a day in the last 30.
 //
 // # The beacon
 //
@@ -120,11 +132,11 @@
 //	manifest.bundle.json   the kept bundle
 //	origin.json            its validator and SHA-256; when the trust chain was walked; since when the site serves nothing
 //	                       newer, nothing usable, or what is genuine but out of its time, and nothing has been in force;
-//	                       when each kind of notice was told
+//	                       when each kind of notice was told; of which version it was told that it ends within 90 days
 //	beacon.json            the newest beacon's serial and the SHA-256 of its content (all before " k="); when HTTPS
 //	                       answered, to the hour, when it is due, and what it announced of each tree, with its time
 //	                       file; since when no beacon was to be had
-//	trust-<N>.json         the steps of the trust chain beyond the pinned one
+//	trust-<N>.json         the steps of the trust chain beyond the pinned one, and that one itself, once it was of use
 //	fork-<serial>-<sha256, 8 digits>.bundle.json
 //	                       documents of a fork, at most 20
 //	<name>.damaged         a file that was of no use, set aside
