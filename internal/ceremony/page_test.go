@@ -54,19 +54,19 @@ func readPage(t testing.TB, file string) map[string]*section {
 
 func parsePage(text string) (map[string]*section, error) {
 	page, now := map[string]*section{}, &section{}
-	block, begun := "", 0 // "": prose; the language otherwise
+	block, begun := "", 0 // the language and where it began; 0: prose
 	var inside []string
 	for n, line := range strings.Split(text, "\n") {
 		switch fence, is := strings.CutPrefix(line, "```"); {
-		case is && block == "":
+		case is && begun == 0:
 			block, begun, inside = fence, n+1, nil
 		case is:
 			steps, err := parseBlock(block, begun, inside)
 			if err != nil {
 				return nil, err
 			}
-			now.steps, block = append(now.steps, steps...), ""
-		case block != "":
+			now.steps, begun = append(now.steps, steps...), 0
+		case begun != 0:
 			inside = append(inside, line)
 		case heading.MatchString(line):
 			now = &section{title: heading.FindStringSubmatch(line)[1]}
@@ -75,7 +75,7 @@ func parsePage(text string) (map[string]*section, error) {
 			now.steps = append(now.steps, step{at: n + 1, include: signing})
 		}
 	}
-	if block != "" {
+	if begun != 0 {
 		return nil, fmt.Errorf("line %d: the block does not end", begun)
 	}
 	return page, nil
