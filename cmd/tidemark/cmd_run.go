@@ -17,7 +17,7 @@ const probeSchema = "tidemark/probe/v1"
 
 func runCommand(e *console.Program) *cli.Command {
 	return e.Command("run", "probe, decide, sign and publish: what cron calls", "", []cli.Flag{
-		&cli.BoolFlag{Name: "force", Usage: "publish what was verified even when the guard speaks"},
+		&cli.BoolFlag{Name: "force", Usage: "publish what was verified now: even when the guard speaks, or nothing changed but who signs"},
 		&cli.BoolFlag{Name: "bootstrap", Usage: "begin anew where neither the site nor the state knows a predecessor"},
 		&cli.BoolFlag{Name: "checkins", Usage: "look only at the mirrors that checked in since the last run"},
 		console.DryRun(),

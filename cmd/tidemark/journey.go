@@ -185,11 +185,13 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 		return true, "the site was set back", nil
 	case p.ahead(prev) && p.Bool("bootstrap"):
 		return true, fmt.Sprintf("serial %d is dated in the future", prev.manifest.Serial), nil
-	case !p.ahead(prev) && manifest.OnlyDeeper(m, prev.manifest) && p.Now().Before(prev.manifest.Issued.Add(deeperWaits)) && p.Now().Before(half):
+	case !p.Bool("force") && !p.ahead(prev) && manifest.OnlyDeeper(m, prev.manifest) && p.Now().Before(prev.manifest.Issued.Add(deeperWaits)) && p.Now().Before(half):
 		return false, fmt.Sprintf("nothing changed since serial %d but how deeply sources were looked at, which waits until %s", prev.manifest.Serial,
 			console.Clock(prev.manifest.Issued.Add(deeperWaits))), nil
 	case !manifest.SameContent(m, prev.manifest):
 		return true, "content changed", nil
+	case p.Bool("force"): // e.g. with other keys than before
+		return true, "asked for", nil
 	}
 	unchanged := fmt.Sprintf("nothing changed since serial %d", prev.manifest.Serial)
 	switch {
