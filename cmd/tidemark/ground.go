@@ -104,7 +104,7 @@ func (p *publisher) putGround(ctx context.Context, s *site) error {
 	if err != nil {
 		return err
 	}
-	st, _, err := p.state.site()
+	st, known, err := p.state.site()
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (p *publisher) putGround(ctx context.Context, s *site) error {
 	if err := publish.PutGround(ctx, s.store, s.standing, publish.GroundFiles{Objects: objects, Gone: gone, Genuine: p.genuineStep}); err != nil {
 		return err
 	}
-	if last.Sum == now.Sum {
+	if last.Sum == now.Sum || !known { // the file's being there says that this state has begun
 		return nil
 	}
 	p.Log.Info("trust and keys were put", "site", s.String(), "version", p.trust.Version)

@@ -144,7 +144,7 @@ func (p *publisher) openSite(ctx context.Context, s *site) (err error) {
 	o, err := p.openOld(s.bundle)
 	switch reset, _ := p.resetVersion(); {
 	case err == nil && p.sinceReset(o.Manifest):
-		s.opened, s.standing.Void = o, false
+		s.opened, s.standing.Void, s.anew = o, false, false
 		return nil
 	case err == nil:
 		s.standing.Void = true

@@ -217,9 +217,7 @@ func (p *publisher) fetchStep(ctx context.Context, s publish.Store, version int6
 
 // climbKept makes the newest kept version that follows from the pin the one that judges.
 func (p *publisher) climbKept(pin *trustStep) error {
-	if err := p.keepStep(pin); err != nil {
-		return err
-	}
+	steps := []*trustStep{pin}
 	for at := pin; at.Version < p.kept.top(); {
 		next, kept := p.kept.steps[at.Version+1]
 		if !kept {
@@ -234,10 +232,13 @@ func (p *publisher) climbKept(pin *trustStep) error {
 		if _, err := sign.NextTrust(at.Trust, next.envelope); err != nil {
 			return p.behindRefused(fmt.Errorf("version %d does not follow from version %d: %w", at.Version+1, at.Version, err))
 		}
-		if err := p.keepStep(next); err != nil {
+		at = next
+		steps = append(steps, at)
+	}
+	for _, s := range steps { // only now: a pin that is refused leaves no trace
+		if err := p.keepStep(s); err != nil {
 			return err
 		}
-		at = next
 	}
 	return nil
 }
@@ -315,7 +316,7 @@ func (p *publisher) tellBehind() error {
 		p.Log.Info(words)
 		return nil
 	}
-	st, _, err := p.state.site()
+	st, known, err := p.state.site()
 	if err != nil {
 		return err
 	}
@@ -324,6 +325,9 @@ func (p *publisher) tellBehind() error {
 	}
 	p.Warn("%s", words)
 	p.kept.toldBehind, st.BehindAt = p.trust.Version, strictjson.At(p.Now())
+	if !known { // the file's being there says that this state has begun
+		return nil
+	}
 	return p.state.save("site.json", st)
 }
 
