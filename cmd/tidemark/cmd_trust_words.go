@@ -98,6 +98,9 @@ func (d describer) document(f *trustFile) {
 	if f.hidden {
 		d.alarm("%s: %v", harmless(f.name), errHidden)
 	}
+	if !now.Before(t.Expires.Time) {
+		d.alarm("it ended at %s: by this clock nobody accepts anything by it", console.Clock(t.Expires.Time))
+	}
 	d.Say("  issued   %s", console.Clock(t.Issued.Time))
 	d.Say("  ends     %s, %s", console.Clock(t.Expires.Time), timeLeft(t.Expires.Time, now))
 	d.Say("  serials  from %d on", t.MinSerial)

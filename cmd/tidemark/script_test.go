@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"tidemark/internal/lab"
 	"tidemark/internal/scripttest"
 	"tidemark/keys"
-	"tidemark/sign"
 )
 
 // TestMain lets the scripts call this program by its name. The test's program takes its clock from TIDEMARK_TEST_CLOCK, an
@@ -53,7 +51,6 @@ func TestScripts(t *testing.T) {
 		Cmds: scripttest.Commands(map[string]func(*testscript.TestScript, bool, []string){
 			"lab":         labCommand,
 			"fingerprint": fingerprint,
-			"rotate":      rotate,
 			"online":      onlineKey,
 		}),
 	})
@@ -146,35 +143,4 @@ func onlineKey(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no minisign key there")
-}
-
-// rotate makes the next trust version, signed by two root keys, in which a new Ed25519 key replaces the old one:
-// `rotate DIR KEY`.
-func rotate(ts *testscript.TestScript, neg bool, args []string) {
-	dir := ts.MkAbs(args[0])
-	trust, err := sign.OpenTrust([]byte(ts.ReadFile(filepath.Join(dir, "trust.json"))))
-	ts.Check(err)
-	k, err := keys.ParseMinisignFile([]byte(ts.ReadFile(args[1] + ".pub")))
-	ts.Check(err)
-	trust.Version++
-	for i := range trust.Manifest.Keys {
-		if trust.Manifest.Keys[i].Kind == keys.Minisign {
-			trust.Manifest.Keys[i].Revoked = true
-		}
-	}
-	trust.Manifest.Keys = append(trust.Manifest.Keys, keys.ManifestKey{Holder: "publisher", Kind: keys.Minisign, Key: k.ID, Public: k.String()})
-	payload, err := trust.Encode()
-	ts.Check(err)
-	env := sign.Envelope{Payload: payload}
-	for _, holder := range []string{"root-1", "root-2"} {
-		s, err := sign.MinisignFile([]byte(ts.ReadFile(filepath.Join(dir, "root", holder+".key"))), nil)
-		ts.Check(err)
-		sig, err := s.Sign(context.Background(), sign.Request{Payload: payload, Comment: "next"})
-		ts.Check(err)
-		env.Signatures = append(env.Signatures, sig)
-	}
-	b, err := env.Encode()
-	ts.Check(err)
-	ts.Check(os.WriteFile(filepath.Join(dir, "trust.json"), b, 0o644))
-	ts.Check(os.Rename(ts.MkAbs(args[1]), filepath.Join(dir, "keys", "ed25519.key")))
 }
