@@ -48,6 +48,33 @@
 //	jq -j '.signatures[0].value' bundle.json > hello.json.minisig
 //	minisign -V -m hello.json -P RWSOm96iJXZqA04zYL3VXAvCkU6YVflnnp319KnocvPo4M8PsHlYH5zO
 //
+// # Signers
+//
+// A [Signer] makes one signature. The secret may be in a file ([OpenPGPFile], [MinisignFile]), with gpg-agent or a smartcard
+// ([GPG]), or anywhere that signs a few bytes: [Remote], which packages sign/sshagent and sign/kms implement.
+//
+//	file       RSA, Ed25519   OpenPGP, minisign
+//	gpg        RSA, Ed25519   OpenPGP
+//	ssh-agent  Ed25519        minisign (root keys, manifests, beacons); OpenPGP as "EdDSA legacy", not for gpg 1.4 and 2.0
+//	AWS KMS    RSA            OpenPGP
+//	           Ed25519        as ssh-agent
+//
+// A remote signs an OpenPGP digest once ([OpenPGPRemote]), or what minisign is made of twice ([MinisignRemote]): the
+// document's hash, then that signature with the trusted comment. It needs a public half that others can read: [MinisignOf],
+// [CertifyRemote].
+//
+//	public, err := sign.MinisignOf(remote)             // public.File() is the .pub
+//	signer, err := sign.MinisignRemote(public, remote)
+//	sig, err := signer.Sign(ctx, sign.Request{Payload: manifest, Comment: "tidemark centos serial=4127 …", Issued: now})
+//
+// Wherever the secret is, the same is true of the result: the signature's time is that of the request (or of the key, if that
+// is younger), its life ends when the request says, an RSA key gives the same bytes again, and no signature is returned
+// that this package has not read back and verified. gpg is run for that with its clock standing at the request's time, without its
+// configuration file, and, where a passphrase is given, with that in a pipe. An error comes with the zero [Signature],
+// whatever was signed before it: half of a minisign signature is none.
+//
+// The context bounds all that a signer waits for: a person at a pinentry, a token, a service.
+//
 // # What is accepted
 //
 // [Verify] counts distinct holders against the role's threshold, and asks for

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"golang.org/x/crypto/ed25519"
 
 	"tidemark/keys"
@@ -35,21 +36,28 @@ func OpenPGPRemote(certificate []byte, r Remote, allowed []string, now time.Time
 		return nil, fmt.Errorf("openpgp remote key: %w", err)
 	}
 	held := map[string]*packet.PublicKey{}
-	s, err := chooseKey(e, cert, func(k *packet.PublicKey) bool {
-		if !sameMaterial(k, r.Public()) {
-			return false
+	for _, k := range publicKeys(e) {
+		if sameMaterial(k, r.Public()) {
+			held[keys.Fingerprint(k.Fingerprint)] = k
 		}
-		held[keys.Fingerprint(k.Fingerprint)] = k
-		return true
-	}, allowed, now)
-	if err == nil {
-		s.hand = &remoteHand{held[s.key.Signing[0]], r}
-		return s, nil
 	}
 	if len(held) == 0 {
-		err = errors.New("the certificate does not hold the key that would sign; make one of it with tidemark keys adopt, or give the certificate that belongs to it")
+		return nil, fmt.Errorf("openpgp remote key: certificate %s does not hold the key that would sign: give the one that belongs to it, or make one with tidemark keys adopt", cert.Primary.Fingerprint)
 	}
-	return nil, fmt.Errorf("openpgp remote key, certificate %s: %w", cert.Primary.Fingerprint, err)
+	s, err := chooseKey(e, cert, func(k *packet.PublicKey) bool { return held[keys.Fingerprint(k.Fingerprint)] != nil }, allowed, now)
+	if err != nil {
+		return nil, fmt.Errorf("openpgp remote key, certificate %s: %w", cert.Primary.Fingerprint, err)
+	}
+	s.hand = &remoteHand{held[s.key.Signing[0]], r}
+	return s, nil
+}
+
+func publicKeys(e *openpgp.Entity) []*packet.PublicKey {
+	list := []*packet.PublicKey{e.PrimaryKey}
+	for i := range e.Subkeys {
+		list = append(list, e.Subkeys[i].PublicKey)
+	}
+	return list
 }
 
 // sameMaterial compares the numbers, not the fingerprints: those have a date in them that only the certificate knows.

@@ -33,7 +33,7 @@ type Request struct {
 	Expires time.Time // OpenPGP: end of the signature's life; zero: none
 }
 
-// Signer makes one signature. Implementations: file (here), gpg, ssh-agent, KMS (later).
+// Signer makes one signature.
 type Signer interface {
 	// Key says what it signs with: Kind, Key, NotAfter (nil: never ends), Public, Signing, as a trust document lists them
 	// (OpenPGP: Signing[0] is the fingerprint of the very key that signs; a primary that can sign too follows). Holder is left empty.
@@ -41,12 +41,12 @@ type Signer interface {
 	Sign(ctx context.Context, r Request) (Signature, error)
 }
 
-// InlineSigner also makes the one-object form manifest.json.gpg. The OpenPGP file signer is one.
+// InlineSigner also makes the one-object form manifest.json.gpg. Every OpenPGP signer here is one.
 type InlineSigner interface {
 	SignInline(ctx context.Context, r Request) ([]byte, error)
 }
 
-// RawSigner signs short texts (beacons) with plain Ed25519. The minisign file signer is one.
+// RawSigner signs short texts (beacons) with plain Ed25519. Every minisign signer here is one.
 type RawSigner interface {
 	SignRaw(ctx context.Context, message []byte) ([]byte, error)
 }
