@@ -40,7 +40,15 @@
 //	6  latest.txt, if the pointer is still ours
 //	8  status files, by Push or later by PutStatus
 //
-// (7, the beacon: see DNS.) No fixed name changes before the pointer has. What a run that was killed leaves:
+// (7, the beacon: see DNS.) PutGround is step 0 by itself, for runs that may publish nothing: a revocation is not held back. It
+// compares the payloads of trust documents, not their signatures, and removes the files of keys that are exported no more. In
+// step 5, before manifest.json, the names of signers who left are removed (manifest.json.<KEY>.asc): beside a newer manifest.json
+// each would be a bad signature.
+//
+// Serials only rise, with one exception: where the pointer names what counts for no reader any more, the publisher sets
+// Standing.Void, and a lower serial may take its place; the tags fence it as ever. FirstFree finds one of which nothing lies there.
+//
+// No fixed name changes before the pointer has. What a run that was killed leaves:
 //
 //	killed in   readers see            the next run
 //	0, 1        the old publication    takes another serial; Reservations shows the one taken
