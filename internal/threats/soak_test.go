@@ -64,7 +64,8 @@ func build(t *testing.T, pkg, overlay string) (binary, fault string) {
 // run runs one test of a binary.
 func run(t *testing.T, binary, test string) (string, error) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), binary, "-test.run", pattern(test), "-test.v", "-test.timeout=5m", "-test.paniconexit0")
+	// without a limit of size, say, it may want all the memory there is
+	c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -v 16000000; exec "$0" "$@"`, binary, "-test.run", pattern(test), "-test.v", "-test.timeout=5m", "-test.paniconexit0")
 	c.Dir = filepath.Join(root, packageOf(test))
 	c.WaitDelay = time.Minute
 	c.Env = append(os.Environ(), "TIDEMARK_SOAK=")
