@@ -23,6 +23,11 @@ func FuzzParseEnvelope(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
+	small, err := (&Envelope{Payload: []byte(text), Signatures: []Signature{x.sign(f, remotePGP(f, edToken()), text), x.sign(f, remoteMini(f, edToken()), text)}}).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small)
 	f.Add([]byte(`{"payload": "eA==", "signatures": [{"kind":"minisign","key":"0000000000000000","value":"x"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := ParseEnvelope(b, 1<<20)
@@ -77,6 +82,12 @@ func FuzzOpenPGPSignature(f *testing.F) {
 	f.Add(strings.Replace(good.Value, "\n\n", "\nComment: x\n\n", 1))
 	f.Add(claiming(f, good, x.role.Keys[0].Signing[0]).Value)
 	f.Add(x.sign(f, x.pgp, text+" ").Value)
+	f.Add(x.sign(f, remotePGP(f, edToken()), text).Value)
+	made, err := os.ReadFile("testdata/sq-made-signature.asc")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(made))
 	f.Fuzz(func(t *testing.T, value string) {
 		s := Signature{Kind: keys.OpenPGP, Key: good.Key, Value: value}
 		role := onlyPGP(x.role.Keys[0])
@@ -98,6 +109,11 @@ func FuzzOpenPGPPacket(f *testing.F) {
 	}
 	good := x.sign(f, x.pgp, text).Value
 	f.Add(body)
+	small, err := keys.Dearmor([]byte(x.sign(f, remotePGP(f, edToken()), text).Value), keys.ArmorSignature)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) == 0 {
 			return
@@ -135,6 +151,7 @@ func FuzzMinisig(f *testing.F) {
 	x := checkedIn()
 	good := x.sign(f, x.mini, text).Value
 	f.Add(good)
+	f.Add(x.sign(f, remoteMini(f, edToken()), text).Value)
 	f.Add(strings.Replace(good, "\n", "\r\n", 1))
 	f.Fuzz(func(t *testing.T, value string) {
 		m, err := parseMinisig(value)
@@ -182,12 +199,18 @@ func FuzzFromASC(f *testing.F) {
 	})
 }
 
+// edEntity is a key of Ed25519, small and quick.
+func edEntity(t testing.TB, made time.Time) (*openpgp.Entity, error) {
+	t.Helper()
+	plain := false
+	return openpgp.NewEntity("Test Only", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519, DefaultHash: crypto.SHA512,
+		Time: func() time.Time { return made }, NonDeterministicSignaturesViaNotation: &plain})
+}
+
 // A file that is read as a private key has a description that verifies what it signs.
 func FuzzOpenPGPFile(f *testing.F) {
 	x := checkedIn()
-	plain, made := false, x.now.Add(-time.Hour)
-	e, err := openpgp.NewEntity("Test Only", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519, DefaultHash: crypto.SHA512,
-		Time: func() time.Time { return made }, NonDeterministicSignaturesViaNotation: &plain})
+	e, err := edEntity(f, x.now.Add(-time.Hour))
 	if err != nil {
 		f.Fatal(err)
 	}
