@@ -1,6 +1,7 @@
 package filelist
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash"
@@ -117,6 +118,9 @@ func (d *decoder) entry() bool {
 	}
 	if d.it.base, ok = d.name(d.it.base, size, d.it.fresh); !ok {
 		return false
+	}
+	if bytes.IndexByte(d.it.base, '/') >= 0 {
+		return d.fail("a base name with a slash")
 	}
 	if dir := len(d.it.dir); dir > 0 && dir+1+len(d.it.base) > maxPath {
 		return d.fail("a path of more than %d bytes", maxPath)

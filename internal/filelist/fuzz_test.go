@@ -93,6 +93,7 @@ func TestBlocks_Refusals(t *testing.T) {
 		"a size of 9 bytes":                              top + name(1, 0, "a") + "\x09" + strings.Repeat("\x01", 9) + "\x00\x00",
 		"a size below 0":                                 top + name(1, 0, "a") + "\x08" + strings.Repeat("\xff", 8) + "\x00\x00",
 		"numbers that are not there":                     top + name(1, 0, "a") + "\x88",
+		"a base name with a slash":                       top + name(3, 0, "a/b") + "\x00" + "\x00\x00",
 		"a path of 4097 bytes":                           name(2, 0, "d") + "\xff\x1f\x00" + strings.Repeat("n", 4095) + "\x00\x00\x00",
 	} {
 		if err := ordered(t, &decoder{src: strings.NewReader(b), end: int64(len(b))}); err == nil {
