@@ -79,6 +79,10 @@ type gpgHand struct {
 	pass        Passphrase
 }
 
+// gpgPause is waited before gpg signs: it lets its clock run when it is told the very second in which it starts
+// (gnupg_set_time), and a person with a PIN, a card or a busy machine takes longer than what is left of that second.
+const gpgPause = time.Second
+
 // packet has gpg believe the time that the signature is to have, so that its end is exact and an RSA signature comes out the
 // same again. The "!" after the time lets it stand still, the one after the fingerprint means this very subkey.
 func (h *gpgHand) packet(ctx context.Context, payload []byte, made time.Time, lifetime uint32) ([]byte, error) {
@@ -98,6 +102,11 @@ func (h *gpgHand) packet(ctx context.Context, payload []byte, made time.Time, li
 			return nil, fmt.Errorf("the passphrase: expected one line of at most %d bytes", maxPassphrase)
 		}
 		secret = append(p[:len(p):len(p)], '\n')
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(gpgPause):
 	}
 	out, err := h.gpg.run(ctx, gpgCall{args: append(args, "--output", "-", "--detach-sign"), stdin: payload, passphrase: secret, most: MaxSignature})
 	if err != nil {

@@ -314,13 +314,23 @@ func TestGPG_FailingSigner(t *testing.T) {
 	}
 }
 
+// A card that takes its time signs for the second that it was asked for, and not for the one in which it is done.
+func TestGPG_SlowCard(t *testing.T) {
+	t.Parallel()
+	h := newAgentHome(t, "", "ed25519", "sign,cert")
+	s := h.open(h.odd("{ sleep 1.2; cat; } | $gpg \"$@\""))
+	if _, err := s.Sign(t.Context(), signtest.Request(time.Now().Truncate(time.Second))); err != nil {
+		t.Error(err)
+	}
+}
+
 // A gpg that hangs, with a child that holds its pipes, is ended with the context.
 func TestGPG_Hangs(t *testing.T) {
 	t.Parallel()
 	h := newAgentHome(t, "", "ed25519", "sign,cert")
 	pids := filepath.Join(t.TempDir(), "pids")
 	s := h.open(h.odd("sleep 600 & echo $! >>" + pids + "; echo '[GNUPG:] PINENTRY_LAUNCHED 1 x' >&3; wait"))
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	sig, err := s.Sign(ctx, signtest.Request(h.now))
 	if !errors.Is(err, context.DeadlineExceeded) || sig != (sign.Signature{}) || !strings.Contains(err.Error(), "asking somebody for a passphrase") {
