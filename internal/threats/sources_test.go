@@ -26,7 +26,6 @@ func sourceDefences() []defence {
 		{"M10", "rsync.TestAttacks/negative_size/list", "rsync/flist.go", "if e.Size < 0 {", "if false && (e.Size < 0) {", nil},
 		{"M10", "rsync.TestAttacks/endless_message_of_the_day/list", "rsync/limits.go", "l.Greeting = orDefault(l.Greeting, 64<<10)", "l.Greeting = 1 << 30", nil},
 		{"M11", "rsync.TestAttack_SlowLoris/list/list", "rsync/session.go", "conn.SetDeadline(deadline)", "_ = deadline", []edit{{"rsync/session.go", "conn.SetDeadline(time.Unix(1, 0)); conn.Close()", "_ = time.Unix"}}},
-		{"M11", "probe.TestAttack_DrippingList", listing, "dripping := time.AfterFunc(pause,", "dripping := time.AfterFunc(1000*pause,", nil},
 		{"M12", "probe.TestAttack_EndlessList", listing, "if c.files++; c.files > c.most {", "if c.files++; false && (c.files > c.most) {", nil},
 		{"M12", "probe.TestAttack_NamesMadeForPatterns", listing, "if c.odd != nil && c.odd(e.Name) {", "if false && (c.odd != nil && c.odd(e.Name)) {", nil},
 		{"M13", "quorum.TestTwoAddresses", "quorum/judge.go", "if !unanimous(firm) {", "if false && (!unanimous(firm)) {", nil},
