@@ -23,13 +23,9 @@ const (
 // TestCeremonies runs every section of the page: A first, and then several stories, each in a copy of that world 300 days
 // later, with one more mirror that looks for the first time at its end.
 func TestCeremonies(t *testing.T) {
-	scripttest.NeedTool(t, "rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "curl", "script", "shred")
-	page := readPage(t, pageFile)
-	bin, then := programs(t)
-	layLab(t, bin, then)
-	base := newWorld(t, then)
+	page, base, bin := prepare(t)
 	ran := make(chan map[string]bool, len(stories)+1)
-	base.begin(t, page, ran)
+	ran <- map[string]bool{"a-the-beginning": true}
 	t.Run("stories", func(t *testing.T) {
 		for _, s := range stories {
 			t.Run(s.name, func(t *testing.T) {
@@ -53,11 +49,40 @@ func TestCeremonies(t *testing.T) {
 	}
 }
 
+// prepare builds the programs, starts the lab and runs section A, 300 days ago.
+func prepare(t *testing.T) (page map[string]*section, base *world, bin string) {
+	t.Helper()
+	scripttest.NeedTool(t, "rsync", "gpg", "gpgv", "gpgv1", "sqv", "minisign", "curl", "script", "shred")
+	page = readPage(t, pageFile)
+	bin, then := programs(t)
+	layLab(t, bin, then)
+	base = newWorld(t, then)
+	base.begin(t, page)
+	return page, base, bin
+}
+
+// TestSoakYears rotates every online key again and again, with a mirror that was installed at the beginning.
+func TestSoakYears(t *testing.T) {
+	if os.Getenv("TIDEMARK_SOAK") == "" {
+		t.Skip("long: TIDEMARK_SOAK=1, or make soak")
+	}
+	page, base, bin := prepare(t)
+	s := story{name: "years", before: today}
+	for range 5 {
+		s.acts = append(s.acts, act{section: "c1-a-new-ed25519-key"}, act{section: "c2-a-new-openpgp-subkey", oldRing: noKey},
+			act{section: "c3-a-wholly-new-openpgp-key", oldRing: noKey}, act{section: "b-every-year-a-new-end"},
+			act{section: "d-an-online-key-was-stolen", oldRing: noKey, before: steal, after: refusesStolen}, act{section: "f-a-root-key-was-stolen"})
+	}
+	s.tell(t, copyWorld(t, base, bin), page, make(chan map[string]bool, 1))
+}
+
 // story is a row of ceremonies, one after the other, at one network.
 type story struct {
 	name   string
 	before func(*testing.T, *world)
 	acts   []act
+
+	strands bool // mirrors do not follow by themselves
 }
 
 // act is one ceremony, with what is true after it beside what world.after asks.
@@ -75,7 +100,10 @@ func (s story) tell(t *testing.T, w *world, page map[string]*section, ran chan<-
 	if s.before != nil {
 		s.before(t, w)
 	}
-	for _, a := range s.acts {
+	for n, a := range s.acts {
+		if n > 0 { // gpg makes no second key of one name
+			w.places = append([]place{{"mirrors (new)", fmt.Sprintf("mirrors (new %d)", n)}}, w.places...)
+		}
 		if a.before != nil {
 			a.before(t, w)
 		}
@@ -87,25 +115,27 @@ func (s story) tell(t *testing.T, w *world, page map[string]*section, ran chan<-
 		}
 		w.settle(t)
 	}
-	if s.name != "lost" { // there the mirrors are given the new chain by hand
+	if s.strands { // mirrors must be given the new chain by hand
+		if out, code := w.run(t, "sleeper", "tidemark-mirror check"); code != 4 {
+			t.Errorf("a mirror took another chain by itself: exit code %d\n%s", code, out)
+		}
+	} else {
 		w.reaches(t, "sleeper")
 	}
 	ran <- done
 }
 
 // begin is section A, 300 days ago.
-func (w *world) begin(t *testing.T, page map[string]*section, ran chan<- map[string]bool) {
+func (w *world) begin(t *testing.T, page map[string]*section) {
 	t.Helper()
-	done := map[string]bool{}
 	conf := filepath.Join(w.machine("offline"), "gnupg", "gpg.conf")
 	quiet := "batch\npinentry-mode loopback\npassphrase \"\"\n"
 	past := fmt.Sprintf("faked-system-time %d\n", time.Now().Add(-ago).Unix())
 	writeFile(t, conf, quiet+past)
-	w.perform(t, page, "a-the-beginning", done)
+	w.perform(t, page, "a-the-beginning", map[string]bool{})
 	writeFile(t, conf, quiet)
 	writeFile(t, filepath.Join(w.machine("operator"), "gnupg", "gpg.conf"), quiet)
 	w.endAgents()
-	ran <- done
 }
 
 // installMirror pins what is installed now.

@@ -4,26 +4,26 @@ import "testing"
 
 // stories have all ceremonies between them; each begins 300 days after section A.
 var stories = []story{
-	{"three versions", today, []act{
+	{name: "three versions", before: today, acts: []act{
 		{section: "c1-a-new-ed25519-key"},
 		{section: "d-an-online-key-was-stolen", oldRing: noKey, before: steal, after: refusesStolen},
 		{section: "e-a-root-holder-leaves-or-loses-the-key"},
 	}},
-	{"admins", today, []act{
+	{name: "admins", before: today, acts: []act{
 		{section: "for-admins-with-gpg-alone"},
 		{section: "c2-a-new-openpgp-subkey", oldRing: noKey},
 		{section: "c3-a-wholly-new-openpgp-key", oldRing: noKey},
 		{section: "b-every-year-a-new-end"},
 		{section: "k-once-a-year"},
 	}},
-	{"roots", nil, []act{
+	{name: "roots", acts: []act{
 		{section: "i-the-publisher-was-away", after: keyring},
 		{section: "f-a-root-key-was-stolen"},
 		{section: "d2-the-serial-was-driven-up", before: driveUp, after: lowAgain},
 		{section: "g-a-whole-new-root"},
 	}},
-	{"lost", today, []act{{section: "h-the-root-is-lost"}}},
-	{"elsewhere", today, []act{{section: "j-online-keys-that-no-file-holds", before: agents}}},
+	{name: "lost", before: today, strands: true, acts: []act{{section: "h-the-root-is-lost"}}},
+	{name: "elsewhere", before: today, acts: []act{{section: "j-online-keys-that-no-file-holds", before: agents}}},
 }
 
 // noKey is what gpgv ends with where the keyring lacks the signer.
