@@ -34,7 +34,7 @@ func TestCeremonies(t *testing.T) {
 			})
 		}
 	})
-	if t.Failed() {
+	if t.Failed() || len(ran) <= len(stories) { // -run chose some of them
 		return
 	}
 	close(ran)
