@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -122,6 +123,9 @@ func (db *DB) prepare(ctx context.Context, thorough bool) error {
 	if err := id.check(); err != nil {
 		return err
 	}
+	if err := db.format(); err != nil {
+		return err
+	}
 	if id.version == current {
 		if err := whole(ctx, db.sql); err != nil {
 			return err
@@ -142,6 +146,27 @@ func (db *DB) prepare(ctx context.Context, thorough bool) error {
 		return nil
 	}
 	return migrate(ctx, db.sql)
+}
+
+// format refuses a file whose header (https://www.sqlite.org/fileformat.html, 1.3) lets a program only read it: SQLite says so at the
+// first write alone, and none of ours has ever been like that.
+func (db *DB) format() error {
+	const writeVersion, writeAhead = 18, 2
+	var head [writeVersion + 1]byte
+	f, err := os.Open(db.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.ReadFull(f, head[:]); errors.Is(err, io.EOF) { // nothing was written yet
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if v := head[writeVersion]; v > writeAhead {
+		return fmt.Errorf("%w: its format is %d, expected at most %d", ErrDamaged, v, writeAhead)
+	}
+	return nil
 }
 
 // checkPages reads every page; check is quick_check, or integrity_check, which sets the indexes against the tables as well.
