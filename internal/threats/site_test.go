@@ -21,7 +21,8 @@ func siteDefences() []defence {
 		{"B7", "client.TestOpen_TextModeSignature", packet, "if b[1] != pgpBinary {", "if false && (b[1] != pgpBinary) {", nil},
 		{"B7", "client.TestOpen_SHA1Signature", packet, "s.hash != pgpHash256 && s.hash != pgpHash512 {", "false {", []edit{
 			{"keys/certificate.go", "RejectMessageHashAlgorithms: weak,", "RejectMessageHashAlgorithms: map[crypto.Hash]bool{},"}}},
-		{"B7", "client.TestOpen_RSA1024Signature", "keys/certificate.go", "MinRSABits:                  rsaBits,", "MinRSABits:                  512,", nil},
+		{"B7", "client.TestOpen_RSA1024Signature", "keys/certificate.go", "MinRSABits:                  rsaBits,", "MinRSABits:                  512,", []edit{
+			{"keys/describe.go", "n < rsaBits {", "n < 512 {"}}},
 		{"B7", "keys.TestReadCertificate_SHA1Binding", "keys/certificate.go", "RejectHashAlgorithms:        weak,", "", nil},
 		{"B7", "sign.TestVerify_MinisigRefused/unknown_algorithm", "sign/minisig.go", `return nil, faultf(Algorithm, "algorithm %.2q, expected \"ED\"", head[:2])`, "", nil},
 		{"B8", "client.TestOpen_DuplicateMember", "internal/strictjson/structs.go", "if seen[i] {", "if false && (seen[i]) {", nil},
