@@ -67,7 +67,7 @@ func (s *sheet) manifestKey(k ManifestKey) {
 		return
 	}
 	if cert, err := ReadCertificate([]byte(k.Public)); err == nil && cert.UserID != "" {
-		s.line("  User id: %s", plain(cert.UserID))
+		s.line("  User id: %s", Legible(cert.UserID))
 	}
 	s.fingerprint(k.Key)
 	for _, f := range k.signingAt(s.now) {
@@ -131,14 +131,4 @@ func (s *sheet) bytes(b []byte) {
 	for words := range slices.Chunk(Words(b), 4) {
 		s.line("      %s", strings.Join(words, " "))
 	}
-}
-
-// plain leaves no control characters of a foreign text.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -87,7 +87,7 @@ func exportKeys(c *console.Call) error {
 	if err != nil {
 		return err
 	}
-	files, err := keys.Export(p.trust, p.Now())
+	files, err := keys.Export(p.trust, p.Now(), p.earlier()...)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}

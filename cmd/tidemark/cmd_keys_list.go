@@ -140,6 +140,7 @@ func endings(t *keys.Trust, now time.Time) (words []string) {
 			in = "in less than a day"
 		}
 		switch {
+		case left <= 0 && e.Outlasted: // another signing subkey has taken its place
 		case left <= 0:
 			words = append(words, fmt.Sprintf("%s ENDED at %s: renew it now", e.What, console.Clock(e.When)))
 		case left <= 30*day:

@@ -129,7 +129,8 @@ func (f *trustFile) follows(old *trustFile, newChain bool) error {
 func (f *trustFile) sound(old *trustFile, newChain bool, now time.Time) error {
 	switch {
 	case f.sealed != nil:
-		return console.Exit(console.Misuse, fmt.Errorf("%s is a signed trust.json, expected a draft", harmless(f.name)), "make one with: tidemark trust new")
+		return console.Exit(console.Misuse, fmt.Errorf("%s is a signed trust.json, expected a draft", harmless(f.name)),
+			"holders sign the draft that it was made of: trust-%d.json, from who made it; its signatures are counted with: tidemark trust check; the version after it begins with: tidemark trust new", f.trust.Version)
 	case f.hidden:
 		return console.Exit(console.Refused, fmt.Errorf("%s: %w", harmless(f.name), errHidden), "do not sign it; have it made again: tidemark trust new")
 	case !now.Before(f.trust.Expires.Time):

@@ -217,6 +217,9 @@ func (d *drafting) tell(f *trustFile) error {
 	for _, r := range doc.Signers {
 		d.Say("Needed: %d of %s, by version %d", r.Threshold, strings.Join(r.Holders, ", "), r.Version)
 	}
+	if len(d.StringSlice("revoke-key")) > 0 && !f.trust.ResetSerial {
+		d.Say("Was the key stolen? Then add --reset-serial: the thief may have published a serial that no genuine manifest ever reaches")
+	}
 	if !d.Dry {
 		d.steps(f)
 	}

@@ -6,34 +6,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"tidemark/internal/console"
 	"tidemark/keys"
 )
 
-// harmless makes a text from a file fit for a terminal and for eyes: what is not printable ASCII or a Latin letter is escaped, so
-// that nothing moves the cursor, runs from right to left, or looks like another letter.
-func harmless(s string) string {
-	var b strings.Builder
-	for n, r := range []rune(strings.ToValidUTF8(s, "\uFFFD")) {
-		switch {
-		case n == maxPlain:
-			b.WriteString("…")
-			return b.String()
-		case r >= 0x20 && r < 0x7f, unicode.Is(unicode.Latin, r) && unicode.IsLetter(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-// maxPlain is how many letters of a foreign text are shown.
-const maxPlain = 2000
+// harmless makes a text from a file fit for a terminal and for eyes.
+func harmless(s string) string { return keys.Legible(s) }
 
 // grouped writes hex digits as people compare them: groups of four.
 func grouped(digits string) string {

@@ -28,9 +28,9 @@ type publisher struct {
 	early     []error // what failed at copies before the run's work began
 	forgotten bool    // a dry run would forget the own copy (obeyReset)
 
-	signers []sign.Signer   // by openSigners, in the order of the configuration
-	skipped map[string]bool // configured keys that were warned about: the trust lets them not sign
-	state   *state          // locked; nil in commands that change nothing
+	signers []sign.Signer // by openSigners, in the order of the configuration
+	skipped []string      // why configured keys are not used in this run
+	state   *state        // locked; nil in commands that change nothing
 
 	lists          *lists         // by fileLists
 	beaconTold     *beaconOutcome // of keepBeacon; nil: there is no record to keep

@@ -160,7 +160,7 @@ func (p *publisher) chain() (objects []publish.Object) {
 // ground is what lies below every release: the trust chain, the public keys, the schemas.
 func (p *publisher) ground() ([]publish.Object, error) {
 	objects := append(p.chain(), publish.NewObject("trust.json", p.envelope))
-	exported, err := keys.Export(p.trust, p.Now())
+	exported, err := keys.Export(p.trust, p.Now(), p.earlier()...)
 	if err != nil {
 		return nil, fmt.Errorf("export public keys: %w", err)
 	}

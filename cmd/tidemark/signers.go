@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"tidemark/config"
 	"tidemark/internal/console"
+	"tidemark/internal/strictjson"
 	"tidemark/keys"
 	"tidemark/sign"
 )
@@ -89,16 +91,32 @@ func (p *publisher) openFirst(kind keys.Kind) (sign.Signer, error) {
 	return nil, p.refused(fmt.Errorf("%w: no %s key is left to sign with", errors.Join(skipped...), kind))
 }
 
-// warnSkipped says once a run that a key is not used.
+// warnSkipped says once a run that a key is not used; under --quiet, where cron mails every word, once a day: a rotation takes days.
+// Status tells of it all the time.
 func (p *publisher) warnSkipped(err error) {
-	if p.skipped[err.Error()] {
+	words := fmt.Sprintf("%v: it is skipped", err)
+	if slices.Contains(p.skipped, words) {
 		return
 	}
-	if p.skipped == nil {
-		p.skipped = map[string]bool{}
+	p.skipped = append(p.skipped, words)
+	now := p.Now()
+	st, known, err := p.state.site()
+	told := func(at strictjson.Time) bool { age := now.Sub(at.Time); return age >= 0 && age < 24*time.Hour }
+	if p.Quiet && err == nil && told(st.SkippedAt[words]) {
+		return
 	}
-	p.skipped[err.Error()] = true
-	p.Warn("%v: it is skipped", err)
+	p.Warn("%s", words)
+	if err != nil || !known || p.readOnly() {
+		return
+	}
+	maps.DeleteFunc(st.SkippedAt, func(_ string, at strictjson.Time) bool { return !told(at) })
+	if st.SkippedAt == nil {
+		st.SkippedAt = map[string]strictjson.Time{}
+	}
+	st.SkippedAt[words] = strictjson.At(now)
+	if err := p.state.save("site.json", st); err != nil {
+		p.Warn("%v", err)
+	}
 }
 
 func (p *publisher) refused(err error) error {

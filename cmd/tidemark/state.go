@@ -47,6 +47,8 @@ type siteState struct {
 	WarnedAt  strictjson.Time `json:"warned_at,omitzero"` // of keys that end
 	BehindAt  strictjson.Time `json:"behind_at,omitzero"` // when it was said that a newer trust version judges than is installed
 
+	SkippedAt map[string]strictjson.Time `json:"skipped_at,omitempty"` // by words: when it was said that a configured key is not used
+
 	Renewed *life `json:"renewed,omitempty"` // when what is published was given its end
 
 	ResetBy []string               `json:"reset_by,omitempty"` // SHA-256 of the trust payloads whose reset_serial was obeyed

@@ -25,6 +25,7 @@ type statusDocument struct {
 	Verdicts []quorum.Verdict    `json:"verdicts"`
 	Beacon   *beaconOutcome      `json:"beacon,omitempty"`
 	Problems []string            `json:"problems,omitempty"`
+	Warnings []string            `json:"warnings,omitempty"` // what is as it should be for a while: configured keys that may not sign
 
 	// What the history adds when it is looked at; no run writes these.
 	Curves  []curveDocument  `json:"curves,omitempty"`
@@ -63,7 +64,7 @@ const statusEvery = 10 * time.Minute
 
 func (p *publisher) status(o *outcome) statusDocument {
 	d := statusDocument{Schema: statusSchema, Network: p.cfg.Network, At: strictjson.At(p.Now()), Why: o.why,
-		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts, Beacon: p.beaconTold}
+		Trees: o.decision.Trees, Guard: o.decision.Guard, Verdicts: o.decision.Verdicts, Beacon: p.beaconTold, Warnings: p.skipped}
 	if d.FullAt = d.At; !o.full {
 		d.FullAt = p.lastFull()
 	}
@@ -94,7 +95,7 @@ func (d statusDocument) public(private map[string]bool) statusDocument {
 		}
 		shown = append(shown, v)
 	}
-	d.Verdicts, d.Problems, d.Beacon, d.Trees = shown, nil, nil, slices.Clone(d.Trees)
+	d.Verdicts, d.Problems, d.Warnings, d.Beacon, d.Trees = shown, nil, nil, nil, slices.Clone(d.Trees)
 	for i := range d.Trees {
 		d.Trees[i].Trouble = "" // hosts and paths of the masters
 	}

@@ -42,6 +42,9 @@ func statusTable(c *console.Call, v *statusView, f rowFilter) {
 	for _, problem := range d.Problems {
 		c.Say("problem: %s", problem)
 	}
+	for _, warning := range d.Warnings {
+		c.Say("warning: %s", warning)
+	}
 	rows, of := f.apply(v.rows)
 	if len(rows) > 0 {
 		c.Say("\n%s", draw(columns(v.now), rows, on))

@@ -346,6 +346,16 @@ func (p *publisher) versions() (steps []*trustStep) {
 	return steps
 }
 
+// earlier are the versions kept below the one that judges.
+func (p *publisher) earlier() (list []*keys.Trust) {
+	for _, s := range p.versions() {
+		if s.Version < p.trust.Version {
+			list = append(list, s.Trust)
+		}
+	}
+	return list
+}
+
 // genuineStep judges what lies at the site as trust/<version>.json with another payload than ours: nil when the root holders made
 // it, which nobody may overwrite.
 func (p *publisher) genuineStep(version int64, b []byte) error {
