@@ -161,7 +161,7 @@
 // listed last are wrong, incomplete, busy, unreachable or refused, in all of their trees or
 // in one tree, nothing is published and nothing counts as announced. After
 // Policy.GuardRuns such runs in a row, or when the manifest published last has reached half
-// its validity, what was verified is published. While the guard holds, verdicts and reports
+// its validity, or when nobody accepts it any more (Policy.Void), what was verified is published. While the guard holds, verdicts and reports
 // speak of what was published last, and say what is held back. A busy server counts only
 // when no earlier check holds any more: mirrors are busy when there is news, and news must
 // not wait for that. A round that asks some counts only those, and may come at any moment: it is none of the runs

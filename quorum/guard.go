@@ -92,6 +92,10 @@ func watch(previous *manifest.Manifest, states map[place]State, p Policy, gm Gua
 		report.Spoke = standing
 		report.Reason = found + "; published all the same, as asked with --force"
 		return report, GuardMemory{}
+	case p.Void && !partial:
+		report.Spoke = true
+		report.Reason = found + "; published all the same, because no mirror accepts any more what was published last"
+		return report, GuardMemory{}
 	case !partial && !now.Before(previous.Issued.Add(previous.Expires.Sub(previous.Issued.Time)/2)):
 		report.Spoke = true
 		report.Reason = found + "; published all the same, because the manifest published last is past half its validity"

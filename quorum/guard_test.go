@@ -176,6 +176,27 @@ func TestGuardForce(t *testing.T) {
 	}
 }
 
+// A manifest that nobody accepts protects nobody: the guard speaks and does not hold; a round that asks some leaves it to a full one.
+func TestGuardVoid(t *testing.T) {
+	w := guarded(t, 13)
+	w.fail(FailMissing, mirrors(6)...)
+	w.policy.Void = true
+	d := w.run()
+	if d.Guard.Held || !d.Guard.Spoke || len(w.published.Sources) != 7 || w.memory.Guard.Runs != 0 || !strings.Contains(d.Guard.Reason, "no mirror accepts") {
+		t.Errorf("%+v, %d sources", d.Guard, len(w.published.Sources))
+	}
+	lost := map[place]State{}
+	m := &manifest.Manifest{}
+	m.Issued.Time, m.Expires.Time = start, start.Add(24*time.Hour)
+	for _, id := range mirrors(6) {
+		m.Sources = append(m.Sources, manifest.Source{ID: id, Trees: map[string]manifest.SourceTree{"centos": {}}})
+		lost[place{id, "centos"}] = Unreachable
+	}
+	if report, _ := watch(m, lost, w.policy, GuardMemory{}, true, start); !report.Held {
+		t.Errorf("a round that asks some: %+v", report)
+	}
+}
+
 // What the guard held back was not announced: it is decided anew in the next run, from what is there then.
 func TestGuardHoldsTheAnnouncement(t *testing.T) {
 	w := guarded(t, 13)

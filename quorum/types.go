@@ -256,6 +256,7 @@ type Policy struct {
 	Spot      int                // servers in a thousand whose content and list are looked at in a round, by chance
 	Backoff   time.Duration      // a mirror that failed again and again is asked at least this often; 0: in each round
 	Force     bool
+	Void      bool // what was published last is accepted by nobody any more: the guard has nothing to protect
 }
 
 // Ask is what to ask one server about one tree.

@@ -81,7 +81,9 @@ func (r round) partial() bool { return r.readings.Asked != nil }
 // conclude decides, publishes what is due, and remembers; then the check-ins are done with.
 func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 	s, prev := r.site, r.prev
-	o := &outcome{decision: quorum.Decide(r.readings, p.policy(r.force), prev.previous(), r.memory, p.Now()), checkins: r.checkins, full: !r.partial()}
+	policy := p.policy(r.force)
+	policy.Void = prev != nil && prev.outdated // a revocation must not leave mirrors with nothing in force for three runs
+	o := &outcome{decision: quorum.Decide(r.readings, policy, prev.previous(), r.memory, p.Now()), checkins: r.checkins, full: !r.partial()}
 	if m := o.decision.Manifest; m != nil {
 		m.TrustVersion = p.trust.Version
 	}

@@ -34,6 +34,10 @@ func TestRun_KilledAtEachWrite(t *testing.T) {
 	w.mustRun(t)
 	w.moveMaster(t)
 	t.Run("second publication", w.killEach)
+	w.mustRun(t)
+	t.Run("recovery", func(t *testing.T) {
+		w.recoveryKilled(t, []string{"2.json", "memory.json", "site.json", "manifest.bundle.json", "latest.json"})
+	})
 }
 
 // killWorld is a small network with a publisher in dir/net, and a saved copy of its site and state.
