@@ -57,12 +57,16 @@ func (p *Plain) close(bracket byte) {
 	p.leave()
 }
 
-// Name is the name of the next member, of which the value is next; "" when there is none, or it is empty.
+// Name is the name of the next member, of which the value is next; "" when there is none. An empty one is not plain: it would
+// pass for none, and its value be missing.
 func (p *Plain) Name() string {
 	if p.failed || !p.comma() {
 		return ""
 	}
 	name := p.String()
+	if name == "" {
+		p.failed = true
+	}
 	p.colon()
 	return name
 }
