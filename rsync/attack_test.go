@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -276,6 +277,7 @@ func TestAttack_SlowLoris(t *testing.T) {
 						}
 						time.Sleep(50 * time.Millisecond)
 					}
+					io.Copy(io.Discard, c) // it never ends by itself
 				})
 				d := &daemon{addr: addr, port: port, secure: name == "TLS"}
 				ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
