@@ -22,6 +22,7 @@ const maxPackets = 256
 type PGPKey struct {
 	Fingerprint string // 40 hex digits in capitals
 	Created     time.Time
+	Begin       time.Time  // when it can sign at the earliest: it, and what binds it, may be dated in the future
 	End         *time.Time // its own end; nil: none
 }
 

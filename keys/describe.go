@@ -27,6 +27,7 @@ func (c *Certificate) describe(e *openpgp.Entity) error {
 		return fmt.Errorf("certificate %s: is revoked, by its own key", Fingerprint(e.PrimaryKey.Fingerprint))
 	}
 	c.Primary = pgpKey(e.PrimaryKey, self)
+	c.Primary.Begin = begin(e, nil)
 	if direct, err := e.LatestValidDirectSignature(time.Time{}, config); err == nil {
 		c.Primary.End = Earliest(c.Primary.End, lifeEnd(e.PrimaryKey, direct))
 	}
@@ -36,7 +37,7 @@ func (c *Certificate) describe(e *openpgp.Entity) error {
 	c.primarySigns = signsForStockTools(e, self, config)
 	c.material = []string{material(e.PrimaryKey)}
 	for i := range e.Subkeys {
-		c.describeSubkey(&e.Subkeys[i], config)
+		c.describeSubkey(e, &e.Subkeys[i], config)
 	}
 	if self.FlagsValid && self.FlagSign {
 		c.Signing = append(c.Signing, c.Primary)
@@ -60,7 +61,7 @@ func signsForStockTools(e *openpgp.Entity, self *packet.Signature, config *packe
 }
 
 // describeSubkey leaves out a subkey that nobody should sign with: one that is not used harms nobody.
-func (c *Certificate) describeSubkey(s *openpgp.Subkey, config *packet.Config) {
+func (c *Certificate) describeSubkey(e *openpgp.Entity, s *openpgp.Subkey, config *packet.Config) {
 	leave := func(why error) {
 		c.left = append(c.left, leftOut{Fingerprint(s.PublicKey.Fingerprint), why})
 	}
@@ -77,7 +78,7 @@ func (c *Certificate) describeSubkey(s *openpgp.Subkey, config *packet.Config) {
 		return
 	}
 	k := pgpKey(s.PublicKey, binding)
-	k.End = Earliest(k.End, c.Primary.End)
+	k.Begin, k.End = begin(e, s), Earliest(k.End, c.Primary.End)
 	c.Signing = append(c.Signing, k)
 	c.material = append(c.material, material(s.PublicKey))
 }

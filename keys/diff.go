@@ -115,8 +115,10 @@ func (d *differ) issuedAlarm() string {
 	return ""
 }
 
+const soon = 90 * day
+
 func (d *differ) expiresAlarm() string {
-	const soon, far = 90 * day, 3 * 366 * day
+	const far = 3 * 366 * day
 	end := d.next.Expires.Time
 	switch {
 	case !end.After(d.now):

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,11 +32,15 @@ func (k ManifestKey) material() []string {
 
 // live reports whether the key may sign at an instant, by the document and by its certificate.
 func (k ManifestKey) live(now time.Time) bool {
-	if k.Revoked {
+	if k.Revoked || k.early(now) {
 		return false
 	}
+	return !k.ended(now)
+}
+
+func (k ManifestKey) ended(now time.Time) bool {
 	end := k.End()
-	return end == nil || !now.After(*end)
+	return end != nil && now.After(*end)
 }
 
 func (r ManifestRole) ids() []string {
@@ -161,8 +166,10 @@ func (d *differ) keyAdded(k ManifestKey) {
 	switch {
 	case k.Revoked:
 		text = fmt.Sprintf("%s is revoked; it was not in the version before.", upper(k.name()))
-	case !k.live(d.now):
+	case k.ended(d.now):
 		alarm = "it has ended already and can sign nothing"
+	case d.future(k) != "":
+		alarm = d.future(k)
 	case !d.first && slices.Contains(d.next.Manifest.alone(), k.Holder) && !slices.Contains(d.old.Manifest.alone(), k.Holder):
 		alarm = k.Holder + " alone can sign manifests"
 	}
@@ -186,6 +193,16 @@ func (d *differ) strange(k ManifestKey) string {
 			return fmt.Sprintf("it is made of the same key as %s, which is revoked", x.name())
 		}
 		return fmt.Sprintf("it is made of the same key as %s", x.name())
+	}
+	return ""
+}
+
+// future says that a signing key of the entry begins later than now, "" if none does.
+func (d *differ) future(k ManifestKey) string {
+	for _, s := range k.signingKeys() {
+		if tooEarly(&s.Begin, d.now) {
+			return fmt.Sprintf("its certificate is dated %s, in the future (the key %s): every mirror refuses what it signs until then; was the clock of the machine that made it right?", date(s.Begin), s.Fingerprint)
+		}
 	}
 	return ""
 }
@@ -277,16 +294,43 @@ func (d *differ) keySigning(o, n ManifestKey) {
 
 // keyRenewed tells a certificate that was extended from another key under the same id.
 func (d *differ) keyRenewed(o, n ManifestKey) {
-	text, alarm := fmt.Sprintf("%s comes with another public part: it may sign%s (by the old one%s).", upper(n.name()), until(n.End()), until(o.End())), d.strange(n)
-	switch before, after := o.material(), n.material(); {
+	text, alarm := fmt.Sprintf("%s comes with another public part", upper(n.name())), d.strange(n)
+	before, after := o.material(), n.material()
+	switch {
+	case n.Revoked && n.revocation() != nil:
+		text += ", which carries its own revocation: it stays revoked."
+	case n.Revoked:
+		text += "; it stays revoked."
+	default:
+		text += fmt.Sprintf(": it may sign%s (by the old one%s).", until(n.End()), until(o.End()))
+	}
+	switch {
 	case n.Kind == Minisign:
 		alarm = "ids do not collide by chance: somebody made this key to look like the old one"
-	case len(after) == 0 && !n.Revoked:
+	case n.Revoked:
+	case len(n.signingKeys()) == 0:
 		alarm = "it cannot be read"
-	case !n.Revoked && !slices.Equal(before, after):
-		text += fmt.Sprintf(" It has %d signing keys, %d of them new.", len(n.Signing), len(without(after, before)))
+	default:
+		if !slices.Equal(before, after) {
+			text += fmt.Sprintf(" It has %d signing keys, %d of them new.", len(n.Signing), len(without(after, before)))
+		}
+		alarm = cmp.Or(alarm, d.future(n), d.shorter(o, n))
 	}
 	d.alarm("key-renewed", text, alarm)
+}
+
+// shorter says that a renewed key ends at once, or soon and not later than the old one did.
+func (d *differ) shorter(o, n ManifestKey) string {
+	end, was := n.End(), o.End()
+	switch {
+	case o.live(d.now) && n.ended(d.now):
+		return refusedAtOnce
+	case end == nil || !end.Before(d.now.Add(soon)) || was != nil && !end.Before(*was):
+		return ""
+	case n.NotAfter != nil && n.NotAfter.Equal(*end): // meant so, and told as key-end
+		return ""
+	}
+	return "it ends within 90 days, before the old one did"
 }
 
 // together warns of what no key shows by itself.
@@ -306,7 +350,7 @@ func (d *differ) kept() []ManifestKey {
 	var list []ManifestKey
 	for _, k := range live(d.next.Manifest.Keys, d.now) {
 		o, ok := d.old.Manifest.find(k.Key)
-		if ok && o.live(d.now) && (k.Kind != OpenPGP || len(common(o.Signing, k.Signing)) > 0) && (k.Kind != Minisign || o.Public == k.Public) {
+		if ok && o.live(d.now) && (k.Kind != OpenPGP || len(common(o.signingAt(d.now), k.signingAt(d.now))) > 0) && (k.Kind != Minisign || o.Public == k.Public) {
 			list = append(list, k)
 		}
 	}

@@ -22,7 +22,7 @@ func Export(t *Trust, now time.Time, before ...*Trust) (map[string][]byte, error
 		switch {
 		case k.Revoked:
 			revoked = append(revoked, k.revocation()...)
-		case !k.live(now):
+		case k.ended(now):
 		case k.Kind == Minisign:
 			if err := exportMinisign(files, t.Network, k.Public); err != nil {
 				return nil, err

@@ -57,7 +57,7 @@ func (s *sheet) manifestKey(k ManifestKey) {
 			s.line("  gpg --import %s.revoked.asc marks it as revoked where it was imported.", s.t.Network)
 		}
 		return
-	case !k.live(s.now):
+	case k.ended(s.now):
 		s.line("Ended: the %s key %s of %s, %s%s", k.Kind, k.Key, k.Holder, since, until(k.End()))
 		return
 	}

@@ -21,7 +21,7 @@ func WKD(t *Trust, now time.Time) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{}
 	for _, k := range t.Manifest.Keys {
-		if k.Kind != OpenPGP || !k.live(now) {
+		if k.Kind != OpenPGP || k.Revoked || k.ended(now) {
 			continue
 		}
 		cert, err := ReadCertificate([]byte(k.Public))

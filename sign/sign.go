@@ -16,7 +16,7 @@ const (
 )
 
 // Skew is how far two honest clocks may be apart, both ways.
-const Skew = 5 * time.Minute
+const Skew = keys.Skew
 
 // Signature is one member of an envelope.
 type Signature struct {
