@@ -84,7 +84,7 @@ func (p *publisher) groundAt(ctx context.Context, s *site, authority bool) error
 	}
 	err = p.putGround(ctx, s)
 	if newer := (*publish.NewerTrustError)(nil); errors.As(err, &newer) && authority {
-		if _, err := p.walkTrust(ctx, s.store); err != nil {
+		if _, err := p.walkTrust(ctx, s.store, true); err != nil {
 			return err
 		}
 		err = p.putGround(ctx, s)

@@ -179,7 +179,7 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 		return false, "", err
 	case s.standing.Pointer == nil:
 		return true, "the site is empty", nil
-	case prev.outdated || s.bundle != nil && s.opened == nil:
+	case prev.outdated || s.standing.Void || s.bundle != nil && s.opened == nil:
 		return true, fmt.Sprintf("what is published does not verify under trust version %d", p.trust.Version), nil
 	case prev.manifest.TrustVersion != p.trust.Version:
 		return true, fmt.Sprintf("trust version %d is new", p.trust.Version), nil
@@ -276,6 +276,9 @@ func (p *publisher) nextSerial(ctx context.Context, prev *predecessor, s *site) 
 			}
 			if p.openSite(ctx, c); !c.standing.Void {
 				highest = max(highest, c.standing.Serial())
+			}
+			if c.opened != nil {
+				highest = max(highest, c.opened.Manifest.Serial)
 			}
 		}
 	}

@@ -40,6 +40,9 @@ func (p *publisher) predecessor(ctx context.Context, s *site, bootstrap bool) (*
 		return nil, err
 	}
 	theirs, cause := p.published(ctx, s, own)
+	if err := p.behind(s, cause); err != nil && !bootstrap {
+		return nil, err
+	}
 	switch {
 	case theirs != nil && (own == nil || theirs.manifest.Serial > own.manifest.Serial):
 		if err := p.keep(theirs); err != nil {
@@ -150,8 +153,12 @@ func (p *publisher) keep(o *predecessor) error {
 // whole puts back what is missing of a site whose pointer names the own copy. A directory is looked through at every run; of a
 // bucket, where each look is a request, only the completion mark is asked.
 func (p *publisher) whole(ctx context.Context, s *site, own *predecessor) error {
-	if p.readOnly() || own.outdated || s.Dir == "" && s.standing.Complete() {
+	if p.readOnly() || own.outdated || s.Dir == "" && s.standing.Complete() && !s.hollow {
 		return nil
+	}
+	if s.standing.Void {
+		p.Warn("%s: %s names serial %d, which is not there", s, publish.PointerName, s.standing.Serial())
+		return p.restore(ctx, s, own)
 	}
 	if !s.standing.Complete() {
 		p.Warn("%s: an earlier run stopped half-way through serial %d; finishing it", s, own.manifest.Serial)

@@ -8,8 +8,11 @@ import (
 	"slices"
 
 	"tidemark/client"
+	"tidemark/internal/console"
 	"tidemark/manifest"
+	"tidemark/publish"
 	"tidemark/quorum"
+	"tidemark/sign"
 )
 
 // Recovery from a fast-forwarded serial. A trust version with reset_serial says: what was published before does not count, and the
@@ -21,8 +24,9 @@ import (
 // What the pointer names is
 //
 //	in force   it verifies under the newest trust, and names the version of the newest reset or a later one
-//	void       it does not, and a reset says so, or no trust version that was ever worked with lets it in: a lower serial
-//	           takes its place, at copies, too
+//	void       it does not, and a reset says so, or no trust version that was ever worked with lets it in, or it is below
+//	           min_serial, or nothing is there at all: a lower serial takes its place, at copies, too
+//	ahead      it verifies, and names a trust version that cannot be had: refused, nothing is published
 //	outdated   it verified under an earlier version, and there was no reset: readers may have seen it, so the next
 //	           serial is above it
 
@@ -105,6 +109,24 @@ func (p *publisher) sinceReset(m *manifest.Manifest) bool {
 	return m.TrustVersion >= version
 }
 
+// resetting says that a reset is in force, and that nothing was published from here since.
+func (p *publisher) resetting() bool {
+	version, _ := p.resetVersion()
+	if version == 0 || p.forgotten {
+		return version > 0
+	}
+	b, err := p.state.read(ownFile)
+	if err != nil || b == nil {
+		return err == nil
+	}
+	files, err := client.Unpack(b)
+	if err != nil {
+		return true
+	}
+	m, err := manifest.Parse(files[client.ManifestFile])
+	return err != nil || m.TrustVersion < version
+}
+
 // reach walks the trust chain at the authority when what is published there is not our own and asks for it: another publisher's
 // host may have renewed the trust.
 func (p *publisher) reach(ctx context.Context, s *site) error {
@@ -120,15 +142,29 @@ func (p *publisher) reach(ctx context.Context, s *site) error {
 	if s.ours = err == nil && at.SHA256 == manifest.SHA256(files[client.ManifestFile]); s.ours {
 		return nil
 	}
-	if err := p.openSite(ctx, s); err == nil || s.bundle == nil {
+	cause := p.openSite(ctx, s)
+	if cause == nil || s.bundle == nil {
 		return nil // readable, or not there: predecessor tells
 	}
-	advanced, err := p.walkTrust(ctx, s.store)
-	if err == nil && advanced {
-		s.bundle, s.opened = nil, nil
-		p.openSite(ctx, s)
+	advanced, err := p.walkTrust(ctx, s.store, true)
+	if err != nil {
+		return err
 	}
-	return err
+	if advanced {
+		s.bundle, s.opened = nil, nil
+		cause = p.openSite(ctx, s)
+	}
+	return p.behind(s, cause)
+}
+
+// behind refuses to go on over a genuine manifest that names a trust version which cannot be had: by that version our own may be
+// worth nothing.
+func (p *publisher) behind(s *site, cause error) error {
+	if !refusedFor(cause, client.TrustTooOld) || s.standing.Void {
+		return nil
+	}
+	return console.Exit(console.Refused, fmt.Errorf("site %s: %w; %s is not there, and trust.json there does not follow", s, cause, trustName(p.trust.Version+1)),
+		"install the newest trust.json, from the host that published last (its state has trust/<N>.json); if nobody has it and the site is to be taken over: tidemark run --bootstrap")
 }
 
 // openSite opens what the pointer names, its expiry aside, and judges the pointer by it. The bytes are asked for once.
@@ -137,7 +173,11 @@ func (p *publisher) openSite(ctx context.Context, s *site) (err error) {
 		return nil
 	}
 	if s.bundle == nil {
-		if s.bundle, err = s.standing.Predecessor(ctx, s.store); err != nil {
+		s.bundle, err = s.standing.Predecessor(ctx, s.store)
+		if errors.Is(err, publish.ErrNotFound) || errors.Is(err, publish.ErrTooLarge) {
+			return p.openBeside(ctx, s, err)
+		}
+		if err != nil {
 			return fmt.Errorf("what is published cannot be read: %w", err)
 		}
 	}
@@ -150,16 +190,54 @@ func (p *publisher) openSite(ctx context.Context, s *site) (err error) {
 		s.standing.Void = true
 		err = fmt.Errorf("serial %d names trust version %d, and version %d began the serials anew", o.Manifest.Serial, o.Manifest.TrustVersion, reset)
 	default:
-		s.standing.Void = badSignature(err) && (reset > 0 || !p.everGenuine(s.bundle))
+		s.standing.Void = p.countsForNobody(err, s.bundle)
 	}
 	s.anew = s.standing.Void
 	return fmt.Errorf("what is published does not verify: %w", err)
 }
 
+// openBeside judges a pointer that names nothing: what it is to name is not there, or larger than any. It is signed by nobody, and no
+// reader can have followed it; what they may have read is the fixed copy.
+func (p *publisher) openBeside(ctx context.Context, s *site, cause error) error {
+	s.hollow = true
+	b, err := s.store.Get(ctx, client.BundleFile, sign.MaxBundle)
+	if err != nil && !errors.Is(err, publish.ErrNotFound) && !errors.Is(err, publish.ErrTooLarge) {
+		return fmt.Errorf("what is published cannot be read: %w", err)
+	}
+	if err == nil {
+		if o, err := p.openOld(b.Data); err == nil && p.sinceReset(o.Manifest) {
+			s.bundle, s.opened = b.Data, o
+		}
+	}
+	s.standing.Void = s.opened == nil || manifest.SHA256(s.opened.Payload) != s.standing.Pointer.SHA256
+	s.anew = s.standing.Void
+	if s.opened != nil {
+		return nil
+	}
+	return fmt.Errorf("what is published cannot be read: %w", cause)
+}
+
+// countsForNobody says of a document that is refused that no reader holds on to it.
+func (p *publisher) countsForNobody(err error, bundle []byte) bool {
+	reset, _ := p.resetVersion()
+	switch r := (*client.Refused)(nil); {
+	case badSignature(err):
+		return reset > 0 || !p.everGenuine(bundle)
+	case !errors.As(err, &r):
+		return false
+	}
+	// Below min_serial; or of before the reset, since nothing was published after it; or it is given up by hand.
+	return refusedFor(err, client.Rollback) || p.resetting() || refusedFor(err, client.TrustTooOld) && p.Bool("bootstrap")
+}
+
+func refusedFor(err error, reasons ...client.Reason) bool {
+	r := (*client.Refused)(nil)
+	return errors.As(err, &r) && slices.Contains(reasons, r.Reason)
+}
+
 // badSignature: the document is not genuine, whatever the clock and the serials say.
 func badSignature(err error) bool {
-	r := (*client.Refused)(nil)
-	return errors.As(err, &r) && slices.Contains([]client.Reason{client.Signature, client.Malformed, client.TooLarge, client.WrongNetwork}, r.Reason)
+	return refusedFor(err, client.Signature, client.Malformed, client.TooLarge, client.WrongNetwork)
 }
 
 // everGenuine says whether any trust version that was worked with lets it in: then readers may have seen it.

@@ -28,6 +28,7 @@ type site struct {
 	ours   bool           // the pointer names the state's own copy
 	bundle []byte         // what the pointer names, once it was read
 	opened *client.Opened // the same, once it has verified
+	hollow bool           // what the pointer names is not there
 	anew   bool           // what the pointer named was void: caches may hold a higher serial than is published
 }
 
@@ -172,13 +173,13 @@ func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
 		return err
 	}
 	if at := s.standing.Pointer; at != nil && at.SHA256 != manifest.SHA256(own.payload) && at.Serial >= own.manifest.Serial {
-		if err := p.openSite(ctx, s); err != nil && s.bundle != nil {
+		if err := p.openSite(ctx, s); err != nil && (s.bundle != nil || s.standing.Void) {
 			p.Warn("copy %s: %v; it is overwritten", s, err)
 			s.standing.Void, s.anew = true, true
 		}
 	}
 	switch there := s.standing.Serial(); {
-	case s.standing.Void:
+	case s.standing.Void && (s.opened == nil || s.opened.Manifest.Serial <= own.manifest.Serial):
 		err = p.feed(ctx, s, b)
 	case there > own.manifest.Serial:
 		return fmt.Errorf("it is at serial %d, ahead of the authority's %d: it is left alone; remove it if the authority is right", there, own.manifest.Serial)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -278,29 +277,19 @@ func (p *publisher) keepStep(s *trustStep) error {
 }
 
 // walkTrust goes on from the newest version held by the steps that the authority has, as clients do: expiry does not matter on the
-// way, only to what is signed in the end. It says whether there were any.
-func (p *publisher) walkTrust(ctx context.Context, s publish.Store) (bool, error) {
+// way, only to what is signed in the end. Where the next step is missing, beside tries trust.json, the copy of the newest, in its
+// place. It says whether there were any.
+func (p *publisher) walkTrust(ctx context.Context, s publish.Store, beside bool) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, trustWalk)
 	defer cancel()
 	begun := p.trust.Version
 	for range trustMost {
-		b, err := p.fetchStep(ctx, s, p.trust.Version+1)
-		switch {
-		case errors.Is(err, publish.ErrNotFound):
-			return p.trust.Version > begun, p.tellBehind()
-		case errors.Is(err, publish.ErrTooLarge): // nobody's trust: whoever put it there must not stop us
-			p.Warn("%v", err)
-			return p.trust.Version > begun, p.tellBehind()
-		case err != nil:
-			return false, err
-		}
-		if _, err := sign.NextTrust(p.trust, b); err != nil {
-			p.Warn("%s at %s does not follow from version %d: %v", trustName(p.trust.Version+1), p.cfg.Publish[0], p.trust.Version, err)
-			return p.trust.Version > begun, p.tellBehind()
-		}
-		next, err := readStep(b)
+		next, err := p.stepUp(ctx, s, beside)
 		if err != nil {
 			return false, err
+		}
+		if next == nil {
+			return p.trust.Version > begun, p.tellBehind()
 		}
 		if err := p.keepStep(next); err != nil {
 			return false, err
@@ -308,6 +297,34 @@ func (p *publisher) walkTrust(ctx context.Context, s publish.Store) (bool, error
 		p.Log.Info("the trust document was renewed elsewhere", "version", next.Version)
 	}
 	return false, fmt.Errorf("the trust chain at %s goes on after %d steps, at version %d", p.cfg.Publish[0], trustMost, p.trust.Version)
+}
+
+// stepUp is the version after the one that judges, nil when the authority has none that follows.
+func (p *publisher) stepUp(ctx context.Context, s publish.Store, beside bool) (*trustStep, error) {
+	names := []string{trustName(p.trust.Version + 1)}
+	if beside {
+		names = append(names, "trust.json")
+	}
+	for _, name := range names {
+		o, err := s.Get(ctx, name, sign.MaxTrustFile)
+		switch {
+		case errors.Is(err, publish.ErrNotFound):
+			continue
+		case errors.Is(err, publish.ErrTooLarge): // nobody's trust: whoever put it there must not stop us
+			p.Warn("%s at %s: %v", name, p.cfg.Publish[0], err)
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look for version %d at %s: %w", p.trust.Version+1, p.cfg.Publish[0], err)
+		}
+		if _, err := sign.NextTrust(p.trust, o.Data); err != nil {
+			if name != "trust.json" { // which has any version
+				p.Warn("%s at %s does not follow from version %d: %v", name, p.cfg.Publish[0], p.trust.Version, err)
+			}
+			continue
+		}
+		return readStep(o.Data)
+	}
+	return nil, nil
 }
 
 // tellBehind warns of an installed version that is older than the one that judges; under --quiet once a day.
@@ -366,11 +383,4 @@ func (p *publisher) genuineStep(version int64, b []byte) error {
 	}
 	_, err := sign.NextTrust(before.Trust, b)
 	return err
-}
-
-// samePayload says whether two trust.json differ in their signatures alone.
-func samePayload(a, b []byte) bool {
-	x, errA := sign.ParseEnvelope(a, sign.MaxTrustFile)
-	y, errB := sign.ParseEnvelope(b, sign.MaxTrustFile)
-	return errA == nil && errB == nil && bytes.Equal(x.Payload, y.Payload)
 }
