@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -53,23 +54,24 @@ func (w *killWorld) recoveryKilled(t *testing.T, names []string) {
 		t.Fatalf("probe: %v\n%s", err, out)
 	}
 	w.save(t)
-	seen := map[write]bool{}
+	seen := map[write]int{}
 	for _, at := range w.writes(t) {
 		base := filepath.Base(at.name)
-		if seen[at] || names != nil && !slices.Contains(names, base) {
+		if names != nil && (seen[at] > 0 || !slices.Contains(names, base)) {
 			continue
 		}
-		seen[at] = true
-		t.Run(at.call+" "+base, func(t *testing.T) { w.killRecovery(t, at, pinned) })
+		seen[at]++
+		when := seen[at] // site.json is written after many steps
+		t.Run(fmt.Sprintf("%s %s %d", at.call, base, when), func(t *testing.T) { w.killRecovery(t, at, when, pinned) })
 	}
 	if len(seen) < max(len(names), 1) || names == nil && len(seen) < 12 {
 		t.Errorf("killed at %v only", seen)
 	}
 }
 
-func (w *killWorld) killRecovery(t *testing.T, at write, pinned []byte) {
+func (w *killWorld) killRecovery(t *testing.T, at write, when int, pinned []byte) {
 	defer w.restore(t)
-	out, err := w.strace(t, "-o", os.DevNull, "-P", at.name, "-e", "inject="+at.call+":signal=KILL:when=1").CombinedOutput()
+	out, err := w.strace(t, "-o", os.DevNull, "-P", at.name, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", at.call, when)).CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		t.Fatalf("the run was not killed: %v\n%s", err, out)
