@@ -257,6 +257,13 @@ func TestTemplate_Comments(t *testing.T) {
 	}
 }
 
+// TestTemplate_Filled: no place is left empty, in comments behind a value either.
+func TestTemplate_Filled(t *testing.T) {
+	if left := regexp.MustCompile(`.*@[A-Z0-9]+@.*`).FindAllString(string(Template(TemplateValues{Network: "centos"})), -1); len(left) > 0 {
+		t.Errorf("not filled in: %q", left)
+	}
+}
+
 // uncommented is a text without the "# " at the start of its lines, but for the title: what an editor does in one stroke.
 func uncommented(text string) string {
 	title, rest, _ := strings.Cut(text, "\n\n")

@@ -65,7 +65,7 @@ func fill(line string, values *strings.Replacer) string {
 	}
 	value = line[:len(line)-len(text)] + value
 	column := len(value) + 1
-	return fmt.Sprintf("%-*s# %s", column, values.Replace(strings.TrimRight(value, " "))+" ", comment)
+	return fmt.Sprintf("%-*s# %s", column, values.Replace(strings.TrimRight(value, " "))+" ", values.Replace(comment))
 }
 
 func otherwise(s, value string) string {

@@ -15,12 +15,13 @@ import (
 type keyboard struct {
 	in     io.Reader
 	on     bool                                  // it is a terminal
+	sees   bool                                  // what is printed goes to a terminal, too
 	secret func(context.Context) ([]byte, error) // reads a line that is not shown
 }
 
 func ownKeyboard() keyboard {
 	fd := int(os.Stdin.Fd())
-	return keyboard{in: os.Stdin, on: term.IsTerminal(fd), secret: func(ctx context.Context) ([]byte, error) {
+	return keyboard{in: os.Stdin, on: term.IsTerminal(fd), sees: term.IsTerminal(int(os.Stdout.Fd())), secret: func(ctx context.Context) ([]byte, error) {
 		before, err := term.GetState(fd)
 		if err != nil {
 			return nil, err

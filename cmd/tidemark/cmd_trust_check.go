@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tidemark/internal/console"
+	"tidemark/keys"
 	"tidemark/sign"
 )
 
@@ -21,7 +22,8 @@ func trustCheckCommand(e *console.Program) *cli.Command {
 		trustFlag(), newChainFlag(), console.DryRun(),
 	}, `With DRAFT: counts its signatures (default: the files DRAFT*.minisig beside it) by the root keys of the version before and
 by its own, and says who is missing. When both thresholds are met, -o writes the trust.json, whole or not at all; over one that
-is installed only if it follows that one, or is the same with more signatures. The next "tidemark run" publishes it.
+is installed only if it follows that one, or is the same with more signatures. The next "tidemark run" publishes it. A version with
+a certificate that is dated in the future is not written: by it every mirror would refuse today's manifest.
 
 Without DRAFT: the installed trust.json, its signatures, its place in the chain that was published, and what ends within 90 days.
 
@@ -54,6 +56,7 @@ type balloting struct {
 	out        string
 	papers     []paper
 	ballot     *sign.Ballot
+	early      []keys.Pending // what nobody accepts yet
 }
 
 // paper is one signature file, and what became of it.
@@ -101,6 +104,8 @@ func (b *balloting) run() error {
 	}
 	doc := trustCheckDocument{Schema: "tidemark/trust-check/v1", trustDescription: described(b.draft), Roles: b.roles(), Signatures: b.papers, Complete: b.ballot.Complete}
 	b.table()
+	b.early = early(b.old, b.draft, b.Now())
+	warnEarly(b.Call, b.early)
 	if err := b.install(&doc); err != nil {
 		return err
 	}
@@ -233,22 +238,25 @@ func (b *balloting) table() {
 
 // next is what to do, in one line.
 func (b *balloting) next(doc trustCheckDocument) string {
-	chain := ""
-	if b.old != nil {
-		chain = " --trust " + shellWord(b.old.name)
-	}
-	if b.newChain {
-		chain += " --new-chain"
-	}
 	switch {
 	case !doc.Complete:
-		return fmt.Sprintf("have it signed by %s: tidemark trust sign %s --key THEIR.key%s", strings.Join(missing(doc.Roles), ", "), shellWord(b.draft.name), chain)
+		return fmt.Sprintf("have it signed by %s: %s", strings.Join(missing(doc.Roles), ", "), signLine(b.draft, "THEIR.key", b.newChain))
 	case doc.Written == "":
-		return fmt.Sprintf("tidemark trust check %s%s -o trust.json", shellWord(b.draft.name), chain)
+		return countLine(b.Call, b.draft, b.newChain) + " -o " + b.target()
 	case b.newChain:
 		return withConfig(b.Call, "tidemark run --bootstrap") + "; then have every mirror pin the new trust.json by hand"
 	}
 	return withConfig(b.Call, "tidemark run")
+}
+
+// target is where the trust.json belongs.
+func (b *balloting) target() string {
+	if b.String("trust") == "" {
+		if i, err := findInstalled(b.Call); err == nil && i != nil {
+			return shellWord(near(i.file))
+		}
+	}
+	return "trust.json"
 }
 
 // missing are the holders of roles that have not enough signatures.
@@ -276,17 +284,14 @@ func (b *balloting) install(doc *trustCheckDocument) error {
 	if b.out == "" || !doc.Complete {
 		return nil
 	}
-	sigs := []sign.Signature{}
-	for _, p := range b.papers {
-		if p.Reason == "" {
-			sigs = append(sigs, p.sig)
-		}
+	if len(b.early) > 0 {
+		return refuseEarly(b.draft, b.early, b.Now())
 	}
 	more, err := b.over()
 	if err != nil {
 		return err
 	}
-	sealed, err := sign.Seal(before(b.old, b.newChain), b.draft.payload, append(sigs, more...))
+	sealed, err := sign.Seal(before(b.old, b.newChain), b.draft.payload, append(b.signatures(), more...))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", harmless(b.out), err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -217,6 +218,7 @@ func (d *drafting) tell(f *trustFile) error {
 	for _, r := range doc.Signers {
 		d.Say("Needed: %d of %s, by version %d", r.Threshold, strings.Join(r.Holders, ", "), r.Version)
 	}
+	warnEarly(d.Call, early(d.old, f, d.Now()))
 	if len(d.StringSlice("revoke-key")) > 0 && !f.trust.ResetSerial {
 		d.Say("Was the key stolen? Then add --reset-serial: the thief may have published a serial that no genuine manifest ever reaches")
 	}
@@ -228,14 +230,38 @@ func (d *drafting) tell(f *trustFile) error {
 
 // steps prints the ceremony's next steps.
 func (d *drafting) steps(f *trustFile) {
-	draft, chain := shellWord(f.name), " --trust "+shellWord(d.old.name)
 	if d.newChain {
-		chain += " --new-chain"
+		d.Say("next: send %s to the new root holders; each of them reads and signs, offline:", harmless(f.name))
+	} else {
+		d.Say("next: send %s, and nothing else, to the root holders; each takes the own copy of version %d, kept from the last time, reads and signs, offline:", harmless(f.name), d.old.trust.Version)
 	}
-	d.Say("next: send %s and %s to the root holders; each of them reads and signs, offline:", harmless(f.name), harmless(d.old.name))
-	d.Say("  tidemark trust sign %s --key YOUR.key%s", draft, chain)
+	d.Say("  %s", signLine(f, "YOUR.key", d.newChain))
 	d.Say("then put their .minisig files beside the draft, and count:")
-	d.Say("  tidemark trust check %s%s", draft, chain)
+	d.Say("  %s", countLine(d.Call, f, d.newChain))
+}
+
+// signLine is what a holder types, at the own machine.
+func signLine(f *trustFile, key string, newChain bool) string {
+	line := "tidemark trust sign " + shellWord(filepath.Base(f.name)) + " --key " + key
+	switch {
+	case newChain:
+		return line + " --new-chain"
+	case f.trust.Version > 1:
+		return line + " --trust trust.json"
+	}
+	return line
+}
+
+// countLine is what counts, here: with the version before where it was typed, too.
+func countLine(c *console.Call, f *trustFile, newChain bool) string {
+	line := "tidemark trust check " + shellWord(f.name)
+	if old := c.String("trust"); old != "" {
+		line += " --trust " + shellWord(old)
+	}
+	if newChain {
+		line += " --new-chain"
+	}
+	return withConfig(c, line)
 }
 
 func needed(t *keys.Trust) neededRole {

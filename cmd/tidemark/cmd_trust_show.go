@@ -89,6 +89,8 @@ func showTrust(c *console.Call) error {
 		err = console.Exit(console.Refused, fmt.Errorf("%s: %w", harmless(f.name), errHidden), "do not sign it; have it made again: tidemark trust new")
 	}
 	d.signing(f)
+	d.compared(old)
+	d.again(doc.Changes)
 	if documented := c.Document(doc); documented != nil {
 		return documented
 	}

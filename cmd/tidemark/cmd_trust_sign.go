@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/crypto/ed25519"
@@ -27,8 +28,9 @@ func trustSignCommand(e *console.Program, person keyboard) *cli.Command {
 		&cli.BoolFlag{Name: "yes", Usage: "do not ask: the difference was read and compared before"},
 		console.DryRun(),
 	}, `For root holders. Needs no network and no configuration: the draft, the trust.json before it and your key. Shows who
-may sign by the draft, what changes, and the SHA-256 to compare with the other holders; then asks, and writes your signature to
-DRAFT.<KEYID>.minisig. Send that file back; the draft itself is not changed. minisign's own program does as well: the line to
+may sign by the draft, what changes, the SHA-256 to compare with the other holders, and that of OLD, which must be your own copy,
+kept from the last time: who gives you a false one shows you a false difference. Then it repeats the alarms and asks; where there
+are alarms, the answer gives their number: yes 2. Your signature goes to DRAFT.<KEYID>.minisig. Send that file back; the draft itself is not changed. minisign's own program does as well: the line to
 type is printed.
 
 Refused are a draft that this program cannot show as a whole, one that cannot follow the version before or has ended,
@@ -39,7 +41,7 @@ Exit codes: 0 signed; 1 not signed, or a file cannot be read or written; 2 usage
 Examples:
   tidemark trust sign trust-4.json --trust trust.json --key /media/usb/alice.key
   tidemark trust sign trust-4.json --trust trust.json --ssh-agent ~/.ssh/id_ed25519_sk.pub`, func(c *console.Call) error {
-		s := &signing{Call: c, person: person}
+		s := &signing{Call: c, person: person, patience: signPatience}
 		return s.run()
 	})
 }
@@ -50,6 +52,8 @@ type signing struct {
 	person     keyboard
 	draft, old *trustFile
 	newChain   bool
+	patience   time.Duration // with an ssh-agent, each time that it is asked
+	alarms     int           // what the answer must count
 }
 
 // trustSignDocument is `trust sign --json`.
@@ -116,8 +120,8 @@ func (s *signing) usage() error {
 	if !s.person.on {
 		return console.Exit(console.Misuse, errors.New("trust sign: nobody can be asked here (no terminal)"), "read the draft first: tidemark trust show; then add --yes")
 	}
-	if s.JSON || s.Quiet {
-		return console.Exit(console.Misuse, errors.New("trust sign: with --json or --quiet nobody sees what is to be signed"), "read the draft first: tidemark trust show; then add --yes")
+	if s.JSON || s.Quiet || !s.person.sees {
+		return console.Exit(console.Misuse, errors.New("trust sign: with --json or --quiet, or with its output in a file, nobody sees what is to be signed"), "read the draft first: tidemark trust show; then add --yes")
 	}
 	return nil
 }
@@ -129,21 +133,27 @@ func (s *signing) show() []keys.Change {
 	changes := changesOf(s.old, s.draft, s.newChain, s.Now())
 	d.changes(s.old, changes)
 	d.signing(s.draft)
+	d.compared(s.old)
+	s.alarms = d.again(changes)
 	return changes
 }
 
-// agreed asks. Only the whole word is an answer.
+// agreed asks. Only the whole word is an answer, and where there are alarms, their number with it.
 func (s *signing) agreed() error {
 	if s.Bool("yes") {
 		return nil
 	}
-	fmt.Fprintf(s.Stderr, "Is this what you agreed on with the other holders? Type yes to sign: ")
+	expected, also := "yes", ""
+	if s.alarms > 0 {
+		expected, also = fmt.Sprintf("yes %d", s.alarms), ", alarms and all"
+	}
+	fmt.Fprintf(s.Stderr, "Is this what you agreed on with the other holders%s? Type %s to sign: ", also, expected)
 	answer, err := s.person.line(s.Context.Context)
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(answer, "yes") {
-		return console.Exit(console.Failed, errors.New("not signed: the answer was not yes"), "talk to the other holders, and to who made the draft")
+	if !strings.EqualFold(answer, expected) {
+		return console.Exit(console.Failed, fmt.Errorf("not signed: the answer was not %s", expected), "talk to the other holders, and to who made the draft")
 	}
 	return nil
 }
@@ -192,6 +202,8 @@ func (s *signing) agent(ctx context.Context) (sign.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--ssh-agent: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	r, err := sshagent.Open(ctx, sshagent.Options{Socket: socket, Public: public})
 	if err != nil {
 		return nil, console.Hinted(fmt.Errorf("--ssh-agent %s: %w", harmless(file), err), "see which keys it holds: ssh-add -L")
@@ -241,7 +253,9 @@ func (s *signing) noRoot(what string) error {
 
 // write signs, and lays the signature beside the draft once it was seen to count.
 func (s *signing) write(signer sign.Signer) (string, error) {
-	sig, err := signer.Sign(s.Context.Context, sign.Request{Payload: s.draft.payload, Comment: s.draft.comment(), Issued: s.Now()})
+	ctx, cancel := context.WithTimeout(s.Context.Context, s.patience)
+	defer cancel()
+	sig, err := signer.Sign(ctx, sign.Request{Payload: s.draft.payload, Comment: s.draft.comment(), Issued: s.Now()})
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}

@@ -139,14 +139,11 @@ func (d describer) changes(old *trustFile, list []keys.Change) {
 		d.Say("What changes from version %d (%s):", old.trust.Version, harmless(old.name))
 	}
 	for _, alarming := range []bool{true, false} {
-		for _, ch := range list {
-			if (ch.Alarm != "") != alarming {
-				continue
-			}
+		for _, f := range folds(list, alarming) {
 			if alarming {
-				d.alarm("%s", harmless(ch.Alarm))
+				d.alarm("%s%s", harmless(f.Alarm), f.more())
 			}
-			d.Say("  - %s", harmless(ch.Text))
+			d.Say("  - %s%s", harmless(f.Text), f.more())
 		}
 	}
 	if len(list) == 0 {
@@ -154,12 +151,82 @@ func (d describer) changes(old *trustFile, list []keys.Change) {
 	}
 }
 
-// signing prints what the holders compare, and what minisign's own program needs.
-func (d describer) signing(f *trustFile) {
-	d.Say("SHA-256 of what is signed, to be compared with the other holders, by telephone:")
+// fold is a change, and how many of its kind are not shown.
+type fold struct {
+	keys.Change
+	hidden int
+}
+
+// maxAlike is how many changes of one kind are shown: a change that matters should not drown in a thousand that do not.
+const maxAlike = 12
+
+// folds picks the changes with an alarm, or those without. Of more than maxAlike of a kind only one is left, with their number.
+func folds(list []keys.Change, alarming bool) (shown []fold) {
+	count, at := map[string]int{}, map[string]int{}
+	for _, ch := range list {
+		if (ch.Alarm != "") == alarming {
+			count[ch.Code]++
+		}
+	}
+	for _, ch := range list {
+		if (ch.Alarm != "") != alarming {
+			continue
+		}
+		if first, ok := at[ch.Code]; ok && count[ch.Code] > maxAlike {
+			shown[first].hidden++
+			continue
+		}
+		at[ch.Code] = len(shown)
+		shown = append(shown, fold{Change: ch})
+	}
+	return shown
+}
+
+func (f fold) more() string {
+	if f.hidden == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more like this: %s; --json has each)", f.hidden, f.Code)
+}
+
+// again repeats the alarms, as the last thing that is read before one decides, and counts them.
+func (d describer) again(list []keys.Change) (alarms int) {
+	for _, ch := range list {
+		if ch.Alarm != "" {
+			alarms++
+		}
+	}
+	if alarms == 0 {
+		return 0
+	}
+	d.Say("ALARMS in it: %d", alarms)
+	for _, f := range folds(list, true) {
+		d.alarm("%s%s", harmless(f.Alarm), f.more())
+	}
+	return alarms
+}
+
+// compared says by what the difference was made: a false version before shows a false difference.
+func (d describer) compared(old *trustFile) {
+	if old == nil {
+		return
+	}
+	d.Say("Compared with version %d (%s): this must be your own copy, kept from the last time, and not one that came with the draft.", old.trust.Version, harmless(old.name))
+	d.Say("SHA-256 of what is signed in it, as all holders read it to each other then:")
+	d.sum(old)
+}
+
+// sum spells the SHA-256 of what is signed.
+func (d describer) sum(f *trustFile) {
 	for _, line := range aloud(f.sum()) {
 		d.Say("  %s", line)
 	}
+}
+
+// signing prints what the holders compare, and what minisign's own program needs.
+func (d describer) signing(f *trustFile) {
+	d.Say("SHA-256 of what is signed, to be compared with the other holders, by telephone:")
+	d.sum(f)
 	d.Say("  sha256sum: %x", f.sum())
 	if f.sealed == nil {
 		d.Say("Trusted comment: %s", f.comment())

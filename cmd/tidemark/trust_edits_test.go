@@ -9,10 +9,15 @@ import (
 )
 
 // trustFlags are flags of trust sign, none of them given.
-func trustFlags(t *testing.T) *cli.Context {
+func trustFlags(t *testing.T, args ...string) *cli.Context {
 	t.Helper()
 	set := flag.NewFlagSet("sign", flag.ContinueOnError)
-	set.String("passphrase-file", "", "")
+	for _, name := range []string{"passphrase-file", "ssh-agent", "socket"} {
+		set.String(name, "", "")
+	}
+	if err := set.Parse(args); err != nil {
+		t.Fatal(err)
+	}
 	return cli.NewContext(cli.NewApp(), set, nil)
 }
 

@@ -36,11 +36,12 @@ type trustDesk struct {
 	trust   *keys.Trust
 	person  keyboard
 	signers map[string]sign.Signer
+	clock   time.Time
 }
 
 func newTrustDesk(t *testing.T) *trustDesk {
 	t.Helper()
-	d := &trustDesk{t: t, dir: t.TempDir(), signers: map[string]sign.Signer{}}
+	d := &trustDesk{t: t, dir: t.TempDir(), signers: map[string]sign.Signer{}, clock: trustDay.Add(time.Hour)}
 	d.trust = &keys.Trust{Schema: keys.TrustSchema, Network: "centos", Version: 1, Issued: strictjson.At(trustDay), Expires: strictjson.At(trustDay.AddDate(1, 0, 0)), Root: keys.RootRole{Threshold: 2},
 		Manifest: keys.ManifestRole{Threshold: 1, Required: []keys.Kind{keys.OpenPGP}}}
 	for n, holder := range []string{"alice", "bob", "carol", "dave"} {
@@ -123,7 +124,7 @@ func (d *trustDesk) run(args ...string) (code int, out, errs string) {
 		typed = append(typed, a)
 	}
 	typed = append(typed, "--config", "")
-	code = runBy(typed, console.Env{Stdout: &o, Stderr: &e, Getenv: func(string) string { return "" }, Now: func() time.Time { return trustDay.Add(time.Hour) }}, d.person)
+	code = runBy(typed, console.Env{Stdout: &o, Stderr: &e, Getenv: func(string) string { return "" }, Now: func() time.Time { return d.clock }}, d.person)
 	cut := func(b bytes.Buffer) string { return strings.ReplaceAll(b.String(), d.dir, "DIR") }
 	return code, cut(o), cut(e)
 }
@@ -182,10 +183,10 @@ func TestTrustShow_SameIDOtherKey(t *testing.T) {
 // TestTrustSign_Asks: only the whole word signs, and nothing is written otherwise.
 func TestTrustSign_Asks(t *testing.T) {
 	t.Parallel()
-	for answer, want := range map[string]int{"yes\n": 0, " YES \r\n": 0, "y\n": 1, "no\n": 1, "\n": 1, "": 1, "yes please\n": 1, strings.Repeat("yes ", 1000): 1} {
+	for answer, want := range map[string]int{"yes\n": 0, " YES \r\n": 0, "y\n": 1, "no\n": 1, "\n": 1, "": 1, "yes please\n": 1, "yes 0\n": 1, strings.Repeat("yes ", 1000): 1} {
 		d := newTrustDesk(t)
 		d.draft("trust-2.json", d.trust.Successor(trustDay, 365*24*time.Hour))
-		d.person = keyboard{in: strings.NewReader(answer), on: true}
+		d.person = keyboard{in: strings.NewReader(answer), on: true, sees: true}
 		code, out, errs := d.run("sign", "trust-2.json", "--trust", "trust.json", "--key", "alice.key")
 		if code != want || !strings.Contains(errs, "Type yes to sign") || !strings.Contains(out, "What changes from version 1") {
 			t.Errorf("answer %.20q: exit %d, expected %d\n%s\n%s", answer, code, want, out, errs)
@@ -202,8 +203,8 @@ func TestTrustSign_Unseen(t *testing.T) {
 	t.Parallel()
 	d := newTrustDesk(t)
 	d.draft("trust-2.json", d.trust.Successor(trustDay, 365*24*time.Hour))
-	for _, flag := range []string{"--json", "--quiet"} {
-		d.person = keyboard{in: strings.NewReader("yes\n"), on: true}
+	for _, flag := range []string{"--json", "--quiet", "--log-format=text"} { // the last one: with the output in a file
+		d.person = keyboard{in: strings.NewReader("yes\n"), on: true, sees: flag != "--log-format=text"}
 		if code, _, errs := d.run("sign", "trust-2.json", "--trust", "trust.json", "--key", "alice.key", flag); code != console.Misuse || !strings.Contains(errs, "nobody sees") {
 			t.Errorf("%s: exit %d, %s", flag, code, errs)
 		}
