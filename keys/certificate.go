@@ -29,10 +29,12 @@ type PGPKey struct {
 // Certificate is one OpenPGP certificate that stock tools of today can use.
 type Certificate struct {
 	Primary PGPKey
-	UserID  string
+	UserID  string   // the first among UserIDs
+	UserIDs []string // all that the certificate stands by, as it has them
 	Signing []PGPKey // the keys that may sign: subkeys, and the primary if its flags say so
 
 	packets      []Packet
+	revoked      []string  // fingerprints of subkeys that signed, and that the primary has revoked
 	left         []leftOut // subkeys that sign, but not for us
 	material     []string  // of the primary and of Signing
 	primarySigns bool      // stock tools take what the primary signs

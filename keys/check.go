@@ -138,19 +138,17 @@ func (c *checker) openpgp(where string, k ManifestKey) {
 		return
 	}
 	cert, err := ReadCertificate([]byte(k.Public))
-	if err != nil {
-		if !k.Revoked { // the certificate of a revoked key may say so itself
-			c.refuse("%s: %w", where, err)
-		}
+	if err != nil && !k.Revoked { // the certificate of a revoked key may say so itself
+		c.refuse("%s: %w", where, err)
 		return
 	}
-	if cert.Primary.Fingerprint != k.Key {
+	if err == nil && cert.Primary.Fingerprint != k.Key {
 		c.refuse("%s: the certificate's primary fingerprint is %s", where, cert.Primary.Fingerprint)
 	}
 	if !k.Revoked {
 		c.signing(where, k, cert)
 	}
-	c.once(where, cert.material...)
+	c.once(where, k.material()...)
 }
 
 func (c *checker) signing(where string, k ManifestKey, cert *Certificate) {

@@ -1,13 +1,16 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
@@ -34,6 +37,7 @@ func (c *Certificate) describe(e *openpgp.Entity) error {
 	if _, id := e.PrimaryIdentity(time.Time{}, config); id != nil {
 		c.UserID = id.Name
 	}
+	c.UserIDs = c.userIDs(e, config)
 	c.primarySigns = signsForStockTools(e, self, config)
 	c.material = []string{material(e.PrimaryKey)}
 	for i := range e.Subkeys {
@@ -66,6 +70,9 @@ func (c *Certificate) describeSubkey(e *openpgp.Entity, s *openpgp.Subkey, confi
 		c.left = append(c.left, leftOut{Fingerprint(s.PublicKey.Fingerprint), why})
 	}
 	binding, err := s.Verify(time.Time{}, config)
+	if errors.Is(err, pgperrors.ErrKeyRevoked) {
+		c.describeRevoked(s, config)
+	}
 	if err != nil {
 		leave(err)
 		return
@@ -81,6 +88,33 @@ func (c *Certificate) describeSubkey(e *openpgp.Entity, s *openpgp.Subkey, confi
 	k.Begin, k.End = begin(e, s), Earliest(k.End, c.Primary.End)
 	c.Signing = append(c.Signing, k)
 	c.material = append(c.material, material(s.PublicKey))
+}
+
+// describeRevoked remembers a revoked subkey that could sign: its revocation is handed on, and it may not come back elsewhere.
+func (c *Certificate) describeRevoked(s *openpgp.Subkey, config *packet.Config) {
+	if b, err := s.LatestValidBindingSignature(time.Time{}, config); err == nil && b.FlagsValid && b.FlagSign {
+		c.revoked = append(c.revoked, Fingerprint(s.PublicKey.Fingerprint))
+		c.material = append(c.material, material(s.PublicKey))
+	}
+}
+
+// userIDs lists the user ids with a good self-signature, in the order of the packets, the first as UserID has it.
+func (c *Certificate) userIDs(e *openpgp.Entity, config *packet.Config) []string {
+	var list []string
+	if c.UserID != "" {
+		list = append(list, c.UserID)
+	}
+	for _, p := range c.packets {
+		if p.Tag != TagUserID || slices.Contains(list, string(p.Body)) {
+			continue
+		}
+		if id, ok := e.Identities[string(p.Body)]; ok {
+			if _, err := id.Verify(time.Time{}, config); err == nil {
+				list = append(list, id.Name)
+			}
+		}
+	}
+	return list
 }
 
 // whyLeftOut lists the subkeys left out, with the reason.
@@ -102,6 +136,27 @@ func material(k *packet.PublicKey) string {
 		return string(p.X)
 	}
 	return Fingerprint(k.Fingerprint)
+}
+
+// packetMaterial is the material of every key in a certificate, as far as it can be read, whether its signatures are good or not: a
+// revoked key stays what it is made of, under any date, name or binding.
+func packetMaterial(public []byte) (list []string) {
+	// The library has met hostile packets that made it panic.
+	defer func() { _ = recover() }()
+	packets, err := certificatePackets(public)
+	if err != nil {
+		return nil
+	}
+	for _, p := range packets {
+		if p.Tag != TagPublicKey && p.Tag != TagPublicSubkey {
+			continue
+		}
+		parsed, err := packet.Read(bytes.NewReader(p.Raw))
+		if key, ok := parsed.(*packet.PublicKey); err == nil && ok {
+			list = append(list, material(key))
+		}
+	}
+	return list
 }
 
 // explainSelf says why no self-signature will do: most often it is SHA-1.
@@ -126,6 +181,9 @@ func strongEnough(k *packet.PublicKey) error {
 	case packet.PubKeyAlgoEdDSA:
 		if curve, err := k.Curve(); err != nil || curve != packet.Curve25519 {
 			return fmt.Errorf("EdDSA on %s, expected Ed25519", curve)
+		}
+		if p, ok := k.PublicKey.(*eddsa.PublicKey); ok {
+			return checkPoint(p.X)
 		}
 		return nil
 	}

@@ -23,6 +23,9 @@ func (k ManifestKey) material() []string {
 		}
 		return []string{string(m.Public)}
 	}
+	if k.Revoked {
+		return packetMaterial([]byte(k.Public))
+	}
 	cert, err := ReadCertificate([]byte(k.Public))
 	if err != nil {
 		return nil
@@ -47,6 +50,16 @@ func (r ManifestRole) ids() []string {
 	var list []string
 	for _, k := range r.Keys {
 		list = append(list, k.Key)
+	}
+	return list
+}
+
+func (r ManifestRole) holders() []string {
+	var list []string
+	for _, k := range r.Keys {
+		if !k.Revoked {
+			list = append(list, k.Holder)
+		}
 	}
 	return list
 }
@@ -263,6 +276,9 @@ func (d *differ) keyEnd(o, n ManifestKey) {
 		end = &n.NotAfter.Time
 	}
 	text, alarm := fmt.Sprintf("%s may sign%s by its not_after; it was%s.", upper(n.name()), until(end), until(timeOf(o.NotAfter))), ""
+	if end == nil && n.Kind == OpenPGP {
+		text = fmt.Sprintf("%s has no not_after any more (it was %s): its certificate's own end counts, so it may sign%s.", upper(n.name()), date(o.NotAfter.Time), until(n.End()))
+	}
 	switch {
 	case n.Revoked:
 	case o.live(d.now) && !n.live(d.now):
@@ -333,8 +349,24 @@ func (d *differ) shorter(o, n ManifestKey) string {
 	return "it ends within 90 days, before the old one did"
 }
 
+// votes warns of new holders who need none of the old ones, and of a threshold that nobody may be missing from.
+func (d *differ) votes() {
+	o, n := d.old.Manifest, d.next.Manifest
+	come := slices.DeleteFunc(slices.Clone(n.Keys), func(k ManifestKey) bool { return k.Revoked || slices.Contains(o.holders(), k.Holder) })
+	if !d.first && n.Threshold > 1 && n.enough(come) {
+		who := without(ManifestRole{Keys: come}.holders(), nil)
+		d.alarm("majority", fmt.Sprintf("%s are new among the holders of the manifest role.", names(who)), "they can sign manifests without anybody of today")
+	}
+	all := func(r ManifestRole) bool { return r.Threshold > 1 && r.Threshold == len(without(r.holders(), nil)) }
+	if all(n) && !all(o) {
+		d.alarm("threshold-all", fmt.Sprintf("All %d holders of the manifest role must sign each manifest.", n.Threshold),
+			"with one key lost no manifest can be published until the root holders have signed another version")
+	}
+}
+
 // together warns of what no key shows by itself.
 func (d *differ) together() {
+	d.votes()
 	if !d.first && !d.next.Manifest.enough(d.kept()) && d.old.Manifest.enough(live(d.old.Manifest.Keys, d.now)) {
 		d.alarm("overlap", fmt.Sprintf("The keys of version %d that may still sign in version %d do not suffice for version %d.", d.old.Version, d.next.Version, d.next.Version),
 			"mirrors refuse the manifest of today as soon as they have this version: publish both together, with a manifest signed by the new keys")

@@ -3,6 +3,7 @@ package keys
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 func (r RootRole) holders() []string {
@@ -53,6 +54,8 @@ func (d *differ) root() {
 		d.say("root-order", "The root keys stand in another order, which changes nothing.")
 	}
 	d.rootWhole()
+	d.rootAll()
+	d.alike()
 }
 
 func (d *differ) rootThresholdAlarm() string {
@@ -116,7 +119,50 @@ func (d *differ) rootWhole() {
 			"no holder of the old root is in the new one: this is how a stolen root would be taken over")
 	case len(common(o.ids(), n.ids())) == 0:
 		d.alarm("root-whole", "Every root key is replaced at once.", "compare each new key with its holder, by voice: none of the old keys can sign again")
+	default:
+		d.newcomers()
 	}
+}
+
+// newcomers warns when keys that were not in the root before suffice by themselves: those of new holders, and further ones of old.
+func (d *differ) newcomers() {
+	var who []string
+	for _, k := range d.next.Root.Keys {
+		if !slices.Contains(d.old.Root.ids(), k.Key) {
+			who = append(who, k.Holder)
+		}
+	}
+	if who = without(who, nil); len(who) >= max(d.next.Root.Threshold, 1) {
+		d.alarm("root-majority", fmt.Sprintf("Of the root keys, %d of %d holders have new ones: %s.", len(who), len(without(d.next.Root.holders(), nil)), names(who)),
+			fmt.Sprintf("with the new keys alone (%s), every later version can be signed without any root key of today: compare each with its holder, by voice", names(who)))
+	}
+}
+
+// rootAll warns when no root holder can be missed any more.
+func (d *differ) rootAll() {
+	all := func(r RootRole) bool { return r.Threshold > 1 && r.Threshold == len(without(r.holders(), nil)) }
+	if all(d.next.Root) && !all(d.old.Root) {
+		d.alarm("root-all", fmt.Sprintf("All %d root holders must sign each version of the trust document.", d.next.Root.Threshold),
+			"with one key lost no version can ever follow, and every mirror has to be set up anew")
+	}
+}
+
+// alike warns of holders' names that pass for each other: one person would have two votes, or look like another.
+func (d *differ) alike() {
+	holders := func(t *Trust) []string { return without(append(t.Root.holders(), t.Manifest.holders()...), nil) }
+	old, next := holders(d.old), holders(d.next)
+	for i, a := range next {
+		for _, b := range next[:i] {
+			if looks(a) == looks(b) && !(slices.Contains(old, a) && slices.Contains(old, b)) {
+				d.alarm("look-alike", fmt.Sprintf("%s and %s are two holders.", a, b), "their names look alike: make sure that they are two persons, and both those whom you know")
+			}
+		}
+	}
+}
+
+// looks folds a name to what hurried eyes see.
+func looks(name string) string {
+	return strings.NewReplacer("rn", "m", "vv", "w", "0", "o", "1", "l", "i", "l", "5", "s", ".", "", "_", "", "-", "").Replace(strings.ToLower(name))
 }
 
 // sameMaterial finds the key of the role that is made of the same 32 bytes as a root key.

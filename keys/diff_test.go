@@ -38,6 +38,12 @@ func TestDiff(t *testing.T) {
 	gone := minisignKey(t)
 	base.Manifest.Keys[2].Key, base.Manifest.Keys[2].Public = gone.ID, gone.String()
 	fresh, second := minisignKey(t), minisignKey(t)
+	shortened := extended(t, day)
+	other, err := ReadCertificate(ed25519Entity(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edEntry := entry(t, other)
 	root := func(x *Trust) *[]RootKey { return &x.Root.Keys }
 	cases := []struct {
 		name        string
@@ -64,6 +70,32 @@ func TestDiff(t *testing.T) {
 		{"root threshold of one", func(_, n *Trust) { n.Root.Threshold = 1 }, "root-threshold", "alone (alice, bob, carol)"},
 		{"root threshold rises", func(_, n *Trust) { n.Root.Threshold = 3 }, "root-threshold", ""},
 		{"a root key more", func(_, n *Trust) { *root(n) = append(*root(n), RootKey{"dave", fresh.ID, fresh.String()}) }, "root-added", ""},
+		{"two root holders more, who suffice", func(_, n *Trust) {
+			*root(n) = append(*root(n), RootKey{"dave", fresh.ID, fresh.String()}, RootKey{"erin", second.ID, second.String()})
+		}, "root-majority", "new keys alone (dave, erin)"},
+		{"second keys of two holders suffice", func(_, n *Trust) {
+			*root(n) = append(*root(n), RootKey{"alice", fresh.ID, fresh.String()}, RootKey{"bob", second.ID, second.String()})
+		}, "root-majority", "new keys alone (alice, bob)"},
+		{"two of three keys replaced", func(_, n *Trust) {
+			*root(n) = []RootKey{{"alice", fresh.ID, fresh.String()}, {"bob", second.ID, second.String()}, (*root(n))[2]}
+		}, "root-majority", "by voice"},
+		{"no root holder can be missed", func(_, n *Trust) { *root(n) = (*root(n))[1:] }, "root-all", "one key lost"},
+		{"no root holder can be missed, by the threshold", func(_, n *Trust) { n.Root.Threshold = 3 }, "root-all", "one key lost"},
+		{"a root holder who looks like another", func(_, n *Trust) { *root(n) = append(*root(n), RootKey{"a1ice", fresh.ID, fresh.String()}) }, "look-alike", "two persons"},
+		{"a holder who looks like a root holder", func(_, n *Trust) { n.Manifest.Keys[1].Holder = "car-0l" }, "look-alike", "two persons"},
+		{"two manifest holders more, who suffice", func(o, n *Trust) {
+			o.Manifest.Keys[1].Holder, n.Manifest.Keys[1].Holder = "second", "second"
+			o.Manifest.Threshold, n.Manifest.Threshold = 2, 2
+			cert := edEntry
+			cert.Holder = "dave"
+			n.Manifest.Keys = append(n.Manifest.Keys, cert, ManifestKey{Holder: "erin", Kind: Minisign, Key: fresh.ID, Public: fresh.String()})
+		}, "majority", "without anybody of today"},
+		{"no manifest holder can be missed", func(o, n *Trust) {
+			o.Manifest.Keys[1].Holder, n.Manifest.Keys[1].Holder = "second", "second"
+			n.Manifest.Threshold = 2
+		}, "threshold-all", "one key lost"},
+		{"a certificate that ends within 90 days", func(_, n *Trust) { n.Manifest.Keys[0].Public = shortened }, "key-renewed", "within 90 days"},
+		{"a certificate's end instead of not_after", func(o, _ *Trust) { o.Manifest.Keys[0].NotAfter = in(year) }, "key-end", ""},
 		{"a root key more, threshold one", func(o, n *Trust) {
 			o.Root.Threshold, n.Root.Threshold = 1, 1
 			*root(n) = append(*root(n), RootKey{"dave", fresh.ID, fresh.String()})
@@ -287,6 +319,32 @@ func leaves(x *Trust) map[string]func(reflect.Value) {
 	}
 	walk("", reflect.ValueOf(x).Elem(), func(r reflect.Value) reflect.Value { return r })
 	return list
+}
+
+// A certificate that ends a key is refused at once, even if its kind is not required.
+func TestDiff_RenewedEnded(t *testing.T) {
+	old := goodTrust(t)
+	old.Manifest.Required = []Kind{Minisign}
+	next := old.Successor(day0, year+day)
+	next.Manifest.Keys[0].Public = extended(t, day)
+	if alarms := alarmsOf(Diff(old, next, day0.Add(2*day))); alarms["key-renewed"] != refusedAtOnce {
+		t.Errorf("%q", alarms)
+	}
+}
+
+// The not_after that a renewal drops: the certificate's end is what counts, and nothing sounds like a key for ever.
+func TestDiff_NotAfterDropped(t *testing.T) {
+	old := goodTrust(t)
+	old.Manifest.Keys[0].NotAfter = in(year)
+	next := old.Successor(day0, year+day)
+	if _, err := next.PutKey("publisher", []byte(extended(t, 2*year))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Diff(old, next, day0) {
+		if c.Code == "key-end" && (c.Alarm != "" || strings.Contains(c.Text, "without an end") || !strings.Contains(c.Text, "its certificate's own end counts, so it may sign until "+date(day0.Add(2*year)))) {
+			t.Errorf("%+v", c)
+		}
+	}
 }
 
 func TestDiff_Renewed(t *testing.T) {

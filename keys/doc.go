@@ -33,7 +33,13 @@
 //
 // A key stands in the document once, root and manifest together: by its id, and by what it is made of. An RSA modulus
 // under two dates, or the 32 bytes of an Ed25519 key in an OpenPGP certificate and in a minisign key, would be two
-// holders' votes by one key. An entry that revokes a key counts even if its certificate cannot be read any more.
+// holders' votes by one key. An entry that revokes a key counts even if its certificate cannot be read any more; of one that has packets
+// of keys in it, each is known by what it is made of, under any date or name. Ed25519 keys of small order, with which everybody can sign,
+// are refused.
+//
+// A certificate can begin later than its key was made: one that is renewed on a machine whose clock is ahead has a self-signature
+// dated in the future, and no verifier accepts the key until then, whatever it could do before. [ManifestKey.Begin] is that instant;
+// [Trust.NotYet] lists the keys that begin later than [Skew] from now: such a version should be neither signed nor published.
 //
 // signing names the keys of the certificate that may sign, the primary among them if it can: gpgv takes what any
 // key of the exported ring signs. Subkeys that signing does not name may be weak or have ended; they are not exported.
@@ -59,6 +65,9 @@
 //	root-threshold root-added root-removed root-holder root-public root-order root-whole
 //	threshold required key-added key-removed key-revoked key-unrevoked key-renewed
 //	key-end key-signing key-holder key-kind key-order
+//	root-majority  new root keys alone can sign every later version; majority: new holders alone can sign manifests
+//	root-all       no root holder can be missed any more; threshold-all: no holder of the manifest role
+//	look-alike     holders whose names pass for each other: alice, a1ice
 //	overlap      the keys that stay cannot sign what mirrors accept: today's manifest is refused at once
 //	alone        one holder alone can sign trust documents and manifests
 //	min-serial reset-serial
@@ -66,7 +75,8 @@
 //
 // An alarm is for what helps a thief or stops mirrors: a threshold that falls, or that one holder can meet; no root holder or no root
 // key in common; a root key that goes online, or an online key that becomes a root key; one key under another name or id; a
-// revoked key that comes back; a key that may sign today and is refused at once; an end in the past, before the old one's, within 90 days, or more than
+// revoked key that comes back; a key that may sign today and is refused at once; a certificate dated in the future, or renewed so that it
+// ends within 90 days and before the old one; of the document, an end in the past, before the old one's, within 90 days, or more than
 // three years ahead; reset_serial. An entry that revokes a key is best kept: without it the key stays refused, as an
 // unknown one, but no alarm is raised when it comes back.
 //
@@ -81,7 +91,8 @@
 // gpgv takes whatever a key of its keyring signed, even one that has ended, and some tools take what a retired key signed before.
 // So a revoked or ended key is in neither ring. But a keyring that was made by gpg --import does not lose a
 // key by importing others: when the certificate of a revoked entry carries its own revocation (PutKey takes such a certificate),
-// <network>.revoked.asc hands that on, to be imported and for nothing else. Where nobody has the revocation certificate,
+// <network>.revoked.asc hands that on, to be imported and for nothing else. So it does with a signing subkey that a certificate which goes on
+// has revoked. Where nobody has the revocation certificate,
 // the key must be deleted by hand; <network>.txt names it.
 //
 // [WKD] writes the OpenPGP keys as a Web Key Directory, by the mail addresses in their user ids:

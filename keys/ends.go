@@ -35,13 +35,16 @@ func (k ManifestKey) ends() []End {
 		}
 	}
 	name := fmt.Sprintf("the %s key %s of %s", k.Kind, k.Key, k.Holder)
-	if k.NotAfter != nil {
-		add(name+" (not_after)", &k.NotAfter.Time)
-	}
 	if k.Kind != OpenPGP {
+		add(name+" (not_after)", timeOf(k.NotAfter))
 		return list
 	}
 	cert, err := ReadCertificate([]byte(k.Public))
+	own := k
+	own.NotAfter = nil
+	if end := own.End(); end == nil || k.NotAfter == nil || !k.NotAfter.Equal(*end) { // else told as the certificate's, below
+		add(name+" (not_after)", timeOf(k.NotAfter))
+	}
 	if err != nil {
 		return list
 	}

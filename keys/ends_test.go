@@ -36,6 +36,26 @@ func TestManifestKey_EndOf(t *testing.T) {
 	}
 }
 
+// The not_after that the certificate has too is told once; another one is told.
+func TestTrust_Ends_NotAfterOfCertificate(t *testing.T) {
+	x := goodTrust(t)
+	for _, c := range []struct {
+		end  time.Duration
+		want int
+	}{{year, 0}, {year - time.Hour, 1}} {
+		x.Manifest.Keys[0].NotAfter = in(c.end)
+		n := 0
+		for _, e := range x.Ends() {
+			if strings.Contains(e.What, "openpgp key") {
+				n++
+			}
+		}
+		if n != c.want {
+			t.Errorf("not_after after %v: told %d times, expected %d: %+v", c.end, n, c.want, x.Ends())
+		}
+	}
+}
+
 // What the trust document lets sign no longer is given to no stock tool.
 func TestExport_Ended(t *testing.T) {
 	x := goodTrust(t)

@@ -19,9 +19,9 @@ func Export(t *Trust, now time.Time, before ...*Trust) (map[string][]byte, error
 	files := map[string][]byte{t.Network + ".txt": Sheet(t, now, before...)}
 	var ring, revoked []byte
 	for _, k := range t.Manifest.Keys {
+		revoked = append(revoked, k.revocation()...)
 		switch {
 		case k.Revoked:
-			revoked = append(revoked, k.revocation()...)
 		case k.ended(now):
 		case k.Kind == Minisign:
 			if err := exportMinisign(files, t.Network, k.Public); err != nil {
@@ -51,10 +51,18 @@ func Export(t *Trust, now time.Time, before ...*Trust) (map[string][]byte, error
 	return files, nil
 }
 
-// revocation is the certificate of a revoked entry without its subkeys, when it carries its own revocation; else nothing.
+// revocation is what a keyring that has the entry's keys should import. Of a revoked entry: the certificate without its subkeys, when it
+// carries its own revocation. Of any other: the certificate with the subkeys that it has revoked, and no others. Else nothing.
 func (k ManifestKey) revocation() []byte {
 	if k.Kind != OpenPGP {
 		return nil
+	}
+	if !k.Revoked {
+		cert, err := ReadCertificate([]byte(k.Public))
+		if err != nil || len(cert.revoked) == 0 {
+			return nil
+		}
+		return cert.only(cert.revoked)
 	}
 	cert, err := readRevoked([]byte(k.Public))
 	if err != nil || cert.Primary.Fingerprint != k.Key {

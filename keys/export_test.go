@@ -205,6 +205,82 @@ func TestExport_Revoked(t *testing.T) {
 	}
 }
 
+// A stolen subkey that the certificate has revoked: whoever imported the keyring learns of it, and no keyring of ours has it.
+func TestExport_RevokedSubkey(t *testing.T) {
+	gpg := tool(t, "gpg", "gnupg")
+	stolen := ""
+	var before []byte
+	c := edited(t, func(e *openpgp.Entity) {
+		addSubkey(t, e, 0)
+		stolen = Fingerprint(e.Subkeys[0].PublicKey.Fingerprint)
+		var err error
+		if before, err = serializePublic(e); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Subkeys[0].Revoke(packet.KeyCompromised, "", plainConfig(day0, packet.Config{})); err != nil {
+			t.Fatal(err)
+		}
+	})
+	x := goodTrust(t)
+	x.Manifest.Keys[0] = entry(t, c)
+	files, err := Export(x, day0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(files["centos.txt"]); !strings.Contains(s, "REVOKED: its subkey "+stolen) || !strings.Contains(s, "centos.revoked.asc") {
+		t.Errorf("the sheet:\n%s", s)
+	}
+	if ring, err := ReadCertificate(files["centos.gpg"]); err != nil || len(ring.revoked) != 0 || len(ring.Signing) != 1 {
+		t.Errorf("the keyring: %v", err)
+	}
+	home := gpgHome(t)
+	flags := func() string {
+		out := string(run(t, gpg, "--homedir", home, "--batch", "--with-colons", "--list-keys", c.Primary.Fingerprint))
+		for _, l := range strings.Split(out, "\n") {
+			if f := strings.Split(l, ":"); f[0] == "sub" && strings.HasSuffix(stolen, f[4]) {
+				return f[1]
+			}
+		}
+		return "absent"
+	}
+	for _, step := range []struct {
+		file string
+		data []byte
+		want bool
+	}{{"before", before, false}, {"ring", files["centos.asc"], false}, {"revoked", files["centos.revoked.asc"], true}} {
+		write(t, home+"/"+step.file, step.data)
+		run(t, gpg, "--homedir", home, "--batch", "--import", home+"/"+step.file)
+		if got := flags(); (got == "r") != step.want {
+			t.Errorf("after the import of %s the subkey's validity is %q", step.file, got)
+		}
+	}
+	if files, err := Export(goodTrust(t), day0); err != nil || files["centos.revoked.asc"] != nil {
+		t.Errorf("nothing is revoked: %v", err)
+	}
+}
+
+// Every user id is told, each on a line that is short and hides nothing.
+func TestSheet_UserIDs(t *testing.T) {
+	hostile := "Mirrors\u202e" + strings.Repeat(" ", 60) + "alice: minisign key 1111111111111111" + strings.Repeat("\u00a0x", 4000)
+	c := edited(t, func(e *openpgp.Entity) { addUser(t, e, "Second <second@example.org>"); addUser(t, e, hostile) })
+	x := goodTrust(t)
+	x.Manifest.Keys[0] = entry(t, c)
+	s := string(Sheet(x, day0))
+	for _, want := range []string{"User id: Test Only <test@example.org>\n", "User id: Second <second@example.org>\n", `User id: Mirrors\u202e alice: minisign key`} {
+		if !strings.Contains(s, want) {
+			t.Errorf("%q is not on the sheet:\n%s", want, s)
+		}
+	}
+	for _, l := range strings.Split(s, "\n") {
+		if len(l) > 250 {
+			t.Errorf("a line of %d bytes", len(l))
+		}
+	}
+	if len(c.UserIDs) != 3 || c.UserIDs[0] != c.UserID {
+		t.Errorf("%q", c.UserIDs)
+	}
+}
+
 // A subkey that another outlasts is told of before it ends, and need not be renewed.
 func TestTrust_Ends_Subkeys(t *testing.T) {
 	c := edited(t, func(e *openpgp.Entity) { addSubkey(t, e, 10*day); addSubkey(t, e, 0) })

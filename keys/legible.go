@@ -28,3 +28,14 @@ func Legible(s string) string {
 }
 
 const maxLegible = 2000
+
+// LegibleID is Legible for a name on a line of its own, e.g. a user id that a stranger chose: at most 200 letters, and one space for
+// many, so that what follows cannot pass for another line.
+func LegibleID(s string) string {
+	const most = 200
+	text := []rune(strings.Join(strings.FieldsFunc(Legible(s), func(r rune) bool { return r == ' ' }), " "))
+	if len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(text)
+}

@@ -119,6 +119,55 @@ func TestTrust_Check_RevokedTwice(t *testing.T) {
 	}
 }
 
+// A key that was revoked by its own certificate does not come back under another date, neither beside that entry nor after it is gone.
+func TestTrust_RevokedMaterialComesBack(t *testing.T) {
+	private, _ := generated()
+	list, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(private))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := goodTrust(t)
+	if _, err := old.PutKey("publisher", revokedBy(t, packet.KeyCompromised).Binary()); err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range map[string]any{"primary": list[0].PrivateKey.PrivateKey, "subkey": list[0].Subkeys[0].PrivateKey.PrivateKey} {
+		made := day0.Add(time.Hour)
+		again := listed(t, around(t, packet.NewRSAPrivateKey(made, secret.(*rsa.PrivateKey)), made), "publisher")
+		next := old.Successor(day0.Add(2*time.Hour), year)
+		next.Manifest.Keys = append(next.Manifest.Keys, again)
+		refusedWith(t, next, "manifest key 3", "the same key, or key id, as manifest key 1")
+		next.Manifest.Keys = next.Manifest.Keys[1:]
+		if alarms := alarmsOf(Diff(old, next, day0.Add(2*time.Hour))); !strings.Contains(alarms["key-added"], "which is revoked") {
+			t.Errorf("%s: %q", name, alarms)
+		}
+	}
+}
+
+// What is said of a revoked key never is that it may sign.
+func TestDiff_RevokedIsNotRenewed(t *testing.T) {
+	old := goodTrust(t)
+	own := old.Successor(day0, year)
+	if _, err := own.PutKey("publisher", revokedBy(t, packet.KeyCompromised).Binary()); err != nil {
+		t.Fatal(err)
+	}
+	before := same(old)
+	before.Manifest.Keys[0].Revoked = true
+	other := before.Successor(day0, year)
+	other.Manifest.Keys[0].Public = extended(t, 2*year)
+	for name, list := range map[string][]Change{"by its certificate": Diff(old, own, day0), "before": Diff(before, other, day0)} {
+		told := false
+		for _, c := range list {
+			told = told || c.Code == "key-renewed"
+			if c.Code == "key-renewed" && (strings.Contains(c.Text, "may sign") || !strings.Contains(c.Text, "stays revoked")) {
+				t.Errorf("revoked %s: %q", name, c.Text)
+			}
+		}
+		if !told {
+			t.Errorf("revoked %s: %q", name, codes(list))
+		}
+	}
+}
+
 // addSigning gives the entity a subkey that signs, of any strength.
 func addSigning(t testing.TB, e *openpgp.Entity, bits int) string {
 	t.Helper()

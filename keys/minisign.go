@@ -32,6 +32,9 @@ func ParseMinisign(s string) (MinisignKey, error) {
 	if len(b) != minisignPublicSize || string(b[:2]) != "Ed" {
 		return MinisignKey{}, fmt.Errorf("minisign public key %.70q: %d bytes, expected %d that begin with \"Ed\"", s, len(b), minisignPublicSize)
 	}
+	if err := checkPoint(ed25519.PublicKey(b[10:])); err != nil {
+		return MinisignKey{}, fmt.Errorf("minisign public key %.70q: %w", s, err)
+	}
 	return MinisignKey{ID: MinisignID(binary.LittleEndian.Uint64(b[2:])), Public: ed25519.PublicKey(b[10:])}, nil
 }
 

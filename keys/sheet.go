@@ -59,6 +59,7 @@ func (s *sheet) manifestKey(k ManifestKey) {
 		return
 	case k.ended(s.now):
 		s.line("Ended: the %s key %s of %s, %s%s", k.Kind, k.Key, k.Holder, since, until(k.End()))
+		s.revokedSubkeys(k)
 		return
 	}
 	s.line("%s: %s key %s, %s,%s", k.Holder, k.Kind, k.Key, since, until(k.End()))
@@ -66,15 +67,44 @@ func (s *sheet) manifestKey(k ManifestKey) {
 		s.minisign(k.Public)
 		return
 	}
-	if cert, err := ReadCertificate([]byte(k.Public)); err == nil && cert.UserID != "" {
-		s.line("  User id: %s", Legible(cert.UserID))
+	if k.early(s.now) {
+		s.line("  Its certificate is dated in the future: nothing that it signs counts before %s.", date(*k.Begin()))
 	}
+	s.userIDs(k)
 	s.fingerprint(k.Key)
 	for _, f := range k.signingAt(s.now) {
 		if f != k.Key {
 			s.line("  Signs with the subkey:%s", until(k.EndOf(f)))
 			s.fingerprint(f)
 		}
+	}
+	s.revokedSubkeys(k)
+}
+
+func (s *sheet) userIDs(k ManifestKey) {
+	const most = 20
+	cert, err := ReadCertificate([]byte(k.Public))
+	if err != nil {
+		return
+	}
+	for i, id := range cert.UserIDs {
+		if i == most {
+			s.line("  and %d user ids more", len(cert.UserIDs)-most)
+			return
+		}
+		s.line("  User id: %s", LegibleID(id))
+	}
+}
+
+// revokedSubkeys names what was stolen of a certificate that goes on.
+func (s *sheet) revokedSubkeys(k ManifestKey) {
+	cert, err := ReadCertificate([]byte(k.Public))
+	if err != nil {
+		return
+	}
+	for _, f := range cert.revoked {
+		s.line("  REVOKED: its subkey %s: nothing that it signs, or ever signed, counts.", f)
+		s.line("  gpg --import %s.revoked.asc marks it as revoked where it was imported.", s.t.Network)
 	}
 }
 

@@ -69,6 +69,9 @@ func votable(old, t *keys.Trust) error {
 	if t.Root.Threshold > MaxSigs {
 		return fmt.Errorf("trust document: a root threshold of %d can never be met: a trust.json has at most %d signatures", t.Root.Threshold, MaxSigs)
 	}
+	if t.Manifest.Threshold > MaxSigs {
+		return fmt.Errorf("trust document: a manifest threshold of %d can never be met: a manifest has at most %d signatures", t.Manifest.Threshold, MaxSigs)
+	}
 	if old == nil {
 		return nil
 	}

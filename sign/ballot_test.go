@@ -174,21 +174,27 @@ func TestCount_CannotFollow(t *testing.T) {
 		h := newHolder(t, fmt.Sprintf("h%d", i))
 		many.Root.Keys = append(many.Root.Keys, keys.RootKey{Holder: h.name, Key: h.signer.Key().Key, Public: h.signer.Key().Public})
 	}
+	online := trustOf(4, 2, a, b)
+	online.Manifest.Threshold = MaxSigs + 1
+	for i, k := range many.Root.Keys {
+		online.Manifest.Keys = append(online.Manifest.Keys, keys.ManifestKey{Holder: fmt.Sprintf("h%d", i), Kind: keys.Minisign, Key: k.Key, Public: k.Public})
+	}
 	for name, c := range map[string]struct {
 		payload []byte
 		want    string
 	}{
-		"the same version":     {text(trustOf(3, 2, a, b)), "version 3 cannot follow version 3"},
-		"a version skipped":    {text(trustOf(5, 2, a, b)), "version 5 cannot follow"},
-		"a version back":       {text(trustOf(2, 2, a, b)), "version 2 cannot follow"},
-		"another network":      {text(other), `of network "other"`},
-		"another schema":       {bytes.Replace(good, []byte("trust/v1"), []byte("trust/v2"), 1), "schema"},
-		"version 4.0":          {bytes.Replace(good, []byte(`"version": 4`), []byte(`"version": 4.0`), 1), "version"},
-		"two versions":         {bytes.Replace(good, []byte(`"version": 4`), []byte(`"version": 4, "version": 4`), 1), "version"},
-		"oversize":             {append(bytes.Clone(good), bytes.Repeat([]byte(" "), keys.MaxTrust)...), "at most"},
-		"an envelope":          {sealed(t, trustOf(4, 2, a, b), a, b), "schema"},
-		"nothing":              {nil, "trust document"},
-		"too high a threshold": {text(many), "can never be met"},
+		"too high a manifest threshold": {text(online), "manifest threshold of 17 can never be met"},
+		"the same version":              {text(trustOf(3, 2, a, b)), "version 3 cannot follow version 3"},
+		"a version skipped":             {text(trustOf(5, 2, a, b)), "version 5 cannot follow"},
+		"a version back":                {text(trustOf(2, 2, a, b)), "version 2 cannot follow"},
+		"another network":               {text(other), `of network "other"`},
+		"another schema":                {bytes.Replace(good, []byte("trust/v1"), []byte("trust/v2"), 1), "schema"},
+		"version 4.0":                   {bytes.Replace(good, []byte(`"version": 4`), []byte(`"version": 4.0`), 1), "version"},
+		"two versions":                  {bytes.Replace(good, []byte(`"version": 4`), []byte(`"version": 4, "version": 4`), 1), "version"},
+		"oversize":                      {append(bytes.Clone(good), bytes.Repeat([]byte(" "), keys.MaxTrust)...), "at most"},
+		"an envelope":                   {sealed(t, trustOf(4, 2, a, b), a, b), "schema"},
+		"nothing":                       {nil, "trust document"},
+		"too high a threshold":          {text(many), "can never be met"},
 	} {
 		var sigs []Signature
 		for _, h := range []holder{a, b} {
