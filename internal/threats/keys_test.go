@@ -21,7 +21,7 @@ func keyDefences() []defence {
 		{"K6", "sign.TestVerify_RevokedCertificate", "keys/describe.go", "if revokesItself(e) {", "if false && revokesItself(e) {", []edit{
 			{"sign/pgpverify.go", "return j.alive(e, signer, s.CreationTime)", "return nil"}}},
 		{"K7", "keys.TestTrust_Check", check, "if at, ok := c.seen[m]; ok && at != where {", "if at, ok := c.seen[m]; ok && at == where {", nil},
-		{"K8", "keys.TestTrust_Check_SameModulus", check, "c.once(where, cert.material...)", "", nil},
+		{"K8", "keys.TestTrust_Check_SameModulus", check, "c.once(where, k.material()...)", "", nil},
 		{"K9", "keys.TestExport_Ended", "keys/export.go", "case k.ended(now):", "case false && k.ended(now):", nil},
 		{"K11", "cmd/tidemark.TestAllowed", "cmd/tidemark/signers.go", "case have.Revoked:", "case false && have.Revoked:", nil},
 		{"K11", "cmd/tidemark.TestEnough", "cmd/tidemark/signers.go", "if lacks == nil {", "if lacks == nil || true {", nil},
