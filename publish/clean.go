@@ -62,13 +62,13 @@ func remove(ctx context.Context, s Store, c Cleaner, copies []Listed) error {
 	})
 	for _, l := range copies {
 		if l.Tag == "" {
-			o, err := s.Get(ctx, l.Name, limitOf(BundleName))
+			tag, err := tagOf(ctx, s, l.Name)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			} else if err != nil {
 				return err
 			}
-			l.Tag = o.Tag
+			l.Tag = tag
 		}
 		if err := c.Delete(ctx, l.Name, l.Tag); err != nil && !errors.Is(err, ErrNotFound) {
 			return err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"tidemark/sign"
@@ -19,137 +18,182 @@ type GroundFiles struct {
 	Objects []Object
 
 	// Gone are names below keys/ and .well-known/openpgpkey/ that were there before and are to be no more: of revoked keys.
-	Gone []string
+	// Stray tells further ones by what lies below keys/; it may be nil.
+	Gone  []string
+	Stray func(name string) bool
 
-	// Genuine judges what lies at the site as trust/<version>.json with another payload than ours, or as the version after
-	// our newest: nil when the root holders made it. Such a one stays; anything else is overwritten. A nil func takes all
-	// for genuine.
+	// Genuine judges a trust document that lies at the site, by the version that it should be: nil when the root holders made
+	// it. Such a one stays, whatever signatures it has beside ours; anything else is overwritten. A nil func takes all for genuine.
 	Genuine func(version int64, data []byte) error
+
+	// Known is what PutGround returned the last time: what still has its tag at a Remote is not read again.
+	Known GroundTags
+}
+
+// GroundTags are the objects of a ground as they lie at a Remote, by name. Only the memory of who put or read them is worth
+// anything: whoever can write to the store can write any note there.
+type GroundTags map[string]GroundTag
+
+// GroundTag is one of them.
+type GroundTag struct {
+	Tag    string `json:"tag"`    // the store's ETag
+	SHA256 string `json:"sha256"` // of ours, hex; of a trust document, of its payload
 }
 
 // NewerTrustError says that the site's trust chain goes on beyond the newest version that was to be put.
-type NewerTrustError struct{ Version int64 }
-
-func (e *NewerTrustError) Error() string {
-	return fmt.Sprintf("the site has trust/%d.json already, this publisher only version %d: install the newest trust.json", e.Version, e.Version-1)
+type NewerTrustError struct {
+	Version int64
+	Name    string // where it lies: trust/<Version>.json, or trust.json
+	Data    []byte // what Genuine has judged
 }
 
-// TrustForkError says that the site has another document of a version than is to be put.
+func (e *NewerTrustError) Error() string {
+	return fmt.Sprintf("the site has version %d of the trust document already, in %s, and it is newer than this publisher's: install the newest trust.json", e.Version, e.Name)
+}
+
+// TrustForkError says that the site has another document of a version than is to be put, made by the root holders, too.
 type TrustForkError struct {
 	Name    string // trust/<N>.json
 	Version int64
 }
 
 func (e *TrustForkError) Error() string {
-	return fmt.Sprintf("%s at the site has other content, and a trust version never changes: "+
+	return fmt.Sprintf("%s at the site has other content, signed by the root holders, too, and a trust version never changes: "+
 		"install the site's, or sign your change as version %d", e.Name, e.Version+1)
 }
 
-// PutGround puts trust and keys where they are new or differ, and removes what is gone: step 0, also without a publication. Push
-// does the first by itself. A trust version with the same payload stays as it is, whoever of the root holders signed it.
-func PutGround(ctx context.Context, s Store, st *Standing, g GroundFiles) error {
+// PutGround looks at trust and keys, puts them where they are missing or differ, and removes what is gone: step 0, also without a
+// publication. At a Remote it lists, and reads only what has another tag than Known says. A trust version that is signed by the
+// root holders and has the same payload stays as it is.
+//
+// What hinders one object holds no other back: the error comes when the rest is in order, with a *TrustForkError among others.
+// Only where the newest version itself is forked, or the site's is newer, nothing that readers follow is touched.
+func PutGround(ctx context.Context, s Store, st *Standing, g GroundFiles) (GroundTags, error) {
 	for _, o := range g.Objects {
 		if err := checkGround(o.Name); err != nil {
-			return &StepError{Ground, err}
+			return nil, &StepError{Ground, err}
 		}
 	}
-	err := st.within(ctx, s, 0, func(s Store) error {
-		if err := st.ground(ctx, s, g); err != nil {
-			return err
-		}
-		return g.removeGone(ctx, s)
+	var tags GroundTags
+	err := st.within(ctx, s, 0, func(s Store) (err error) {
+		tags, err = st.putGround(ctx, s, g)
+		return err
 	})
 	if err != nil {
-		return &StepError{Ground, err}
+		return nil, &StepError{Ground, err}
+	}
+	return tags, nil
+}
+
+// ground is step 0 of a publication. At a Remote it believes the note there, unless PutGround has looked at these very objects
+// with the same Standing: a publisher that minds who can write to the store calls that before.
+func (st *Standing) ground(ctx context.Context, s Store, g GroundFiles) error {
+	sum := GroundSum(g.Objects)
+	if st.grounded == sum || st.note != nil && st.note.Ground == sum {
+		return nil
+	}
+	_, err := st.putGround(ctx, s, g)
+	return err
+}
+
+// putGround puts the objects that are new or differ, and keeps the note.
+func (st *Standing) putGround(ctx context.Context, s Store, g GroundFiles) (GroundTags, error) {
+	look, err := g.look(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	sum := GroundSum(g.Objects)
+	if len(look.due)+len(look.gone) > 0 {
+		if err := st.noteGround(ctx, s, ""); err != nil { // until all are put, nobody may rely on it
+			return nil, err
+		}
+		if err := st.unmoved(ctx, s); err != nil {
+			return nil, err
+		}
+		if err := look.put(ctx, s); err != nil {
+			return nil, errors.Join(append(look.trouble, err)...)
+		}
+		if err := removeGone(ctx, s, look.gone); err != nil {
+			return nil, errors.Join(append(look.trouble, err)...)
+		}
+	}
+	if err := errors.Join(look.trouble...); err != nil {
+		return nil, err
+	}
+	st.grounded = sum
+	return look.tags, st.noteGround(ctx, s, sum)
+}
+
+// noteGround says in the note of a Remote what lies there: "" while that is changing.
+func (st *Standing) noteGround(ctx context.Context, s Store, sum string) error {
+	if _, is := s.(Remote); !is || st.note == nil || st.note.Ground == sum {
+		return nil
+	}
+	st.note.Ground = sum
+	return st.note.save(ctx, s)
+}
+
+// put puts what is due. Immutable trust/<N>.json go first, so that trust.json never names a version that cannot be had.
+func (l *groundLook) put(ctx context.Context, s Store) error {
+	for _, immutable := range []bool{true, false} {
+		for _, o := range l.due {
+			if (trustVersion(o.Name) > 0) != immutable {
+				continue
+			}
+			tag, err := putOrSame(ctx, s, o, conditionOf(o.Tag))
+			if err != nil {
+				return err
+			}
+			l.keep(o, tag)
+		}
 	}
 	return nil
 }
 
 var removable = regexp.MustCompile(`^(keys|\.well-known/openpgpkey)/.`)
 
-func (g GroundFiles) removeGone(ctx context.Context, s Store) error {
+func removeGone(ctx context.Context, s Store, names []string) error {
 	c, ok := s.(Cleaner)
 	if !ok {
 		return nil
 	}
-	for _, name := range g.Gone {
-		if !removable.MatchString(name) || slices.ContainsFunc(g.Objects, func(o Object) bool { return o.Name == name }) {
-			continue
+	for _, name := range names {
+		tag, err := tagOf(ctx, s, name)
+		if err == nil {
+			err = c.Delete(ctx, name, tag)
 		}
-		o, err := s.Get(ctx, name, maxGround)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if err := c.Delete(ctx, name, o.Tag); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return nil
-}
-
-// putGround puts the objects that are new or differ. Immutable trust/<N>.json go first, so that trust.json never names a version
-// that cannot be had.
-func putGround(ctx context.Context, s Store, st *Standing, g GroundFiles) error {
-	var due []Object
-	var newest int64 // trust version among objects
-	replaceTrust := false
-	for _, o := range g.Objects {
-		version := trustVersion(o.Name)
-		newest = max(newest, version)
-		there, err := s.Get(ctx, o.Name, maxGround)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		switch {
-		case err == nil && sameGround(o, there.Data):
-			continue
-		case err == nil && version > 0 && g.genuine(version, there.Data):
-			return &TrustForkError{o.Name, version}
-		}
-		replaceTrust = replaceTrust || o.Name == trustFile && err == nil
-		o.Tag = there.Tag
-		due = append(due, o)
-	}
-	if len(due) == 0 {
-		return nil
-	}
-	if replaceTrust && newest > 0 {
-		if err := g.noNewerTrust(ctx, s, newest); err != nil {
-			return err
-		}
-	}
-	if err := st.unmoved(ctx, s); err != nil {
-		return err
-	}
-	return putDue(ctx, s, due)
-}
-
-func putDue(ctx context.Context, s Store, due []Object) error {
-	for _, immutable := range []bool{true, false} {
-		for _, o := range due {
-			if (trustVersion(o.Name) > 0) != immutable {
-				continue
-			}
-			if _, err := putOrSame(ctx, s, o, conditionOf(o.Tag)); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
 
-// noNewerTrust keeps a publisher with an old trust.json from setting the site back.
-func (g GroundFiles) noNewerTrust(ctx context.Context, s Store, newest int64) error {
-	o, err := s.Get(ctx, fmt.Sprintf("trust/%d.json", newest+1), maxGround)
-	if errors.Is(err, ErrNotFound) || err == nil && !g.genuine(newest+1, o.Data) {
+// noNewer refuses to judge by an old trust where the root holders have made a newer one: as the next version, or as trust.json.
+func (l *groundLook) noNewer(ctx context.Context, s Store) error {
+	next := fmt.Sprintf("trust/%d.json", l.newest+1)
+	if l.newest == 0 || l.listed != nil && l.listed[next] == "" {
 		return nil
 	}
-	if err == nil {
-		err = &NewerTrustError{newest + 1}
+	o, err := s.Get(ctx, next, maxGround)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrTooLarge): // the latter is nobody's trust
+		return nil
+	case err != nil:
+		return err
+	case l.genuine(l.newest+1, o.Data):
+		return &NewerTrustError{l.newest + 1, next, o.Data}
 	}
-	return err
+	return nil
+}
+
+// newerThan is noNewer of the trust.json that is to be replaced.
+func (l *groundLook) newerThan(there []byte) error {
+	t, err := sign.OpenTrust(there)
+	if err != nil || t.Version <= l.newest || !l.genuine(t.Version, there) {
+		return nil
+	}
+	return &NewerTrustError{t.Version, trustFile, there}
 }
 
 func (g GroundFiles) genuine(version int64, data []byte) bool {
@@ -158,12 +202,29 @@ func (g GroundFiles) genuine(version int64, data []byte) bool {
 
 const trustFile = "trust.json"
 
-// sameGround compares the payloads of trust documents: the signatures beside those that are needed may be others on another host.
-func sameGround(o Object, there []byte) bool {
-	return bytes.Equal(there, o.Data) || isTrust(o.Name) && bytes.Equal(trustPayload(there), trustPayload(o.Data))
+// same compares the payloads of trust documents: the signatures beside those that are needed may be others on another host. Those
+// that are needed must be there, or no reader takes it.
+func (l *groundLook) same(o Object, there []byte) bool {
+	if bytes.Equal(there, o.Data) {
+		return true
+	}
+	version := trustVersion(o.Name)
+	if o.Name == trustFile {
+		version = l.newest
+	}
+	return isTrust(o.Name) && bytes.Equal(trustPayload(there), trustPayload(o.Data)) && l.genuine(version, there)
 }
 
 func isTrust(name string) bool { return name == trustFile || trustVersion(name) > 0 }
+
+// groundHash is the SHA-256 of an object, of a trust document that of its payload: publishers whose copies have other signatures
+// must not take turns.
+func groundHash(o Object) string {
+	if isTrust(o.Name) {
+		return sumOf(trustPayload(o.Data))
+	}
+	return sumOf(o.Data)
+}
 
 // trustPayload is what was signed, or all of it where that cannot be read.
 func trustPayload(b []byte) []byte {

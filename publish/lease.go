@@ -153,6 +153,9 @@ func (l *leased) Put(ctx context.Context, o Object, c Condition) (string, error)
 	}
 	if c != (Condition{}) {
 		there, err := l.Get(ctx, o.Name, limitOf(BundleName))
+		if errors.Is(err, ErrTooLarge) {
+			there.Tag, err = l.Tag(ctx, o.Name)
+		}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if !c.Absent {
@@ -165,6 +168,11 @@ func (l *leased) Put(ctx context.Context, o Object, c Condition) (string, error)
 		}
 	}
 	return l.Remote.Put(ctx, o, Condition{})
+}
+
+// Tag asks the store below.
+func (l *leased) Tag(ctx context.Context, name string) (string, error) {
+	return tagOf(ctx, l.Remote, name)
 }
 
 // notNewer refuses to go on at a serial that the pointer has passed.

@@ -89,25 +89,25 @@ func TestPutGround(t *testing.T) {
 	put(t, s, "index.html", "mine\n")
 	g := ground(version("e30K", "first"))
 	g.Gone = []string{"keys/centos.pub", "index.html"}
-	if err := publish.PutGround(t.Context(), s, st, g); err != nil {
+	if _, err := publish.PutGround(t.Context(), s, st, g); err != nil {
 		t.Fatal(err)
 	}
 	if got := files(t, dir); !slices.Equal(got, []string{"index.html", "trust/1.json", "trust.json"}) {
 		t.Errorf("the site has %v", got)
 	}
-	if err := publish.PutGround(t.Context(), s, st, ground(version("e30K", "second"))); err != nil {
+	if _, err := publish.PutGround(t.Context(), s, st, ground(version("e30K", "second"))); err != nil {
 		t.Errorf("other signatures: %v", err)
 	}
 	if b, _ := os.ReadFile(filepath.Join(dir, "trust.json")); string(b) != string(version("e30K", "first")) {
 		t.Errorf("other signatures were put: %s", b)
 	}
 	var fork *publish.TrustForkError
-	if err := publish.PutGround(t.Context(), s, st, ground(version("e30KCg==", "first"))); !errors.As(err, &fork) {
+	if _, err := publish.PutGround(t.Context(), s, st, ground(version("e30KCg==", "first"))); !errors.As(err, &fork) {
 		t.Errorf("another payload: %v", err)
 	}
 	forged := ground(version("e30KCg==", "first"))
 	forged.Genuine = func(int64, []byte) error { return errors.New("not by the root holders") }
-	if err := publish.PutGround(t.Context(), s, st, forged); err != nil {
+	if _, err := publish.PutGround(t.Context(), s, st, forged); err != nil {
 		t.Errorf("in place of a forged one: %v", err)
 	}
 }

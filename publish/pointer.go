@@ -44,8 +44,9 @@ type Standing struct {
 	pointerTag string // "" when absent
 	markTag    string
 
-	note    *note // what is known of a Remote; nil: not asked yet
-	warning string
+	note     *note  // what is known of a Remote; nil: not asked yet
+	grounded string // GroundSum of what was found to lie there, in this run
+	warning  string
 }
 
 // Look reads the pointer and the completion mark: two requests. Nothing there is no error: a site begins empty. With
@@ -88,15 +89,12 @@ func lookAt(ctx context.Context, s Store, name string, max int64) (Object, error
 	if !errors.Is(err, ErrTooLarge) {
 		return o, fmt.Errorf("look at the site: %w", err)
 	}
-	large, lerr := s.Get(ctx, name, maxDamage)
+	tag, lerr := tagOf(ctx, s, name)
 	if lerr != nil {
 		return o, fmt.Errorf("look at the site: %w", lerr)
 	}
-	return Object{Name: name, Tag: large.Tag}, &DamagedError{name, err}
+	return Object{Name: name, Tag: tag}, &DamagedError{name, err}
 }
-
-// maxDamage bounds what is read of a damaged object to learn its tag.
-const maxDamage = 64 << 20
 
 func isDamaged(err error) bool {
 	var d *DamagedError

@@ -33,7 +33,7 @@ func Push(ctx context.Context, s Store, st *Standing, r Release, verify Verify) 
 }
 
 func push(ctx context.Context, s Store, st *Standing, r *Release, verify Verify) error {
-	if err := st.ground(ctx, s, GroundFiles{Objects: r.Ground}); err != nil {
+	if err := st.ground(ctx, s, GroundFiles{Objects: r.Ground, Genuine: r.Genuine}); err != nil {
 		return &StepError{Ground, err}
 	}
 	look := tagsOf
@@ -145,10 +145,14 @@ func readSlots(ctx context.Context, s Store, r *Release) (map[string]slot, error
 	slots := make(map[string]slot)
 	for _, name := range r.fixed() {
 		o, err := s.Get(ctx, name, limitOf(name))
+		same := err == nil && bytes.Equal(o.Data, r.content(name))
+		if errors.Is(err, ErrTooLarge) { // no publisher's: it is replaced
+			o.Tag, err = tagOf(ctx, s, name)
+		}
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, fmt.Errorf("read the present %s: %w", name, err)
 		}
-		slots[name] = slot{cond: conditionOf(o.Tag), same: err == nil && bytes.Equal(o.Data, r.content(name))}
+		slots[name] = slot{cond: conditionOf(o.Tag), same: same}
 	}
 	c, ok := s.(Cleaner)
 	if !ok {
@@ -171,13 +175,13 @@ func addLeft(ctx context.Context, s Store, r *Release, all []Listed, slots map[s
 			continue
 		}
 		if l.Tag == "" {
-			o, err := s.Get(ctx, l.Name, limitOf(l.Name))
+			tag, err := tagOf(ctx, s, l.Name)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			} else if err != nil {
 				return fmt.Errorf("read the present %s: %w", l.Name, err)
 			}
-			l.Tag = o.Tag
+			l.Tag = tag
 		}
 		slots[l.Name] = slot{cond: conditionOf(l.Tag), left: true}
 	}

@@ -32,6 +32,8 @@ type Release struct {
 	Ground  []Object          // trust and keys: put first, when new (trust/<N>.json with Absent)
 	Status  []Object          // put last
 	Expires time.Time
+
+	Genuine func(version int64, data []byte) error // of GroundFiles
 }
 
 // Verify checks a bundle as a client would.

@@ -159,37 +159,11 @@ func (st *Standing) know(ctx context.Context, r Remote) error {
 // Warning is what a person should be told about the store; found out at the first publication there, and said then only.
 func (st *Standing) Warning() string { return st.warning }
 
-// ground puts trust and keys, unless the note says that these very objects are there.
-func (st *Standing) ground(ctx context.Context, s Store, g GroundFiles) error {
-	if st.note == nil {
-		return putGround(ctx, s, st, g)
-	}
-	sum := GroundSum(g.Objects)
-	if st.note.Ground == sum {
-		return nil
-	}
-	if st.note.Ground != "" { // from now on, until all are put, nobody may rely on it
-		st.note.Ground = ""
-		if err := st.note.save(ctx, s); err != nil {
-			return err
-		}
-	}
-	if err := putGround(ctx, s, st, g); err != nil {
-		return err
-	}
-	st.note.Ground = sum
-	return st.note.save(ctx, s)
-}
-
 // GroundSum tells one ground from another: names and SHA-256 of contents, of trust documents that of the payload.
 func GroundSum(objects []Object) string {
 	h := sha256.New()
 	for _, o := range objects {
-		data := o.Data
-		if isTrust(o.Name) { // publishers whose copies have other signatures must not take turns
-			data = trustPayload(data)
-		}
-		fmt.Fprintf(h, "%s %s\n", o.Name, sumOf(data))
+		fmt.Fprintf(h, "%s %s\n", o.Name, groundHash(o))
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
 }

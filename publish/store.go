@@ -64,6 +64,24 @@ type Cleaner interface {
 	Delete(ctx context.Context, name, tag string) error
 }
 
+// Tagger is what a Store can do besides: tell the tag of an object that is too large to be read. The tag serves for a Match,
+// and to see whether the object changed; it may be another than Get gives.
+type Tagger interface {
+	Tag(ctx context.Context, name string) (string, error)
+}
+
+// maxDamage bounds what is read of an object to learn its tag, where the store cannot tell.
+const maxDamage = 64 << 20
+
+// tagOf asks for a tag alone.
+func tagOf(ctx context.Context, s Store, name string) (string, error) {
+	if t, ok := s.(Tagger); ok {
+		return t.Tag(ctx, name)
+	}
+	o, err := s.Get(ctx, name, maxDamage)
+	return o.Tag, err
+}
+
 // Cache-Control values (DESIGN 4.5).
 const (
 	CacheImmutable = "max-age=31536000, immutable"

@@ -10,6 +10,8 @@ import (
 
 	"tidemark/config"
 	"tidemark/internal/console"
+	"tidemark/internal/strictjson"
+	"tidemark/keys"
 	"tidemark/publish"
 	"tidemark/sign"
 )
@@ -18,11 +20,31 @@ import (
 type groundState struct {
 	Sum   string   `json:"sum"`   // publish.GroundSum of what was put last
 	Names []string `json:"names"` // of it, those that are removed when they are exported no more
+
+	// Of a bucket: what its owner put there instead has other tags. Nothing that lies there itself is believed.
+	Tags   publish.GroundTags `json:"tags,omitempty"`
+	Looked strictjson.Time    `json:"looked,omitzero"` // when all was last found in order
 }
 
 // atSite looks at the authority and brings trust and keys there into order: step 0 of a run (DESIGN 4.5), before anything that can
 // fail or be held back. So a revocation is out within one run.
 func (p *publisher) atSite(ctx context.Context) (*site, error) {
+	s, err := p.atAuthority(ctx)
+	if err != nil && (p.readOnly() || ctx.Err() != nil || p.holdsBack(err)) {
+		return nil, err
+	}
+	for _, t := range p.cfg.Publish[1:] {
+		if err := p.groundAtCopy(ctx, t); err != nil {
+			p.early = append(p.early, console.Hinted(fmt.Errorf("copy %s: %w", t, err), "this copy gets trust and keys at the next run"))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(append([]error{err}, p.early...)...)
+	}
+	return s, p.obeyReset()
+}
+
+func (p *publisher) atAuthority(ctx context.Context) (*site, error) {
 	s, err := look(ctx, p.cfg.Publish[0])
 	if err != nil {
 		return nil, err
@@ -33,15 +55,16 @@ func (p *publisher) atSite(ctx context.Context) (*site, error) {
 	if err := p.groundAt(ctx, s, true); err != nil {
 		return nil, err
 	}
-	if err := p.obeyReset(); err != nil {
-		return nil, err
-	}
-	for _, t := range p.cfg.Publish[1:] {
-		if err := p.groundAtCopy(ctx, t); err != nil {
-			p.early = append(p.early, console.Hinted(fmt.Errorf("copy %s: %w", t, err), "the authority %s has the trust and the keys; this copy gets them at the next run", s))
-		}
-	}
 	return s, nil
+}
+
+// holdsBack says whether what the authority answered speaks against the trust itself, so that no copy may get it either. An
+// authority that is away does not, nor does a fork of a version that is over.
+func (p *publisher) holdsBack(err error) bool {
+	if fork := (*publish.TrustForkError)(nil); errors.As(err, &fork) {
+		return fork.Version >= p.trust.Version
+	}
+	return p.Code(err) == console.Refused
 }
 
 func (p *publisher) groundAtCopy(ctx context.Context, t config.Target) error {
@@ -55,17 +78,23 @@ func (p *publisher) groundAtCopy(ctx context.Context, t config.Target) error {
 	return p.groundAt(ctx, s, false)
 }
 
-// groundKnown says that a target needs no look: what is to be there was put there. A directory is looked at all the same.
+// groundEvery is how often a bucket is looked at, where that costs requests: as often as it is cleaned. A directory is looked at
+// by every run.
+const groundEvery = cleanEvery
+
+// groundKnown says that a bucket needs no look: what is to be there was found there not long ago, and nobody asks for it.
 func (p *publisher) groundKnown(t config.Target) (bool, error) {
 	if p.readOnly() {
 		return true, nil
 	}
 	st, _, err := p.state.site()
-	if err != nil || t.S3 == nil {
+	if err != nil || t.S3 == nil || p.Bool("force") {
 		return false, err
 	}
 	objects, err := p.ground()
-	return err == nil && st.Ground[t.String()].Sum == publish.GroundSum(objects), err
+	last := st.Ground[t.String()]
+	age := p.Now().Sub(last.Looked.Time)
+	return err == nil && last.Sum == publish.GroundSum(objects) && age >= 0 && age < groundEvery, err
 }
 
 // groundAt puts trust and keys where they are new, and remembers it.
@@ -74,6 +103,22 @@ func (p *publisher) groundAt(ctx context.Context, s *site, authority bool) error
 	if err != nil || p.readOnly() || known && s.standing.Pointer != nil {
 		return err
 	}
+	return p.groundLook(ctx, s, authority)
+}
+
+// groundBefore looks at trust and keys of a bucket before something is published there, or they would be looked at too seldom
+// (a directory is, by every run): whoever can write there must not outlive his credentials. newer says that the trust went on
+// there: then all that was decided by the old one is to be decided again.
+func (p *publisher) groundBefore(ctx context.Context, s *site, authority bool) (newer bool, err error) {
+	if p.readOnly() || s.S3 == nil || s.looked {
+		return false, nil
+	}
+	begun := p.trust.Version
+	err = p.groundLook(ctx, s, authority)
+	return p.trust.Version > begun, err
+}
+
+func (p *publisher) groundLook(ctx context.Context, s *site, authority bool) error {
 	if err := publish.Foreign(ctx, s.store, s.standing); err != nil {
 		return console.Hinted(err, "check bucket and prefix of publish: in the configuration")
 	}
@@ -82,20 +127,24 @@ func (p *publisher) groundAt(ctx context.Context, s *site, authority bool) error
 			return err
 		}
 	}
-	err = p.putGround(ctx, s)
-	if newer := (*publish.NewerTrustError)(nil); errors.As(err, &newer) && authority {
+	err := p.putGround(ctx, s)
+	newer, fork := (*publish.NewerTrustError)(nil), (*publish.TrustForkError)(nil)
+	if errors.As(err, &newer) && authority {
 		if _, err := p.walkTrust(ctx, s.store, true); err != nil {
 			return err
 		}
 		err = p.putGround(ctx, s)
 	}
 	p.heedWarning(s)
-	switch fork := (*publish.TrustForkError)(nil); {
+	switch {
 	case errors.As(err, &fork):
-		return p.trustRefused(fmt.Errorf("site %s: %w", s, err), "install the site's %s, or have the root holders sign your change as version %d", fork.Name, fork.Version+1)
+		return p.trustRefused(fmt.Errorf("site %s: %w", s, err), "both were signed by the holders of root keys: ask them which one mirrors follow. Install the site's %s, or have your change signed as version %d", fork.Name, fork.Version+1)
+	case errors.As(err, &newer):
+		return p.trustRefused(fmt.Errorf("site %s: %w", s, err), "the holders of root keys signed it: have them send you every version up to %d, and install the newest", newer.Version)
 	case err != nil:
 		return fmt.Errorf("site %s: %w", s, err)
 	}
+	s.looked = true
 	return nil
 }
 
@@ -116,20 +165,18 @@ func (p *publisher) putGround(ctx context.Context, s *site) error {
 	}
 	last := st.Ground[s.String()]
 	gone := slices.DeleteFunc(slices.Clone(last.Names), func(name string) bool { return slices.Contains(now.Names, name) })
-	if last.Sum != now.Sum {
-		more, err := p.goneKeys(ctx, s, now.Names)
-		if err != nil {
-			return err
-		}
-		gone = append(gone, more...)
-	}
-	if err := publish.PutGround(ctx, s.store, s.standing, publish.GroundFiles{Objects: objects, Gone: gone, Genuine: p.genuineStep}); err != nil {
+	tags, err := publish.PutGround(ctx, s.store, s.standing, publish.GroundFiles{Objects: objects, Gone: gone, Stray: p.strayKey(now.Names), Genuine: p.genuineStep, Known: last.Tags})
+	if err != nil || !known { // the file's being there says that this state has begun
 		return err
 	}
-	if last.Sum == now.Sum || !known { // the file's being there says that this state has begun
+	if last.Sum != now.Sum {
+		p.Log.Info("trust and keys were put", "site", s.String(), "version", p.trust.Version)
+	} else if s.S3 == nil {
 		return nil
 	}
-	p.Log.Info("trust and keys were put", "site", s.String(), "version", p.trust.Version)
+	if s.S3 != nil {
+		now.Tags, now.Looked = tags, strictjson.At(p.Now())
+	}
 	if st.Ground == nil {
 		st.Ground = map[string]groundState{}
 	}
@@ -137,24 +184,11 @@ func (p *publisher) putGround(ctx context.Context, s *site) error {
 	return p.state.save("site.json", st)
 }
 
-// goneKeys are the key files of this network that lie there and are exported no more, whoever put them. Those of the Web Key
-// Directory are known by the state alone: others may keep theirs in the same place.
-func (p *publisher) goneKeys(ctx context.Context, s *site, names []string) (gone []string, err error) {
-	c, ok := s.store.(publish.Cleaner)
-	if !ok {
-		return nil, nil
-	}
-	all, err := c.List(ctx, "keys/")
-	if err != nil {
-		return nil, fmt.Errorf("list the keys there: %w", err)
-	}
+// strayKey tells the key files of this network that are exported no more, whoever put them. Those of the Web Key Directory are
+// known by the state alone: others may keep theirs in the same place.
+func (p *publisher) strayKey(names []string) func(string) bool {
 	ours := regexp.MustCompile(`^keys/` + regexp.QuoteMeta(p.cfg.Network) + `\.([0-9A-F]{16,40}\.)?(asc|gpg|pub|pem|txt)$`)
-	for _, l := range all {
-		if ours.MatchString(l.Name) && !slices.Contains(names, l.Name) {
-			gone = append(gone, l.Name)
-		}
-	}
-	return gone, nil
+	return func(name string) bool { return ours.MatchString(name) && !slices.Contains(names, name) }
 }
 
 // followsSite holds the installed trust against the site's where this state has never worked with any: a state that was lost must
@@ -180,8 +214,10 @@ func (p *publisher) followsSite(ctx context.Context, s *site) error {
 	}
 	steps, err := p.between(there, p.kept.steps[p.trust.Version])
 	if err != nil {
-		return p.trustRefused(fmt.Errorf("%s is version %d, and does not follow from version %d, which is published at %s: %w", p.cfg.Trust, p.trust.Version, there.Version, s, err),
-			"install a version that the root holders of version %d signed, too; if they are lost and this is a new chain, which all mirrors must pin by hand: tidemark run --bootstrap", there.Version)
+		return p.trustRefused(fmt.Errorf("%s is version %d (root keys %s), and does not follow from version %d, which is published at %s (root keys %s): %w",
+			p.cfg.Trust, p.trust.Version, rootIDs(p.trust), there.Version, s, rootIDs(there.Trust), err),
+			"whoever can write to %s can put a trust.json of his own there. If those root keys are none of your holders', remove it and run again; if they are, install a version that they signed, too; only if they are lost, "+
+				"and all mirrors will pin this chain by hand: tidemark run --bootstrap", s)
 	}
 	pin := p.kept.steps[p.trust.Version]
 	for _, step := range append([]*trustStep{there}, append(steps, pin)...) {
@@ -190,4 +226,13 @@ func (p *publisher) followsSite(ctx context.Context, s *site) error {
 		}
 	}
 	return nil
+}
+
+// rootIDs names root keys for people.
+func rootIDs(t *keys.Trust) string {
+	var ids []string
+	for _, k := range t.Root.Keys {
+		ids = append(ids, k.Key)
+	}
+	return strings.Join(ids, ", ")
 }

@@ -207,6 +207,12 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 
 // release takes a serial, signs and publishes. The serial is remembered before it is used: it is never used twice.
 func (p *publisher) release(ctx context.Context, m *manifest.Manifest, r round) (*publish.Release, error) {
+	switch newer, err := p.groundBefore(ctx, r.site, true); {
+	case err != nil:
+		return nil, err
+	case newer:
+		return nil, fmt.Errorf("version %d of the trust document was found at %s: the next run works with it", p.trust.Version, r.site)
+	}
 	if err := p.openSigners(); err != nil {
 		return nil, err
 	}

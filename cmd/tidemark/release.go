@@ -124,7 +124,7 @@ func (p *publisher) pack(bundle []byte) (*publish.Release, error) {
 		return nil, err
 	}
 	return &publish.Release{Serial: o.Manifest.Serial, SHA256: manifest.SHA256(o.Payload), Bundle: bundle, Files: files,
-		Ground: ground, Expires: o.Manifest.Expires.Time}, nil
+		Ground: ground, Genuine: p.genuineStep, Expires: o.Manifest.Expires.Time}, nil
 }
 
 // inline makes manifest.json.gpg of the bundle's first OpenPGP signature, and reads it back.

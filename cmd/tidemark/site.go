@@ -30,6 +30,7 @@ type site struct {
 	opened *client.Opened // the same, once it has verified
 	hollow bool           // what the pointer names is not there
 	anew   bool           // what the pointer named was void: caches may hold a higher serial than is published
+	looked bool           // trust and keys were found in order there, or put, by this run
 }
 
 // look opens a target and reads its pointer and mark: two requests.
@@ -198,6 +199,9 @@ func (p *publisher) copyTo(ctx context.Context, t config.Target) error {
 func (p *publisher) feed(ctx context.Context, s *site, own []byte) error {
 	rel, err := p.pack(own)
 	if err != nil {
+		return err
+	}
+	if _, err := p.groundBefore(ctx, s, false); err != nil {
 		return err
 	}
 	if err := publish.Foreign(ctx, s.store, s.standing); err != nil {

@@ -71,6 +71,22 @@ func (s *Store) Get(ctx context.Context, name string, max int64) (publish.Object
 	return o, nil
 }
 
+// Tag is the object's ETag, without its body.
+func (s *Store) Tag(ctx context.Context, name string) (tag string, err error) {
+	if err := publish.CheckName(name); err != nil {
+		return "", err
+	}
+	r := request{verb: "get", key: s.prefix + name}
+	err = s.try(ctx, r, func(ctx context.Context) error {
+		out, err := s.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &r.key})
+		if err == nil {
+			tag = aws.ToString(out.ETag)
+		}
+		return err
+	})
+	return tag, err
+}
+
 // Put writes one object. Refused after a try whose answer was lost, it compares before it believes the refusal.
 func (s *Store) Put(ctx context.Context, o publish.Object, c publish.Condition) (string, error) {
 	if err := publish.CheckName(o.Name); err != nil {
