@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"strings"
 
 	"tidemark/client"
 	"tidemark/internal/console"
@@ -54,7 +55,7 @@ func judge(err error) (code int, hint string) {
 	case errors.As(err, &examined) && !examined.Reached:
 		return console.Failed, ""
 	case errors.As(err, &refused):
-		return console.Refused, refusedHint(refused.Reason)
+		return console.Refused, refusedHint(refused)
 	case errors.As(err, &trust), errors.As(err, &examined), errors.As(err, &votes):
 		return console.Refused, ""
 	case errors.As(err, &locked):
@@ -82,8 +83,14 @@ func siteHint(err error) string {
 }
 
 // refusedHint is what a mirror's admin can do about a manifest that is not used.
-func refusedHint(r client.Reason) string {
-	switch r {
+func refusedHint(r *client.Refused) string {
+	if step := r; r.What == "" && errors.As(r.Err, &step) { // why the newer trust document could not be had
+		r = step
+	}
+	if r.Reason == client.Signature && strings.HasPrefix(r.What, "trust/") {
+		return "the tree is untouched; no mirror takes another chain by itself: ask the network's operators, by a way that is not their site, whether they began a new one; if so, compare its root keys with what they tell you (tidemark-mirror trust show trust.json), put it where trust: in mirror.yaml says, and: tidemark-mirror trust update"
+	}
+	switch r.Reason {
 	case client.Fork, client.Signature:
 		return "the tree is untouched; tell the network's operators, and send them what is kept in the state directory"
 	case client.Rollback:

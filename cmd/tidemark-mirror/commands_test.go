@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"tidemark/config"
+	"tidemark/keys"
+	"tidemark/sign"
 )
 
 // A site with an authority of its own is verified as it is synced: by the configuration's, or by the one that was typed.
@@ -30,6 +32,45 @@ func TestVerify_CA(t *testing.T) {
 	alone := exec.CommandContext(t.Context(), "tidemark-mirror", "verify", "--config", s.path("none.yaml"), "--trust", s.pub.TrustFile, "--ca", ca, place)
 	if stdout, stderr, exit := result(t, alone); exit != 0 {
 		t.Errorf("without a configuration: exit code %d\n%s%s", exit, stdout, stderr)
+	}
+}
+
+// Who judges by an older trust document than the manifest names is told where the newer one is; so is who cannot know whether
+// an unknown key is of a newer one.
+func TestVerify_TrustTooOld(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.pinNow("pinned.json")
+	s.good()
+	s.must(s.pub.NextTrust(nil))
+	s.announce(nil)
+	old := []string{"verify", "--trust", s.trust, s.pub.Site}
+	s.says(s.expect(4, old...), "refused (trust-too-old)", "hint: without --trust this mirror judges by what it follows: tidemark-mirror trust update; or name the newest trust.json ("+s.pub.Site+" has it")
+	s.says(s.expect(4, "verify"), "refused (trust-too-old)", "hint: tidemark-mirror trust update follows the chain")
+	s.expect(0, "trust", "update")
+	s.expect(0, "verify")
+	s.rotate(3)
+	s.announce(nil)
+	s.says(s.expect(4, old...), "refused (signature)", "hint: do not use it, and tell the network's operators, unless this trust.json is not the newest: then without --trust")
+}
+
+// A site that goes by another chain is refused, and the admin is told what to do should that be true.
+func TestTrustUpdate_OtherChain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.pinNow("pinned.json")
+	s.good()
+	s.announce(nil)
+	s.expect(0, "run")
+	s.pub.Roots = []sign.Signer{s.testKey(4)}
+	s.must(s.pub.NextTrust(func(t *keys.Trust) {
+		k := s.pub.Roots[0].Key()
+		t.Root.Keys = []keys.RootKey{{Holder: "root-2", Key: k.Key, Public: k.Public}}
+	}))
+	s.announce(nil)
+	for _, command := range [][]string{{"trust", "update"}, {"check"}} {
+		s.says(s.expect(4, command...), "trust/2.json refused (signature)", "hint: the tree is untouched; no mirror takes another chain by itself",
+			"tidemark-mirror trust show trust.json", "where trust: in mirror.yaml says")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -65,7 +66,28 @@ func (c *Call) examine(t *keys.Trust, o client.OriginOptions, place string, now 
 	for _, f := range x.Forms {
 		c.Say("%s", f)
 	}
-	return errors.Join(c.Document(x), x.Err())
+	return errors.Join(c.Document(x), c.older(x.Err(), place))
+}
+
+// older adds to a refusal what helps when the trust document to judge by is older than the manifest. Unknown keys may be of a
+// newer one, too, or a thief's.
+func (c *Call) older(err error, place string) error {
+	var r *client.Refused
+	if !errors.As(err, &r) || r.Reason != client.TrustTooOld && r.Reason != client.Signature {
+		return err
+	}
+	unless := ""
+	if r.Reason == client.Signature {
+		unless = "do not use it, and tell the network's operators, unless this trust.json is not the newest: then "
+	}
+	newest := fmt.Sprintf("the newest trust.json (%s has it, and each version before it as trust/<N>.json); compare its root keys first: %s trust show FILE", strings.TrimSuffix(place, "/"), c.Name)
+	switch {
+	case c.Name == "tidemark-mirror" && c.String("trust") == "":
+		return Hinted(err, unless+"tidemark-mirror trust update follows the chain; then again")
+	case c.Name == "tidemark-mirror":
+		return Hinted(err, unless+"without --trust this mirror judges by what it follows: tidemark-mirror trust update; or name %s", newest)
+	}
+	return Hinted(err, unless+"judge by --trust FILE with %s --trust OLD", newest)
 }
 
 // Authorities reads certificates in PEM form; field is where the file is named, "--ca".
