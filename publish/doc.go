@@ -40,10 +40,25 @@
 //	6  latest.txt, if the pointer is still ours
 //	8  status files, by Push or later by PutStatus
 //
-// (7, the beacon: see DNS.) PutGround is step 0 by itself, for runs that may publish nothing: a revocation is not held back. It
-// compares the payloads of trust documents, not their signatures, and removes the files of keys that are exported no more. In
-// step 5, before manifest.json, the names of signers who left are removed (manifest.json.<KEY>.asc): beside a newer manifest.json
-// each would be a bad signature.
+// (7, the beacon: see DNS.) PutGround is step 0 by itself, for runs that may publish nothing, or find nothing new. In step 5, before
+// manifest.json, the names of signers who left are removed (manifest.json.<KEY>.asc): beside a newer manifest.json each would be a
+// bad signature.
+//
+// # The ground
+//
+// Whoever can write to the store can delete and change trust and keys, too. What PutGround makes of it:
+//
+//	missing, other bytes             put
+//	larger than it can be            put, under a tag that is learnt without reading it (Tagger)
+//	a trust version, same payload    left alone when the root holders signed it (GroundFiles.Genuine), otherwise put
+//	trust/<N>.json, other payload    signed by the root holders: *TrustForkError, after all else was put; otherwise put
+//	a later version, or one later    signed by the root holders: *NewerTrustError, nothing is put; otherwise left alone, or put
+//	    as trust.json
+//	keys exported no more            removed
+//
+// Somebody without any root key thus holds back no version, and what he breaks lasts until the next look. At a directory every
+// look reads all. At a Remote it lists, and reads what has another tag than the caller remembers (GroundFiles.Known): the memory
+// is the publisher's own, for what lies in the store may be his who changed it.
 //
 // Serials only rise, with one exception: where the pointer names what counts for no reader any more, the publisher sets
 // Standing.Void, and a lower serial may take its place; the tags fence it as ever. FirstFree finds one of which nothing lies there.
@@ -72,7 +87,7 @@
 //	  "schema": "tidemark/store/v1",
 //	  "at": "9f86d0…",               SHA-256 of Where: a copy of the site elsewhere is found out about anew
 //	  "conditional_writes": true,
-//	  "ground": "60303a…"            trust and keys as last put: while they are the same they are not looked at again
+//	  "ground": "60303a…"            trust and keys as last put: Push alone looks no further while they are the same; PutGround does
 //	}
 //
 // Where conditions are not heeded (Standing.Warning says so, that once) publishers use lease.json:

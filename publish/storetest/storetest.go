@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"CanceledContext", canceled},
 		{"List", list},
 		{"Delete", deleting},
+		{"Tag", tagAlone},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -306,4 +307,34 @@ func deleting(t *testing.T, s publish.Store) {
 	refused(t, err, publish.ErrNotFound)
 	refused(t, c.Delete(t.Context(), "m/1/a", tag), publish.ErrNotFound)
 	holds(t, s, "m/1/b", "z")
+}
+
+// tagAlone: a store that can tell a tag without the bytes tells one that serves for a Match, however large the object is, and that
+// changes with it.
+func tagAlone(t *testing.T, s publish.Store) {
+	tagger, ok := s.(publish.Tagger)
+	if !ok {
+		t.Skip("this store cannot")
+	}
+	if _, err := tagger.Tag(t.Context(), "a.json"); !errors.Is(err, publish.ErrNotFound) {
+		t.Errorf("nothing there: %v", err)
+	}
+	put(t, s, "a.json", "12345", publish.Condition{})
+	first, err := tagger.Tag(t.Context(), "a.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a.json", "54321", publish.Condition{Match: first})
+	second, err := tagger.Tag(t.Context(), "a.json")
+	if err != nil || second == first {
+		t.Errorf("after a change: %q, %v; before it %q", second, err, first)
+	}
+	_, err = s.Put(t.Context(), object("a.json", "again"), publish.Condition{Match: first})
+	refused(t, err, publish.ErrConflict)
+	if c, ok := s.(publish.Cleaner); ok {
+		refused(t, c.Delete(t.Context(), "a.json", first), publish.ErrConflict)
+		if err := c.Delete(t.Context(), "a.json", second); err != nil {
+			t.Error(err)
+		}
+	}
 }
