@@ -103,8 +103,8 @@
 //
 // At a Remote: Look 2; Reservations 3; a publication of five files 20 (the note, one listing for the tags, 5 copies put
 // and read back, the pointer, 5 fixed names, the pointer read, the mark), three more for each further signature, one for
-// each status file. Trust and keys that changed cost two or three requests each; finding out about a store costs five. With
-// a lease it is about four times as many.
+// each status file. PutGround lists: one request for trust, for keys/ and for each other directory of the ground; then one to three
+// for each object that changed. Finding out about a store costs five. With a lease it is about four times as many.
 //
 // # Caches
 //

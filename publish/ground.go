@@ -48,7 +48,10 @@ type NewerTrustError struct {
 }
 
 func (e *NewerTrustError) Error() string {
-	return fmt.Sprintf("the site has version %d of the trust document already, in %s, and it is newer than this publisher's: install the newest trust.json", e.Version, e.Name)
+	if e.Name == trustFile {
+		return fmt.Sprintf("the site's trust.json is version %d, newer than this publisher's: install the newest trust.json", e.Version)
+	}
+	return fmt.Sprintf("the site has %s already, this publisher only version %d: install the newest trust.json", e.Name, e.Version-1)
 }
 
 // TrustForkError says that the site has another document of a version than is to be put, made by the root holders, too.

@@ -100,7 +100,7 @@ func (p *publisher) groundKnown(t config.Target) (bool, error) {
 // groundAt puts trust and keys where they are new, and remembers it.
 func (p *publisher) groundAt(ctx context.Context, s *site, authority bool) error {
 	known, err := p.groundKnown(s.Target)
-	if err != nil || p.readOnly() || known && s.standing.Pointer != nil {
+	if err != nil || p.readOnly() || known && s.standing.Pointer != nil && (s.ours || !authority) { // another host may have put a newer trust
 		return err
 	}
 	return p.groundLook(ctx, s, authority)
