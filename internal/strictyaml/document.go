@@ -206,6 +206,9 @@ func (d *Document) checkMapping(path string, n *yaml.Node, depth int) {
 		case k.Kind != yaml.ScalarNode || k.Anchor != "" || k.Style&yaml.TaggedStyle != 0:
 			d.add(k.Line, path, "", "found a key that is no plain text")
 			continue
+		case k.Tag == "!!null": // nothing, ~ and null: the library passes over such a key without a word
+			d.add(k.Line, path, "put quotes around a key of that name", "found a key without a name (%q)", k.Value)
+			continue
 		case len(k.Value) > maxKey:
 			d.add(k.Line, path, "", "found a key of %d bytes, expected at most %d", len(k.Value), maxKey)
 			continue

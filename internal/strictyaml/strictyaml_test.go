@@ -110,6 +110,8 @@ func TestDecode_Problems(t *testing.T) {
 		{"tag", "name: !secret x\n", "f:1: name: found the tag !secret: tags are not accepted (remove the tag)"},
 		{"merge", "name: x\nmap: {<<: {a: b}}\n", "f:2: map.<<: merge keys are not accepted (write the values out)"},
 		{"complex key", "name: x\nmap: {[a]: b}\n", "f:2: map: found a key that is no plain text"},
+		{"nameless key", "name: x\nmap: {: b}\n", `f:2: map: found a key without a name ("") (put quotes around a key of that name)`},
+		{"null key", "name: x\nmap: {~: b}\n", `f:2: map: found a key without a name ("~") (put quotes around a key of that name)`},
 		{"long key", "name: x\nmap: {" + strings.Repeat("k", 201) + ": b}\n", "f:2: map: found a key of 201 bytes, expected at most 200"},
 		{"odd key", "name: x\n\"a\\nb\": 1\n", `f:2: "a\nb": unknown key (known keys: name, count, small, on, wait, list, map, subs, many, near)`},
 		{"two documents", "name: x\n---\nname: y\n", "f:2: a second document begins, expected one in a file (remove the --- or use a second file)"},
