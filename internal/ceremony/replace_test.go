@@ -21,16 +21,18 @@ var places = []place{
 	{"/media/stick", "W/stick"},
 	{"/etc/tidemark", "M"},
 	{"/tmp/new-machine", "W/new"},
+	{"~/.gnupg/", "M/gnupg/"},
 	{"https://mirrors.example.org/centos/", "file://W/operator/site/"},
 	// No passphrases: scrypt takes a gigabyte and seconds for each.
 	{"minisign -G ", "minisign -G -W "},
 	{" --passphrase-file passphrase", ""},
 }
 
-// asks are the commands that ask on a terminal, and what is answered.
-var asks = []struct{ command, answer string }{
-	{"tidemark trust sign ", "yes\n"},
-}
+// asking is the command that asks on a terminal. The answer is yes, with the number of alarms that it shows.
+const (
+	asking = "tidemark trust sign "
+	answer = `n=$(%s --dry-run | sed -n 's/^ALARMS in it: //p'); printf 'yes%%s\n' "${n:+ $n}" | script -qefc %s /dev/null`
+)
 
 var capitals = regexp.MustCompile(`\b(OLDFINGERPRINT|NEWFINGERPRINT|FINGERPRINT|NEWSUBKEY|OLDKEY)\b|(trust[-/]|version )N\b`)
 

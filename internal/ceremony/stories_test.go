@@ -19,7 +19,7 @@ var stories = []story{
 	{name: "roots", acts: []act{
 		{section: "i-the-publisher-was-away", after: keyring},
 		{section: "f-a-root-key-was-stolen"},
-		{section: "d2-the-serial-was-driven-up", before: driveUp, after: lowAgain},
+		{section: "d2-the-serial-was-driven-up", oldRing: noKey, before: driveUp, after: lowAgain},
 		{section: "g-a-whole-new-root"},
 	}},
 	{name: "lost", before: today, strands: true, acts: []act{{section: "h-the-root-is-lost"}}},

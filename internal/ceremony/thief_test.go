@@ -65,7 +65,8 @@ func (th thief) forge(t *testing.T, w *world, serial int64) {
 	}
 }
 
-// refused shows a mirror what the thief signs, in a copy of the site, and wants it refused; the true site is put back.
+// refused shows a mirror, and admins with OpenPGP alone, what the thief signs, in a copy of the site, and wants it refused; the true
+// site is put back.
 func (th thief) refused(t *testing.T, w *world, mirror string) {
 	t.Helper()
 	site, kept := filepath.Join(w.machine("operator"), "site"), filepath.Join(w.machine("operator"), "site.kept")
@@ -74,6 +75,15 @@ func (th thief) refused(t *testing.T, w *world, mirror string) {
 	th.forge(t, w, serial)
 	if out, code := w.run(t, mirror, "tidemark-mirror check"); code != 4 {
 		t.Errorf("%s was shown serial %d by revoked keys: exit code %d, expected 4\n%s", mirror, serial, code, out)
+	}
+	for _, line := range []string{
+		"gpgv --keyring ../operator/site.kept/keys/centos.gpg ../operator/site/manifest.json.asc ../operator/site/manifest.json",
+		"gpgv --keyring ../operator/site.kept/keys/centos.gpg ../operator/site/manifest.json.gpg", // what the shell script reads
+		"sqv --keyring ../operator/site.kept/keys/centos.asc ../operator/site/manifest.json.asc ../operator/site/manifest.json",
+	} {
+		if out, code := w.run(t, "admin", line); code == 0 {
+			t.Errorf("the stolen OpenPGP key is good: %s\n%s", line, out)
+		}
 	}
 	if err := os.RemoveAll(site); err != nil {
 		t.Fatal(err)

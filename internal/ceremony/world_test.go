@@ -72,10 +72,8 @@ func (w *world) endAgents() {
 
 // command makes a shell's line a command at a machine.
 func (w *world) command(machine, line string) *exec.Cmd {
-	for _, a := range asks {
-		if strings.HasPrefix(line, a.command) {
-			line = fmt.Sprintf("printf %q | script -qefc %s /dev/null", a.answer, quote(line))
-		}
+	if strings.HasPrefix(line, asking) {
+		line = fmt.Sprintf(answer, line, quote(line))
 	}
 	c := exec.Command("sh", "-c", line)
 	c.Dir = w.machine(machine)
