@@ -70,14 +70,9 @@ func TestGround_BucketPutBack(t *testing.T) {
 			t.Errorf("a client of version 1: %v", err)
 		}
 	}
-	remove()
-	run("--force")
 	change()
 	run("--force")
 	remove()
-	w.moveMaster(t)
-	run()
-	change()
 	w.moveMaster(t)
 	run()
 	w.moveMaster(t)
