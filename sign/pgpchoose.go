@@ -26,6 +26,9 @@ func (k ableKey) fingerprint() string { return keys.Fingerprint(k.public.Fingerp
 // hand yet.
 func chooseKey(e *openpgp.Entity, cert *keys.Certificate, here func(*packet.PublicKey) bool, allowed []string, now time.Time) (*pgpSigner, error) {
 	able, err := ableKeys(e, cert, here, now)
+	if (err != nil || len(able) == 0) && over(e, here, now) {
+		return nil, fmt.Errorf("at %s: %w", rfc3339(now), ErrOver)
+	}
 	if err != nil {
 		return nil, err
 	}

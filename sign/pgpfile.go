@@ -30,12 +30,16 @@ func OpenPGPFile(armored []byte, pass Passphrase, allowed []string, now time.Tim
 	if err != nil {
 		return nil, fmt.Errorf("openpgp private key: %w", err)
 	}
+	secrets := secretsOf(e)
+	here := func(k *packet.PublicKey) bool { return secrets[keys.Fingerprint(k.Fingerprint)] != nil }
 	cert, err := keys.CertificateOf(e)
+	if err != nil && over(e, here, now) {
+		return nil, fmt.Errorf("openpgp private key: %w: %w", ErrOver, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("openpgp private key: %w", err)
 	}
-	secrets := secretsOf(e)
-	s, err := chooseKey(e, cert, func(k *packet.PublicKey) bool { return secrets[keys.Fingerprint(k.Fingerprint)] != nil }, allowed, now)
+	s, err := chooseKey(e, cert, here, allowed, now)
 	if err != nil {
 		return nil, fmt.Errorf("openpgp private key %s: %w", cert.Primary.Fingerprint, err)
 	}

@@ -156,7 +156,7 @@ func (w *beaconWorld) program(args []string, part func(*console.Call) error) (co
 		code = run(args, world)
 	} else {
 		e := &console.Program{Env: world, Name: "tidemark", Judge: judge}
-		code = e.Run(args, e.Command("part", "", "", []cli.Flag{&cli.BoolFlag{Name: "checkins"}, &cli.BoolFlag{Name: "bootstrap"}}, "", func(c *console.Call) error { parsed(); return part(c) }))
+		code = e.Run(args, e.Command("part", "", "", []cli.Flag{&cli.BoolFlag{Name: "checkins"}, &cli.BoolFlag{Name: "bootstrap"}, &cli.BoolFlag{Name: "force"}}, "", func(c *console.Call) error { parsed(); return part(c) }))
 	}
 	return code, stdout.String(), stderr.String()
 }

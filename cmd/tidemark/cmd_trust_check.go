@@ -57,6 +57,7 @@ type balloting struct {
 	papers     []paper
 	ballot     *sign.Ballot
 	early      []keys.Pending // what nobody accepts yet
+	replaced   []byte         // what lies where the trust.json goes
 }
 
 // paper is one signature file, and what became of it.
@@ -302,6 +303,9 @@ func (b *balloting) install(doc *trustCheckDocument) error {
 	if err := console.WriteFile(b.out, sealed, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", harmless(b.out), err)
 	}
+	if i, err := findInstalled(b.Call); err == nil && i != nil && sameFile(i.file, b.out) {
+		i.keepSealed(b.Call, b.replaced, sealed)
+	}
 	doc.Written = b.out
 	b.Say("%s: version %d, signed", harmless(b.out), b.draft.trust.Version)
 	return nil
@@ -322,6 +326,11 @@ func (b *balloting) over() ([]sign.Signature, error) {
 	there, err := readTrustFile(b.out)
 	if err != nil {
 		return nil, refuse("what is there is no trust.json: %w", err)
+	}
+	if there.sealed != nil {
+		if b.replaced, err = console.ReadFile(b.out, sign.MaxTrustFile); err != nil {
+			return nil, refuse("%w", err)
+		}
 	}
 	mine, its := b.draft.trust, there.trust
 	switch {

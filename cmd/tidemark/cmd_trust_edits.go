@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"tidemark/internal/console"
 	"tidemark/keys"
+	"tidemark/manifest"
 )
 
 // edit does to the draft what the flags say: first what goes, then what comes, then the rules.
@@ -178,6 +181,9 @@ func (d *drafting) rules() error {
 func (d *drafting) serials() error {
 	d.next.ResetSerial = d.Bool("reset-serial")
 	if !d.IsSet("min-serial") {
+		if d.next.ResetSerial {
+			return d.afterReleased()
+		}
 		return nil
 	}
 	n, was := d.Int64("min-serial"), d.old.trust.MinSerial
@@ -185,6 +191,32 @@ func (d *drafting) serials() error {
 		return fmt.Errorf("--min-serial %d: version %d has %d already; going back makes sense only with --reset-serial", n, d.old.trust.Version, was)
 	}
 	d.next.MinSerial = n
+	return nil
+}
+
+// afterReleased lets the serials begin anew above those that were released from here: caches keep m/<serial>/ for a year, and readers
+// must not find two manifests under one serial.
+func (d *drafting) afterReleased() error {
+	if d.String("trust") != "" {
+		return nil // no configuration, no state
+	}
+	i, err := findInstalled(d.Call)
+	if err != nil || i == nil {
+		return err
+	}
+	st, _, err := (&state{dir: i.state}).site()
+	if errors.Is(err, fs.ErrPermission) {
+		d.Warn("%v: give --min-serial, above what was published", err)
+		return nil
+	}
+	if err != nil || st.Released == 0 {
+		return err
+	}
+	if st.Released > manifest.MaxSerial/2 {
+		return fmt.Errorf("--reset-serial: serial %d was released from here: give --min-serial, above the last good serial", st.Released)
+	}
+	d.minSerial = max(st.Released+1, d.old.trust.MinSerial)
+	d.next.MinSerial = d.minSerial
 	return nil
 }
 

@@ -44,7 +44,7 @@ func checkInstalled(c *console.Call) error {
 	d := describe(c, true)
 	d.document(i.doc)
 	c.Say("Signed by %s, %d needed.", strings.Join(ballot.New.Signed, ", "), ballot.New.Threshold)
-	problem := i.place(&doc)
+	problem := i.place(c, &doc)
 	c.Say("Chain: %s.", doc.Chain)
 	if doc.Warnings == nil {
 		doc.Warnings = []string{}
@@ -62,7 +62,7 @@ func checkInstalled(c *console.Call) error {
 }
 
 // place finds the installed version in the chain that the state keeps.
-func (i *installed) place(doc *trustHealthDocument) error {
+func (i *installed) place(c *console.Call, doc *trustHealthDocument) error {
 	t := i.doc.trust
 	kept, err := i.kept(t.Version)
 	if err != nil {
@@ -102,7 +102,15 @@ func (i *installed) place(doc *trustHealthDocument) error {
 		doc.Chain = fmt.Sprintf("follows version %d, which was published; the next tidemark run publishes it", previous.trust.Version)
 		return nil
 	}
-	doc.Chain = "nothing of it is kept in the state yet; the next tidemark run publishes it"
+	if doc.Published = i.top(); doc.Published == 0 {
+		doc.Chain = "nothing of it is kept in the state yet; the next tidemark run publishes it"
+		return nil
+	}
+	if _, err := openPublisher(c, true); err != nil { // what the run would say
+		doc.Chain = fmt.Sprintf("does not follow version %d, which was published", doc.Published)
+		return err
+	}
+	doc.Chain = fmt.Sprintf("follows version %d, which was published, by the versions between them; the next tidemark run publishes it", doc.Published)
 	return nil
 }
 

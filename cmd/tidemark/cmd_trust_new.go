@@ -31,7 +31,7 @@ func trustNewCommand(e *console.Program) *cli.Command {
 		&cli.StringFlag{Name: "life", Usage: "how long the new version lasts: `SPAN` like 365d (default: as long as the one before)"},
 		&cli.StringFlag{Name: "expires", Usage: "when the new version ends: a `DATE` like 2027-11-22, or RFC 3339"},
 		&cli.Int64Flag{Name: "min-serial", Usage: "the lowest serial that counts: `N`"},
-		&cli.BoolFlag{Name: "reset-serial", Usage: "every mirror forgets, once, the serials that it has seen: against one that was run up by a thief"},
+		&cli.BoolFlag{Name: "reset-serial", Usage: "every mirror forgets, once, the serials that it has seen: against one that was run up by a thief; without --min-serial they begin above the last one that was released from here"},
 		newChainFlag(), console.DryRun(),
 	}, `Writes a draft: the installed trust.json, or OLD, with its version one higher, issued now, and the edits. Without edits
 it is a renewal of the end. ID is a whole key id or fingerprint, or its last eight digits or more. With --trust no
@@ -57,6 +57,8 @@ type drafting struct {
 	next     *keys.Trust
 	newChain bool
 	taken    map[string]string // key id, to the flag that speaks of it
+
+	minSerial int64 // taken from the state, for a reset
 }
 
 // trustNewDocument is `trust new --json`.
@@ -211,6 +213,9 @@ func (d *drafting) tell(f *trustFile) error {
 	if d.old.trust.ResetSerial && !f.trust.ResetSerial {
 		doc.Cleared = []string{"reset_serial"}
 		d.Say("cleared: reset_serial, which version %d had: it is meant once", d.old.trust.Version)
+	}
+	if d.minSerial > 0 {
+		d.Say("min_serial: %d, above the last serial that was released from here; another with --min-serial", d.minSerial)
 	}
 	w := describe(d.Call, false)
 	w.changes(d.old, doc.Changes)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"tidemark/client"
@@ -54,6 +55,9 @@ func (p *publisher) begin(ctx context.Context, bootstrap bool) (*site, *predeces
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := p.trustIsPut(); err != nil {
+		return nil, nil, err
+	}
 	if err := p.keysThere(); err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +84,7 @@ func (r round) partial() bool { return r.readings.Asked != nil }
 
 // conclude decides, publishes what is due, and remembers; then the check-ins are done with.
 func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
-	s, prev := r.site, r.prev
+	prev := r.prev
 	policy := p.policy(r.force)
 	policy.Void = prev != nil && prev.outdated // a revocation must not leave mirrors with nothing in force for three runs
 	o := &outcome{decision: quorum.Decide(r.readings, policy, prev.previous(), r.memory, p.Now()), checkins: r.checkins, full: !r.partial()}
@@ -100,11 +104,11 @@ func (p *publisher) conclude(ctx context.Context, r round) (*outcome, error) {
 		o.trouble = append(o.trouble, p.fromAhead(prev)...)
 	}
 	if due && !p.Dry {
-		if o.published, err = p.release(ctx, o.decision.Manifest, r); err != nil {
+		if o.published, err = p.releaseByNewest(ctx, o.decision.Manifest, &r); err != nil {
 			return nil, errors.Join(err, p.rememberFailure(ctx, o, r, err))
 		}
 		o.expires = o.published.Expires
-		o.trouble = append(o.trouble, p.announce(ctx, s, o.published)...)
+		o.trouble = append(o.trouble, p.announce(ctx, r.site, o.published)...)
 	}
 	if p.Dry {
 		o.trouble = append(o.trouble, p.fileLists().told()...)
@@ -170,6 +174,8 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 		return false, "held back by the guard: " + d.Guard.Reason, nil
 	case m == nil || len(m.Trees) == 0:
 		return false, "no tree can be announced yet", nil
+	case prev == nil && r.partial():
+		return false, "nothing that counts is published: the next full run begins", nil
 	case prev == nil:
 		return true, "first publication", nil
 	}
@@ -207,12 +213,6 @@ func (p *publisher) due(r round, d quorum.Decision) (bool, string, error) {
 
 // release takes a serial, signs and publishes. The serial is remembered before it is used: it is never used twice.
 func (p *publisher) release(ctx context.Context, m *manifest.Manifest, r round) (*publish.Release, error) {
-	switch newer, err := p.groundBefore(ctx, r.site, true); {
-	case err != nil:
-		return nil, err
-	case newer:
-		return nil, fmt.Errorf("version %d of the trust document was found at %s: the next run works with it", p.trust.Version, r.site)
-	}
 	if err := p.openSigners(); err != nil {
 		return nil, err
 	}
@@ -220,6 +220,29 @@ func (p *publisher) release(ctx context.Context, m *manifest.Manifest, r round) 
 	if err != nil {
 		return nil, err
 	}
+	for step := int64(1); ; step *= 4 {
+		rel, err := p.releaseAs(ctx, m, r, serial)
+		if !p.seenBefore(r, err) || step > mostSteps {
+			return rel, err
+		}
+		p.Warn("%s: readers have seen another m/%d/ before, perhaps in a cache that keeps it for a year: this serial is stepped over", r.site, serial)
+		if serial, err = publish.FirstFree(ctx, r.site.store, serial+step); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// mostSteps bounds what is stepped over, in steps that grow.
+const mostSteps = 1 << 22
+
+// seenBefore: what was just reserved has, for readers, other bytes already, and it may be so since the serials begin anew.
+func (p *publisher) seenBefore(r round, err error) bool {
+	d := (*publish.DifferentError)(nil)
+	return (r.site.anew || r.prev == nil) && errors.As(err, &d) && strings.HasPrefix(d.Name, "m/")
+}
+
+// releaseAs signs and publishes m with a serial.
+func (p *publisher) releaseAs(ctx context.Context, m *manifest.Manifest, r round, serial int64) (*publish.Release, error) {
 	if err := p.complete(ctx, m, r.prev, serial); err != nil {
 		return nil, err
 	}
@@ -248,7 +271,7 @@ func (p *publisher) push(ctx context.Context, s *site, rel *publish.Release) err
 	if err != nil {
 		return err
 	}
-	st.Serial = max(st.Serial, rel.Serial)
+	st.Serial, st.Released = max(st.Serial, rel.Serial), max(st.Released, rel.Serial)
 	if err := p.state.save("site.json", st); err != nil {
 		return err
 	}

@@ -127,9 +127,17 @@ func (p *publisher) resetting() bool {
 	return err != nil || m.TrustVersion < version
 }
 
-// reach walks the trust chain at the authority when what is published there is not our own and asks for it: another publisher's
-// host may have renewed the trust.
+// reach finds the trust that the run works by, and refuses one that nobody should see yet.
 func (p *publisher) reach(ctx context.Context, s *site) error {
+	if err := p.reachTrust(ctx, s); err != nil {
+		return err
+	}
+	return p.mayPutTrust(s)
+}
+
+// reachTrust walks the trust chain at the authority when what is published there is not our own and asks for it: another publisher's
+// host may have renewed the trust.
+func (p *publisher) reachTrust(ctx context.Context, s *site) error {
 	at := s.standing.Pointer
 	if s.damaged != nil || at == nil {
 		return nil

@@ -64,23 +64,27 @@ func (p *publisher) expires(issued time.Time) (end time.Time, limit string) {
 	}
 	earlier(p.trust.Expires.Time, fmt.Sprintf("trust version %d", p.trust.Version))
 	for _, s := range p.signers {
-		k := s.Key()
-		name := fmt.Sprintf("%s key %s", k.Kind, k.Key)
-		if k.NotAfter != nil {
-			earlier(k.NotAfter.Time, name)
-		}
-		for _, t := range p.trust.Manifest.Keys {
-			if t.Kind != k.Kind || t.Key != k.Key {
-				continue
-			}
-			for _, f := range append([]string{""}, k.Signing...) { // readers judge by the trust's certificate, not by the private file
-				if end := t.EndOf(f); end != nil {
-					earlier(*end, name)
-				}
-			}
+		if k := s.Key(); p.endOf(k) != nil {
+			earlier(*p.endOf(k), fmt.Sprintf("%s key %s", k.Kind, k.Key))
 		}
 	}
 	return end, limit
+}
+
+// endOf is when what k signs counts no more: by itself, or by the trust's certificate, by which readers judge. nil: never.
+func (p *publisher) endOf(k keys.ManifestKey) (end *time.Time) {
+	if k.NotAfter != nil {
+		end = &k.NotAfter.Time
+	}
+	for _, t := range p.trust.Manifest.Keys {
+		if t.Kind != k.Kind || t.Key != k.Key {
+			continue
+		}
+		for _, f := range append([]string{""}, k.Signing...) {
+			end = keys.Earliest(end, t.EndOf(f))
+		}
+	}
+	return end
 }
 
 // signAll signs payload with every key and packs all forms of the document, then opens it as a client would: what clients

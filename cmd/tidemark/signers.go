@@ -58,20 +58,47 @@ func (p *publisher) openSigners() error {
 		if err != nil {
 			return err
 		}
+		if slices.ContainsFunc(open, func(o sign.Signer) bool { return o.Key().Kind == k.kind && o.Key().Key == s.Key().Key }) {
+			p.Log.Info("a key signs already: its other subkeys wait", "key", k.String())
+			continue
+		}
 		open = append(open, s)
 	}
-	var mine []keys.ManifestKey
-	for _, s := range open {
-		mine = append(mine, s.Key())
-	}
-	if err := p.enough(mine, skipped); err != nil {
+	if err := p.enough(keysOf(open), skipped); err != nil {
 		return err
 	}
-	p.signers = open
+	open, short := p.lasting(open)
+	p.signers, skipped = open, append(skipped, short...)
 	for _, err := range skipped {
 		p.warnSkipped(err)
 	}
 	return nil
+}
+
+func keysOf(signers []sign.Signer) (list []keys.ManifestKey) {
+	for _, s := range signers {
+		list = append(list, s.Key())
+	}
+	return list
+}
+
+// lasting leaves out the keys that are about to end, as long as the rest suffices: with one of them a manifest would hardly live.
+func (p *publisher) lasting(open []sign.Signer) (left []sign.Signer, short []error) {
+	left = open
+	for i := len(open) - 1; i >= 0; i-- { // from the end, so that what is left keeps its places
+		k := open[i].Key()
+		end := p.endOf(k)
+		if end == nil || end.Sub(p.Now()) >= leastLife {
+			continue
+		}
+		rest := slices.Delete(slices.Clone(left), i, i+1)
+		if p.enough(keysOf(rest), nil) != nil {
+			continue
+		}
+		left = rest
+		short = append(short, fmt.Errorf("%s key %s ends at %s: less than an hour is left to sign for", k.Kind, k.Key, console.Clock(*end)))
+	}
+	return left, short
 }
 
 // openFirst opens the first configured key of a kind that the trust lets sign now, alone: others may cost much.
@@ -161,18 +188,20 @@ func allowed(kind keys.Kind, id, fingerprint string, t *keys.Trust, now time.Tim
 	if have == nil {
 		return &notAllowed{fmt.Errorf("%s key %s is not in trust version %d of network %s", kind, id, t.Version, t.Network)}
 	}
-	end := have.End()
+	begin, end := have.Begin(), have.End()
 	switch {
 	case fingerprint != "":
-		end = have.EndOf(fingerprint)
+		begin, end = have.BeginOf(fingerprint), have.EndOf(fingerprint)
 	case id != have.Key:
-		end = have.EndOf(id)
+		begin, end = have.BeginOf(id), have.EndOf(id)
 	}
 	switch {
 	case have.Revoked:
 		return &notAllowed{fmt.Errorf("%s key %s is revoked by trust version %d", kind, id, t.Version)}
 	case end != nil && !now.Before(*end):
 		return &notAllowed{fmt.Errorf("%s key %s ended at %s by trust version %d", kind, id, console.Clock(*end), t.Version)}
+	case begin != nil && begin.After(now.Add(keys.Skew)):
+		return &notAllowed{fmt.Errorf("%s key %s can sign nothing before %s, by its certificate in trust version %d", kind, id, console.Clock(*begin), t.Version)}
 	}
 	return nil
 }
@@ -215,7 +244,7 @@ func (p *publisher) openKey(k configuredKey) (sign.Signer, error) {
 	ctx, cancel := context.WithTimeout(p.Context.Context, signPatience)
 	defer cancel()
 	s, err := k.open(ctx, mayNow(p.trust, now), now)
-	if errors.Is(err, sign.ErrNotAllowed) {
+	if errors.Is(err, sign.ErrNotAllowed) || errors.Is(err, sign.ErrOver) {
 		return nil, &notAllowed{fmt.Errorf("signing key %s: %w", k, err)}
 	}
 	if err != nil {

@@ -31,6 +31,7 @@ import (
 //	history.db              what was seen over time
 //	lists/                  the masters' file lists (lists)
 //	trust/<N>.json          every trust version that was worked with (trustChain)
+//	trust/sealed/<N>.json   those that were sealed here (keepSealed)
 //	lock.json               who holds the lock (an flock on the directory itself)
 type state struct {
 	dir  string
@@ -40,14 +41,17 @@ type state struct {
 // siteState is what the publisher remembers of its own publications.
 type siteState struct {
 	Schema    string          `json:"schema"`
-	Serial    int64           `json:"serial"`           // highest that was ever used, published or not
-	Published int64           `json:"published"`        // newest that is known to have been published; 0: nothing ever was
-	Bundle    string          `json:"bundle,omitempty"` // SHA-256 of published.bundle.json
+	Serial    int64           `json:"serial"`             // highest that was ever used, published or not
+	Released  int64           `json:"released,omitempty"` // highest that was signed and reserved from here
+	Published int64           `json:"published"`          // newest that is known to have been published; 0: nothing ever was
+	Bundle    string          `json:"bundle,omitempty"`   // SHA-256 of published.bundle.json
 	StatusAt  strictjson.Time `json:"status_at,omitzero"`
 	WarnedAt  strictjson.Time `json:"warned_at,omitzero"` // of keys that end
 	BehindAt  strictjson.Time `json:"behind_at,omitzero"` // when it was said that a newer trust version judges than is installed
 
 	SkippedAt map[string]strictjson.Time `json:"skipped_at,omitempty"` // by words: when it was said that a configured key is not used
+
+	TrustPut int64 `json:"trust_put,omitempty"` // the highest trust version that went up
 
 	Renewed *life `json:"renewed,omitempty"` // when what is published was given its end
 

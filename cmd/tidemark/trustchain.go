@@ -162,6 +162,10 @@ func (p *publisher) climb(from, pin *trustStep) error {
 		p.Warn("version %d of the trust document begins a new chain: it does not follow from version %d (%v). Every mirror has to pin it by hand", pin.Version, from.Version, err)
 		steps, err = nil, nil
 	}
+	if missing := (*missingStep)(nil); errors.As(err, &missing) {
+		return p.trustRefused(fmt.Errorf("%s is version %d, and does not follow from version %d, which was worked with: %w", p.cfg.Trust, pin.Version, from.Version, err),
+			"%s; only if the root holders of version %d are lost, and this is a new chain, which all mirrors must pin by hand: tidemark run --bootstrap", p.sealAgain(missing.version-1, missing.version), from.Version)
+	}
 	if err != nil {
 		return p.trustRefused(fmt.Errorf("%s is version %d, and does not follow from version %d, which was worked with: %w", p.cfg.Trust, pin.Version, from.Version, err),
 			"install a version that the root holders of version %d signed, too; if they are lost and this is a new chain, which all mirrors must pin by hand: tidemark run --bootstrap", from.Version)
@@ -174,8 +178,8 @@ func (p *publisher) climb(from, pin *trustStep) error {
 	return nil
 }
 
-// between are the steps from one version to the installed one, without the latter: verified with it, the missing ones fetched
-// from the authority.
+// between are the steps from one version to the installed one, without the latter: verified with it, the missing ones from those
+// that were sealed here, or from the authority.
 func (p *publisher) between(from, pin *trustStep) (steps []*trustStep, err error) {
 	if pin.Version-from.Version > trustMost {
 		return nil, fmt.Errorf("at most %d steps are walked", trustMost)
@@ -183,7 +187,7 @@ func (p *publisher) between(from, pin *trustStep) (steps []*trustStep, err error
 	for at := from; at.Version < pin.Version; {
 		b := pin.envelope
 		if at.Version+1 < pin.Version {
-			if b, err = p.fetchStep(p.Context.Context, nil, at.Version+1); err != nil {
+			if b, err = p.fetchStep(p.Context.Context, at.Trust); err != nil {
 				return nil, err
 			}
 		}
@@ -200,17 +204,19 @@ func (p *publisher) between(from, pin *trustStep) (steps []*trustStep, err error
 	return steps, nil
 }
 
-// fetchStep gets one version from the authority, whose store is opened where it is nil.
-func (p *publisher) fetchStep(ctx context.Context, s publish.Store, version int64) ([]byte, error) {
-	if s == nil {
-		var err error
-		if s, err = openStore(ctx, p.cfg.Publish[0]); err != nil {
-			return nil, fmt.Errorf("look for version %d at %s: %w", version, p.cfg.Publish[0], err)
-		}
+// fetchStep gets the version after from: one that was sealed here, or the authority's.
+func (p *publisher) fetchStep(ctx context.Context, from *keys.Trust) ([]byte, error) {
+	if b := p.sealedAfter(from); b != nil {
+		return b, nil
+	}
+	version := from.Version + 1
+	s, err := openStore(ctx, p.cfg.Publish[0])
+	if err != nil {
+		return nil, fmt.Errorf("look for version %d at %s: %w", version, p.cfg.Publish[0], err)
 	}
 	o, err := s.Get(ctx, trustName(version), sign.MaxTrustFile)
 	if errors.Is(err, publish.ErrNotFound) {
-		return nil, fmt.Errorf("version %d is missing, in %s and at %s: %w", version, p.state.path(trustDir), p.cfg.Publish[0], err)
+		return nil, &missingStep{version, fmt.Errorf("version %d is missing, in %s and at %s: %w", version, p.state.path(trustDir), p.cfg.Publish[0], err)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for version %d at %s: %w", version, p.cfg.Publish[0], err)
@@ -224,7 +230,7 @@ func (p *publisher) climbKept(pin *trustStep) error {
 	for at := pin; at.Version < p.kept.top(); {
 		next, kept := p.kept.steps[at.Version+1]
 		if !kept {
-			b, err := p.fetchStep(p.Context.Context, nil, at.Version+1)
+			b, err := p.fetchStep(p.Context.Context, at.Trust)
 			if err == nil {
 				next, err = readStep(b)
 			}

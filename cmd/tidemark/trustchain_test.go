@@ -180,6 +180,12 @@ func TestNewestTrust(t *testing.T) {
 	}
 }
 
+// decided is what a run decides on.
+func (w *trustWorld) decided(p *publisher, timestamp int64) *manifest.Manifest {
+	return &manifest.Manifest{Schema: manifest.Schema, Network: "centos", Policy: lab.Policy(), Sources: []manifest.Source{}, Trees: map[string]manifest.Tree{"centos": {Timestamp: timestamp, TimeFile: "TIME",
+		Announced: strictjson.At(p.Now()), Admit: manifest.FullAdmission, Nodes: manifest.Nodes{Verified: 1, Counted: 1, Quorum: 1}, Anchors: []manifest.Anchor{}}}}
+}
+
 // release is what a run does that has decided on these timestamps.
 func (w *trustWorld) release(timestamp int64, flags ...string) (m *manifest.Manifest, code int, errs string) {
 	w.Helper()
@@ -189,9 +195,8 @@ func (w *trustWorld) release(timestamp int64, flags ...string) (m *manifest.Mani
 		if err != nil {
 			return err
 		}
-		m = &manifest.Manifest{Schema: manifest.Schema, Network: "centos", Policy: lab.Policy(), Sources: []manifest.Source{}, Trees: map[string]manifest.Tree{"centos": {Timestamp: timestamp, TimeFile: "TIME",
-			Announced: strictjson.At(p.Now()), Admit: manifest.FullAdmission, Nodes: manifest.Nodes{Verified: 1, Counted: 1, Quorum: 1}, Anchors: []manifest.Anchor{}}}}
-		if _, err := p.release(ctx, m, round{site: s, prev: prev}); err != nil {
+		m = w.decided(p, timestamp)
+		if _, err := p.releaseByNewest(ctx, m, &round{site: s, prev: prev}); err != nil {
 			return err
 		}
 		for _, t := range p.cfg.Publish[1:] {
