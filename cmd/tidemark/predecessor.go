@@ -112,7 +112,8 @@ func (p *publisher) ownCopy() (*predecessor, error) {
 	if err != nil || b == nil || p.forgotten {
 		return nil, err
 	}
-	if o, err := p.openOld(b); err == nil {
+	o, refusal := p.openOld(b)
+	if refusal == nil {
 		return opened(o), nil
 	}
 	files, err := client.Unpack(b)
@@ -127,7 +128,10 @@ func (p *publisher) ownCopy() (*predecessor, error) {
 		p.Warn("own copy %s is not usable: %v", p.state.path(ownFile), err)
 		return nil, nil
 	}
-	return &predecessor{manifest: m, payload: files[client.ManifestFile], bundle: b, outdated: true}, nil
+	// One from the future is signed by today's keys; no new one can follow it before the clock does (see fromAhead).
+	r := (*client.Refused)(nil)
+	ahead := errors.As(refusal, &r) && r.Reason == client.FutureDated
+	return &predecessor{manifest: m, payload: files[client.ManifestFile], bundle: b, outdated: !ahead}, nil
 }
 
 // ownFile is the state's copy of the bundle that was published last.
