@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -76,12 +77,14 @@ func (th thief) refused(t *testing.T, w *world, mirror string) {
 	if out, code := w.run(t, mirror, "tidemark-mirror check"); code != 4 {
 		t.Errorf("%s was shown serial %d by revoked keys: exit code %d, expected 4\n%s", mirror, serial, code, out)
 	}
+	const forged = "../operator/site/manifest.json"
 	for _, line := range []string{
-		"gpgv --keyring ../operator/site.kept/keys/centos.gpg ../operator/site/manifest.json.asc ../operator/site/manifest.json",
-		"gpgv --keyring ../operator/site.kept/keys/centos.gpg ../operator/site/manifest.json.gpg", // what the shell script reads
-		"sqv --keyring ../operator/site.kept/keys/centos.asc ../operator/site/manifest.json.asc ../operator/site/manifest.json",
+		"gpgv --keyring %s " + forged + ".asc " + forged,
+		"gpgv --keyring %s " + forged + ".gpg", // what the shell script reads
+		"sqv --keyring %s " + forged + ".asc " + forged,
 	} {
-		if out, code := w.run(t, "admin", line); code == 0 {
+		w.must(t, "admin", fmt.Sprintf(line, "./before.gpg"))
+		if out, code := w.run(t, "admin", fmt.Sprintf(line, "../operator/site.kept/keys/centos.gpg")); code == 0 {
 			t.Errorf("the stolen OpenPGP key is good: %s\n%s", line, out)
 		}
 	}
