@@ -83,11 +83,11 @@ func (c *Call) older(err error, place string) error {
 	newest := fmt.Sprintf("the newest trust.json (%s has it, and each version before it as trust/<N>.json); compare its root keys first: %s trust show FILE", strings.TrimSuffix(place, "/"), c.Name)
 	switch {
 	case c.Name == "tidemark-mirror" && c.String("trust") == "":
-		return Hinted(err, unless+"tidemark-mirror trust update follows the chain; then again")
+		return Hinted(err, "%stidemark-mirror trust update follows the chain; then again", unless)
 	case c.Name == "tidemark-mirror":
-		return Hinted(err, unless+"without --trust this mirror judges by what it follows: tidemark-mirror trust update; or name %s", newest)
+		return Hinted(err, "%swithout --trust this mirror judges by what it follows: tidemark-mirror trust update; or name %s", unless, newest)
 	}
-	return Hinted(err, unless+"judge by --trust FILE with %s --trust OLD", newest)
+	return Hinted(err, "%sjudge by --trust FILE with %s --trust OLD", unless, newest)
 }
 
 // Authorities reads certificates in PEM form; field is where the file is named, "--ca".
