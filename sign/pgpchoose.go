@@ -27,7 +27,7 @@ func (k ableKey) fingerprint() string { return keys.Fingerprint(k.public.Fingerp
 func chooseKey(e *openpgp.Entity, cert *keys.Certificate, here func(*packet.PublicKey) bool, allowed []string, now time.Time) (*pgpSigner, error) {
 	able, err := ableKeys(e, cert, here, now)
 	if (err != nil || len(able) == 0) && over(e, here, now) {
-		return nil, fmt.Errorf("at %s: %w", rfc3339(now), ErrOver)
+		return nil, fmt.Errorf("at %s: %w; add one with gpg --quick-add-key %s rsa3072 sign 1y", rfc3339(now), ErrOver, cert.Primary.Fingerprint)
 	}
 	if err != nil {
 		return nil, err

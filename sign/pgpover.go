@@ -12,7 +12,7 @@ import (
 )
 
 // ErrOver is wrapped when every key that is there and was made to sign has ended or is revoked: as after a rotation of subkeys.
-var ErrOver = errors.New("its keys have ended, or are revoked")
+var ErrOver = errors.New("its keys have expired, or are revoked")
 
 // over reports whether the keys that are here and were made to sign, at least one, have all ended or are revoked.
 func over(e *openpgp.Entity, here func(*packet.PublicKey) bool, now time.Time) bool {

@@ -58,12 +58,9 @@ func (p *publisher) openSigners() error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(open, func(o sign.Signer) bool { return o.Key().Kind == k.kind && o.Key().Key == s.Key().Key }) {
-			p.Log.Info("a key signs already: its other subkeys wait", "key", k.String())
-			continue
-		}
 		open = append(open, s)
 	}
+	open = p.onceEach(open)
 	if err := p.enough(keysOf(open), skipped); err != nil {
 		return err
 	}
@@ -75,6 +72,27 @@ func (p *publisher) openSigners() error {
 	return nil
 }
 
+// onceEach keeps one signer of each key: the files of a rotation may hold one subkey each, and readers count the primary once. It
+// is the first that does not end within the hour, else the first.
+func (p *publisher) onceEach(open []sign.Signer) (list []sign.Signer) {
+	for _, s := range open {
+		at := slices.IndexFunc(list, func(o sign.Signer) bool { return o.Key().Kind == s.Key().Kind && o.Key().Key == s.Key().Key })
+		switch {
+		case at < 0:
+			list = append(list, s)
+		case p.short(list[at].Key()) && !p.short(s.Key()):
+			list[at] = s
+		}
+	}
+	return list
+}
+
+// short says that a key is about to end: a manifest that it signs would hardly live.
+func (p *publisher) short(k keys.ManifestKey) bool {
+	end := p.endOf(k)
+	return end != nil && end.Sub(p.Now()) < leastLife
+}
+
 func keysOf(signers []sign.Signer) (list []keys.ManifestKey) {
 	for _, s := range signers {
 		list = append(list, s.Key())
@@ -82,13 +100,12 @@ func keysOf(signers []sign.Signer) (list []keys.ManifestKey) {
 	return list
 }
 
-// lasting leaves out the keys that are about to end, as long as the rest suffices: with one of them a manifest would hardly live.
+// lasting leaves out the keys that are about to end, as long as the rest suffices.
 func (p *publisher) lasting(open []sign.Signer) (left []sign.Signer, short []error) {
 	left = open
 	for i := len(open) - 1; i >= 0; i-- { // from the end, so that what is left keeps its places
 		k := open[i].Key()
-		end := p.endOf(k)
-		if end == nil || end.Sub(p.Now()) >= leastLife {
+		if !p.short(k) {
 			continue
 		}
 		rest := slices.Delete(slices.Clone(left), i, i+1)
@@ -96,7 +113,7 @@ func (p *publisher) lasting(open []sign.Signer) (left []sign.Signer, short []err
 			continue
 		}
 		left = rest
-		short = append(short, fmt.Errorf("%s key %s ends at %s: less than an hour is left to sign for", k.Kind, k.Key, console.Clock(*end)))
+		short = append(short, fmt.Errorf("%s key %s ends at %s: less than an hour is left to sign for", k.Kind, k.Key, console.Clock(*p.endOf(k))))
 	}
 	return left, short
 }

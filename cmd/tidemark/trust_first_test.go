@@ -223,9 +223,24 @@ func TestOpenSigners_OldSubkeyEnds(t *testing.T) {
 			w.Fatal(err)
 		}
 	})))
-	w.good(100)
-	w.now = w.now.Add(40 * day)
-	if _, code, errs := w.release(101); code != 0 || !strings.Contains(errs, "old.asc") || !strings.Contains(errs, "it is skipped") {
+	w.signedLike(w.good(100), both[0])
+	w.now = w.now.Add(30*day - time.Hour - 30*time.Minute) // half an hour before the old one ends
+	w.signedLike(w.good(101), both[1])
+	w.now = w.now.Add(10 * day)
+	if _, code, errs := w.release(102); code != 0 || !strings.Contains(errs, "old.asc") || !strings.Contains(errs, "it is skipped") {
 		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+// signedLike says that manifest.json.asc is there alone, and made by this subkey.
+func (w *trustWorld) signedLike(m *manifest.Manifest, sub openpgp.Subkey) {
+	w.Helper()
+	files := must2(filepath.Glob(filepath.Join(w.pub.Site, manifest.SerialPath(m.Serial), "*.asc")))
+	if len(files) != 1 {
+		w.Fatalf("serial %d: signatures %v, expected one", m.Serial, files)
+	}
+	p := must2(packet.Read(bytes.NewReader(must(keys.Dearmor(must(os.ReadFile(files[0])), "PGP SIGNATURE")))))
+	if sig, ok := p.(*packet.Signature); !ok || !bytes.Equal(sig.IssuerFingerprint, sub.PublicKey.Fingerprint) {
+		w.Errorf("serial %d was not signed by %X", m.Serial, sub.PublicKey.Fingerprint)
 	}
 }
