@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"tidemark/client"
@@ -230,15 +229,6 @@ func (p *publisher) release(ctx context.Context, m *manifest.Manifest, r round) 
 			return nil, err
 		}
 	}
-}
-
-// mostSteps bounds what is stepped over, in steps that grow.
-const mostSteps = 1 << 22
-
-// seenBefore: what was just reserved has, for readers, other bytes already, and it may be so since the serials begin anew.
-func (p *publisher) seenBefore(r round, err error) bool {
-	d := (*publish.DifferentError)(nil)
-	return (r.site.anew || r.prev == nil) && errors.As(err, &d) && strings.HasPrefix(d.Name, "m/")
 }
 
 // releaseAs signs and publishes m with a serial.

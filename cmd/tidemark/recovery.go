@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"tidemark/client"
 	"tidemark/internal/console"
@@ -254,4 +255,13 @@ func (p *publisher) everGenuine(bundle []byte) bool {
 		_, _, err := client.Open(bundle, client.Options{Network: p.cfg.Network, Trust: s.Trust, Now: p.Now(), AnyAge: true})
 		return !badSignature(err)
 	})
+}
+
+// mostSteps bounds what is stepped over, in steps that grow.
+const mostSteps = 1 << 22
+
+// seenBefore: what was just reserved has, for readers, other bytes already, and it may be so since the serials begin anew.
+func (p *publisher) seenBefore(r round, err error) bool {
+	d := (*publish.DifferentError)(nil)
+	return (r.site.anew || r.prev == nil) && errors.As(err, &d) && strings.HasPrefix(d.Name, "m/")
 }
