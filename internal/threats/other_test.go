@@ -36,6 +36,7 @@ func otherDefences() []defence {
 		{"O7", "keys.TestReadCertificate_Refused", "keys/certificate.go", "if v := p.Body[0]; v != 4 {", "if v := p.Body[0]; false && v != 4 {", nil},
 		{"O7", "keys.TestTrust_Check", "keys/check.go", "} else if threshold > holders {", "} else if false {", nil},
 		{"O8", scripts + "clock", "cmd/tidemark/release.go", "ahead := !now.After(prev.manifest.Issued.Time)", "ahead := false", nil},
+		{"O8", scripts + "clock", "cmd/tidemark/journey.go", "if !p.ahead(prev) {", "if true {", nil},
 		{"O9", scripts + "failures", "cmd/tidemark/predecessor.go", "case theirs != nil && (own == nil || theirs.manifest.Serial > own.manifest.Serial):", "case theirs != nil:", nil},
 		{"O10", "treesync.TestRun_NotTheTree", "treesync/identity.go", `if err != nil || other == "" {`, "if true {", nil},
 		{"O10", "treesync.TestRun_NotMounted", "treesync/identity.go", "if known && !same && !timed {", "if false && (known && !same && !timed) {", nil},
