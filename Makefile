@@ -38,7 +38,7 @@ test:
 	@scripts/deps test
 	@# one package more than processors: many tests wait for real servers. SQLite is C put into Go by a machine: the race
 	@# detector makes it ten times as slow, and would look at nothing of ours in there
-	CGO_ENABLED=1 $(GO) test -race -gcflags='modernc.org/...=-race=false' -p $$(($$(nproc) + 1)) -timeout 23m ./...
+	CGO_ENABLED=1 $(GO) test -race -gcflags='modernc.org/...=-race=false' -p $$(($$(nproc) + 1)) -timeout 28m ./...
 
 demo:
 	@scripts/deps demo
