@@ -38,7 +38,6 @@ func (d *trustDesk) hostile(crowd int) {
 // TestTrustSign_Alarms: they are the last that is read before the question, however much else changes, and the answer has
 // their number.
 func TestTrustSign_Alarms(t *testing.T) {
-	t.Parallel()
 	for answer, want := range map[string]int{"yes 2\n": 0, "YES 2\n": 0, "yes\n": 1, "yes 1\n": 1, "yes 22\n": 1, "2\n": 1} {
 		d := newTrustDesk(t)
 		d.hostile(60)
@@ -60,7 +59,6 @@ func TestTrustSign_Alarms(t *testing.T) {
 
 // TestTrustShow_Folds: changes that are all alike are one line with their number, and --json has each.
 func TestTrustShow_Folds(t *testing.T) {
-	t.Parallel()
 	for crowd, want := range map[int]int{maxAlike: maxAlike, maxAlike + 1: 1, 60: 1} {
 		d := newTrustDesk(t)
 		d.hostile(crowd)
@@ -78,7 +76,6 @@ func TestTrustShow_Folds(t *testing.T) {
 // TestTrustSign_FalseBefore: a thief's version 1, signed by holders of his own, shows no difference. What it is made by is said,
 // to be compared, and no command asks for it to be sent along.
 func TestTrustSign_FalseBefore(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	own, err := readSealed("", d.path("trust.json"))
 	if err != nil {
@@ -106,7 +103,6 @@ func TestTrustSign_FalseBefore(t *testing.T) {
 
 // TestTrustSign_SilentAgent: an agent that takes the question and says nothing is waited for, but not for ever.
 func TestTrustSign_SilentAgent(t *testing.T) {
-	t.Parallel()
 	public, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +135,6 @@ func TestTrustSign_SilentAgent(t *testing.T) {
 // TestTrust_DatedAhead: a certificate of a machine whose clock is ahead is warned of in a draft, and is not sealed, until its time
 // has come; by a version that had it published already, others can be made.
 func TestTrust_DatedAhead(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	cert := d.read("../../keys/testdata/test-only-certificate.asc")
 	made := trustDay.AddDate(0, 0, -30)

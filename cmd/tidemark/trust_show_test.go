@@ -131,7 +131,6 @@ func (d *trustDesk) run(args ...string) (code int, out, errs string) {
 
 // TestTrustShow_Golden: what a holder reads of a draft in which a thief may have had a hand.
 func TestTrustShow_Golden(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	next := d.trust.Successor(trustDay.Add(time.Hour), 30*24*time.Hour)
 	if err := next.DropRoot("bob"); err != nil {
@@ -164,7 +163,6 @@ func TestTrustShow_Golden(t *testing.T) {
 
 // TestTrustShow_SameIDOtherKey: anybody can make a minisign key with the id of another; the document shows the key itself.
 func TestTrustShow_SameIDOtherKey(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	next := d.trust.Successor(trustDay.Add(time.Hour), 365*24*time.Hour)
 	public, _, err := ed25519.GenerateKey(nil)
@@ -182,7 +180,6 @@ func TestTrustShow_SameIDOtherKey(t *testing.T) {
 
 // TestTrustSign_Asks: only the whole word signs, and nothing is written otherwise.
 func TestTrustSign_Asks(t *testing.T) {
-	t.Parallel()
 	for answer, want := range map[string]int{"yes\n": 0, " YES \r\n": 0, "y\n": 1, "no\n": 1, "\n": 1, "": 1, "yes please\n": 1, "yes 0\n": 1, strings.Repeat("yes ", 1000): 1} {
 		d := newTrustDesk(t)
 		d.draft("trust-2.json", d.trust.Successor(trustDay, 365*24*time.Hour))
@@ -200,7 +197,6 @@ func TestTrustSign_Asks(t *testing.T) {
 
 // TestTrustSign_Unseen: what nobody can have read is not asked about.
 func TestTrustSign_Unseen(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	d.draft("trust-2.json", d.trust.Successor(trustDay, 365*24*time.Hour))
 	for _, flag := range []string{"--json", "--quiet", "--log-format=text"} { // the last one: with the output in a file
@@ -213,7 +209,6 @@ func TestTrustSign_Unseen(t *testing.T) {
 
 // TestTrustSign_Interrupted: Ctrl-C at the question ends it, although the terminal is still being read.
 func TestTrustSign_Interrupted(t *testing.T) {
-	t.Parallel()
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	r, w := net.Pipe()
@@ -226,7 +221,6 @@ func TestTrustSign_Interrupted(t *testing.T) {
 
 // TestTrustSign_Passphrase is asked for where somebody can answer.
 func TestTrustSign_Passphrase(t *testing.T) {
-	t.Parallel()
 	var errs bytes.Buffer
 	s := &signing{Call: &console.Call{Program: &console.Program{Env: console.Env{Stderr: &errs}}, Context: trustFlags(t)}}
 	if _, err := s.passphrase("alice.key")(); err == nil || !strings.Contains(err.Error(), "--passphrase-file") {
@@ -240,7 +234,6 @@ func TestTrustSign_Passphrase(t *testing.T) {
 
 // TestTrustSign_Agent signs with an Ed25519 key of an ssh-agent, and finds its id in the trust document.
 func TestTrustSign_Agent(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	public, secret, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -304,7 +297,6 @@ func serveAgent(t *testing.T, secret ed25519.PrivateKey) (socket string) {
 
 // TestTrust_HostileNames: neither a file's name nor what it holds moves the cursor of who looks at it.
 func TestTrust_HostileNames(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	d.draft("trust-2.json", d.trust.Successor(trustDay, 365*24*time.Hour))
 	d.write("trust-2.json.\x1b[2K\u202egis.minisig", []byte("untrusted comment: \x1b]0;x\x07\n"+strings.Repeat("\u202e", 9)))
@@ -316,7 +308,6 @@ func TestTrust_HostileNames(t *testing.T) {
 
 // TestHarmless: what a file says is shown, and nothing that it could do on a terminal or to eyes.
 func TestHarmless(t *testing.T) {
-	t.Parallel()
 	for in, want := range map[string]string{
 		"Jörg Müller <j@example.org>": "Jörg Müller <j@example.org>",
 		"a\x1b[2Jb\nc\td\x7f":         `a\u001b[2Jb\u000ac\u0009d\u007f`,
@@ -338,7 +329,6 @@ func TestHarmless(t *testing.T) {
 
 // TestAlarm is red where there are colours, and marked by a word everywhere.
 func TestAlarm(t *testing.T) {
-	t.Parallel()
 	for colour, want := range map[bool]string{false: "  ALARM  look\n", true: "\x1b[1;31m  ALARM  look\x1b[0m\n"} {
 		var out bytes.Buffer
 		describer{Call: &console.Call{Program: &console.Program{Env: console.Env{Stdout: &out}}}, colour: colour}.alarm("look")
@@ -350,7 +340,6 @@ func TestAlarm(t *testing.T) {
 
 // TestNamedFile_Private: the private half of a key never gets into a document that everybody reads.
 func TestNamedFile_Private(t *testing.T) {
-	t.Parallel()
 	d := newTrustDesk(t)
 	d.write("pgp.asc", []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n"))
 	d.write("ssh", pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("x")}))
